@@ -1,0 +1,1 @@
+"""Bytes on disk: tensors, the manifest, saving, opening and verifying a bundle."""

@@ -1,0 +1,259 @@
+"""Every setting of the pipeline, one model per stage, and the presets that fill them.
+
+Models are strict: an unknown key is an error that names the nearest known one. The filled configuration is saved with
+the bundle as ``config.toml``. Nothing else in the package knows a default.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from embedpipe.errors import ConfigError
+
+__all__ = [
+    "PRESETS",
+    "STAGES",
+    "GenerationConfig",
+    "PipelineConfig",
+    "PresetName",
+    "ProbesConfig",
+    "SentencesConfig",
+    "TextConfig",
+    "WordsConfig",
+    "load_config",
+    "preset_for",
+    "to_toml",
+]
+
+PresetName = Literal["auto", "tiny", "small", "base"]
+STAGES = ("text", "words", "sentences", "generation", "probes")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextConfig(_Strict):
+    """Raw text to the token store."""
+
+    encoding: str = "utf-8"
+    encoding_errors: Literal["strict", "replace", "ignore"] = "strict"
+    documents: Literal["auto", "blank", "line", "file"] = "auto"
+    """What separates documents in plain text: blank lines, line ends, or nothing but the file."""
+    case: Literal["lower", "keep"] = "lower"
+    tokenizer: Literal["auto", "regex", "jieba", "bpe"] = "auto"
+    bpe_size: int = Field(default=16_000, ge=300)
+    min_count: int | Literal["auto"] = "auto"
+    """Times a token must be seen in the training split; auto is 2 below 200,000 tokens, 3 below 2 million, else 5."""
+    max_size: int = Field(default=100_000, ge=10)
+    """Most tokens in the vocabulary, the four specials not counted."""
+    max_sentence: int = Field(default=1_000, ge=10, le=10_000)
+    """Longest sentence in tokens; a longer one is cut and counted (gensim drops words past 10,000)."""
+    deduplicate: Literal["near", "exact", "none"] = "near"
+    near_threshold: float = Field(default=0.8, gt=0, le=1)
+    """Estimated Jaccard similarity of word 5-grams from which two documents are near-duplicates."""
+    validation_share: float = Field(default=0.05, gt=0, lt=0.5)
+    test_share: float = Field(default=0.05, gt=0, lt=0.5)
+
+
+class WordsConfig(_Strict):
+    """Word2Vec (Mikolov et al., 2013) with gensim, and what is done to the vectors after it."""
+
+    architecture: Literal["skipgram", "cbow"] = "skipgram"
+    objective: Literal["negative", "hierarchical"] = "negative"
+    dim: int = Field(default=200, ge=2, le=4096)
+    window: int = Field(default=5, ge=1)
+    negatives: int = Field(default=5, ge=1)
+    epochs: int = Field(default=5, ge=1)
+    subsample: float = Field(default=1e-4, ge=0, lt=1)
+    learning_rate: float = Field(default=0.025, gt=0)
+    min_learning_rate: float = Field(default=1e-4, gt=0)
+    whitening: float = Field(default=0.5, ge=0, le=1)
+    """Exponent of the Zipfian whitening of the published vectors; 0 only centres them."""
+    sif_a: float = Field(default=1e-3, gt=0)
+    """Smoothing of the SIF weights a / (a + p(w)) (Arora et al., 2017)."""
+
+
+class SentencesConfig(_Strict):
+    """The sentence encoder and its label-free training on neighbouring sentences."""
+
+    hidden: int = Field(default=256, ge=1)
+    """Width of the LSTM in each direction."""
+    pooling: Literal["mean", "max", "last"] = "mean"
+    steps: int = Field(default=750, ge=0)
+    batch: int = Field(default=256, ge=2)
+    max_tokens: int = Field(default=64, ge=4)
+    """Longest sentence seen in training; encoding has no limit."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    temperature: float = Field(default=0.05, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+
+
+class GenerationConfig(_Strict):
+    """The next-word LSTM language model."""
+
+    hidden: int = Field(default=256, ge=1)
+    layers: int = Field(default=2, ge=1)
+    steps: int = Field(default=1_000, ge=0)
+    batch: int = Field(default=32, ge=1)
+    bptt: int = Field(default=48, ge=2)
+    """Length of the window that gradients flow back through, in tokens."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    softmax: Literal["auto", "full", "sampled"] = "auto"
+    """auto: full up to 8,000 tokens in the vocabulary, above that sampled in training and full in evaluation."""
+    samples: int = Field(default=4_096, ge=1)
+    input_p: float = Field(default=0.2, ge=0, lt=1)
+    hidden_p: float = Field(default=0.2, ge=0, lt=1)
+    embed_p: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+
+
+class ProbesConfig(_Strict):
+    """What is measured at the end of the main job."""
+
+    tasks: tuple[str, ...] = ("wordsim353", "simlex999", "analogies", "lee", "documents")
+    bootstrap: int = Field(default=1_000, ge=100)
+    restrict: int = Field(default=30_000, ge=100)
+    """Analogies search the most frequent words only."""
+    max_documents: int = Field(default=40, ge=2)
+    """Documents (classes) in the probe that asks which document a sentence comes from."""
+    sentences_per_document: int = Field(default=30, ge=4)
+
+
+class PipelineConfig(_Strict):
+    """The complete configuration of the main job."""
+
+    preset: Literal["tiny", "small", "base"]
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    reproducible: bool = False
+    """One Word2Vec worker and deterministic kernels: byte-identical weights from the same seed and versions."""
+    text: TextConfig = TextConfig()
+    words: WordsConfig = WordsConfig()
+    sentences: SentencesConfig = SentencesConfig()
+    generation: GenerationConfig = GenerationConfig()
+    probes: ProbesConfig = ProbesConfig()
+
+    @classmethod
+    def of(cls, preset: str, settings: Mapping[str, Any]) -> Self:
+        """Return the preset with `settings` (nested like the configuration file) laid over it."""
+        content = _overlay({"preset": preset, **PRESETS[preset]}, settings)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from error
+
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "tiny": {
+        "words": {"dim": 100, "epochs": 20, "window": 5, "negatives": 8, "subsample": 1e-3},
+        "sentences": {"hidden": 128, "batch": 128, "steps": 200},
+        "generation": {"hidden": 160, "steps": 600, "batch": 32, "bptt": 32},
+    },
+    "small": {
+        "words": {"dim": 200, "epochs": 10},
+        "sentences": {"hidden": 256, "batch": 256, "steps": 750},
+        "generation": {"hidden": 256, "steps": 1_500, "batch": 48, "bptt": 48},
+    },
+    "base": {
+        "words": {"dim": 300, "epochs": 10},
+        "sentences": {"hidden": 512, "batch": 512, "steps": 3_000},
+        "generation": {"hidden": 512, "steps": 20_000, "batch": 64, "bptt": 70},
+    },
+}
+
+
+def preset_for(n_tokens: int) -> str:
+    """Return the preset that ``auto`` stands for on a corpus with `n_tokens` training tokens."""
+    return "tiny" if n_tokens < 1_500_000 else "small" if n_tokens < 50_000_000 else "base"
+
+
+def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the settings of a TOML file with ``section.key=value`` assignments laid over them.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not TOML or an assignment has no ``=``. Keys and values are checked by `PipelineConfig.of`.
+    """
+    settings: dict[str, Any] = {}
+    if path is not None:
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set takes section.key=value, for example words.epochs=10, not '{assignment}'")
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value
+        nested: Any = parsed
+        for part in reversed(key.strip().split(".")):
+            nested = {part: nested}
+        settings = _overlay(settings, nested)
+    return settings
+
+
+def to_toml(config: PipelineConfig) -> str:
+    """Return the complete configuration as TOML that `load_config` reads back."""
+    content = config.model_dump(mode="json")
+    top = [f"{key} = {_toml(value)}" for key, value in content.items() if not isinstance(value, dict)]
+    for section, values in content.items():
+        if isinstance(values, dict):
+            top += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    return "\n".join(top) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return repr(value)
+
+
+def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = (
+            _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        )
+    return merged
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        path = [str(part) for part in problem["loc"]]
+        name = ".".join(path)
+        if problem["type"] == "extra_forbidden":
+            near = get_close_matches(name, _all_keys(), n=1)
+            lines.append(f"unknown setting '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        else:
+            lines.append(f"setting '{name}': {problem['msg']}, not {problem['input']!r}")
+    return "\n".join(lines)
+
+
+def _all_keys() -> list[str]:
+    keys = []
+    for name, field in PipelineConfig.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            keys += [name, *(f"{name}.{key}" for key in section.model_fields)]
+        else:
+            keys.append(name)
+    return keys

@@ -1,0 +1,103 @@
+"""Every error and warning that embedpipe raises on purpose.
+
+::
+
+    EmbedpipeError            exit code 1; the message says what, where, what was expected, what to do next
+    ├── InputError            a source or a task file cannot be read as what it claims to be (path:line)
+    ├── NotEnoughDataError    the corpus is too small for what was asked of it
+    ├── ConfigError           a setting is unknown or has a wrong value (exit code 2)
+    ├── OutputError           an output exists already and was made from something else, or cannot be written
+    ├── BundleError           a bundle is missing, damaged, foreign or newer than this program
+    ├── UnknownWordError      a query names a word that is not in the vocabulary (near spellings attached)
+    └── MissingExtraError     an optional dependency is not installed (also an ImportError)
+
+    EmbedpipeWarning          something was counted and reported, nothing was lost
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = [
+    "BundleError",
+    "ConfigError",
+    "EmbedpipeError",
+    "EmbedpipeWarning",
+    "InputError",
+    "MissingExtraError",
+    "NotEnoughDataError",
+    "OutputError",
+    "UnknownWordError",
+]
+
+
+class EmbedpipeError(Exception):
+    """Base of all errors that a user can act on; `exit_code` is what the command line exits with."""
+
+    exit_code = 1
+
+
+class InputError(EmbedpipeError):
+    """A source that cannot be read as what it claims to be.
+
+    Parameters
+    ----------
+    message : what is wrong, what was expected and what to do next.
+    path : the file or source at fault.
+    line : 1-based line number, where one is known.
+    """
+
+    def __init__(self, message: str, path: str | Path | None = None, line: int | None = None) -> None:
+        self.path, self.line = path, line
+        where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(where + message)
+
+
+class NotEnoughDataError(EmbedpipeError):
+    """The corpus is too small for what was asked of it."""
+
+
+class ConfigError(EmbedpipeError):
+    """A setting is unknown or has a wrong value."""
+
+    exit_code = 2
+
+
+class OutputError(EmbedpipeError):
+    """An output that exists already and was made from something else, or that cannot be written."""
+
+
+class BundleError(EmbedpipeError):
+    """A bundle that is missing, damaged, foreign or newer than this program."""
+
+
+class UnknownWordError(EmbedpipeError):
+    """A query names a word that is not in the vocabulary.
+
+    Parameters
+    ----------
+    word : the unknown word.
+    near : spellings in the vocabulary that are close to it, best first.
+    """
+
+    def __init__(self, word: str, near: Sequence[str] = ()) -> None:
+        self.word, self.near = word, tuple(near)
+        hint = f"; near spellings: {', '.join(near)}" if near else ""
+        super().__init__(f"'{word}' is not in the vocabulary{hint}")
+
+
+class MissingExtraError(EmbedpipeError, ImportError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    package : the name of the package that could not be imported.
+    extra : the extra of embedpipe that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f'this needs {package}, which is not installed: pip install "embedpipe[{extra}]"')
+
+
+class EmbedpipeWarning(UserWarning):
+    """Something was counted and reported; nothing was lost."""

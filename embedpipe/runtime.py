@@ -1,0 +1,137 @@
+"""What every stage shares at run time: progress events, the seed, the device.
+
+A long-running function takes ``listener``, a callable that is given one event at a time. The command line draws
+bars from them; a notebook, a log or a test may listen too. torch is imported only inside functions.
+"""
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from embedpipe.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "Evaluated",
+    "Event",
+    "Listener",
+    "Saved",
+    "StageFinished",
+    "StageSkipped",
+    "StageStarted",
+    "Step",
+    "Stopped",
+    "n_cores",
+    "resolve_device",
+    "seed_everything",
+    "silent",
+]
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage begins; `total` counts `unit`s, or is None when it is not known."""
+
+    stage: str
+    total: int | None = None
+    unit: str = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage has done `done` of its units so far; `note` is a few words such as ``"loss 3.21"``."""
+
+    stage: str
+    done: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A measurement made during a stage."""
+
+    stage: str
+    name: str
+    value: float
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A file or folder that now stands whole on disk."""
+
+    stage: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished:
+    """A stage ended well; `summary` is its result in one line."""
+
+    stage: str
+    summary: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageSkipped:
+    """A stage whose inputs and settings are unchanged."""
+
+    stage: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A stage ended before its plan, and why (early stopping, an interrupt)."""
+
+    stage: str
+    reason: str
+
+
+Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped | Stopped
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:  # noqa: ARG001
+    """Listen to nothing."""
+
+
+def n_cores() -> int:
+    """Return the number of processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def seed_everything(seed: int, *, deterministic: bool = False) -> None:
+    """Seed Python, NumPy's legacy generator and torch; `deterministic` also asks torch for deterministic kernels."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries that we call read the legacy generator
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def resolve_device(device: DeviceName) -> "torch.device":
+    """Return the torch device that a name stands for; ``auto`` takes CUDA where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If ``cuda`` is asked for and torch sees no CUDA device.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device 'cuda' was asked for but torch sees no CUDA device; use --device auto or cpu")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)

@@ -1,0 +1,132 @@
+"""The one id space: row *i* of every table in a bundle is the token with id *i* here."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.errors import BundleError, ConfigError, UnknownWordError
+
+__all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "OOVPolicy", "Vocabulary"]
+
+SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
+PAD, UNK, BOS, EOS = range(4)
+
+OOVPolicy = Literal["error", "skip", "unk"]
+
+
+class Vocabulary:
+    """Tokens and their counts in the training split, most frequent first, after the four specials.
+
+    Parameters
+    ----------
+    tokens : all tokens in id order, beginning with ``<pad> <unk> <bos> <eos>``.
+    counts : uint64 array of shape (n_tokens,): how often each occurs in the training split. The count of ``<unk>``
+        is the number of training tokens outside the vocabulary.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_counts({"the": 5, "cat": 2, "sat": 1}, min_count=2)
+    >>> vocabulary.tokens[4:], vocabulary.ids(["the", "dog", "cat"], oov="unk").tolist()
+    (['the', 'cat'], [4, 1, 5])
+    """
+
+    def __init__(self, tokens: Sequence[str], counts: Sequence[int] | NDArray[np.uint64]) -> None:
+        self.tokens = list(tokens)
+        self.counts = np.asarray(counts, dtype=np.uint64)
+        if tuple(self.tokens[:4]) != SPECIALS:
+            raise ValueError(f"a vocabulary begins with {' '.join(SPECIALS)}, not {self.tokens[:4]}")
+        if len(self.tokens) != len(self.counts):
+            raise ValueError(f"{len(self.tokens)} tokens but {len(self.counts)} counts")
+        self.index = {token: i for i, token in enumerate(self.tokens)}
+        if len(self.index) != len(self.tokens):
+            raise ValueError("a token stands twice in the vocabulary")
+
+    @classmethod
+    def from_counts(
+        cls, counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None
+    ) -> "Vocabulary":
+        """Return the vocabulary of the tokens seen at least `min_count` times, at most `max_size` of them.
+
+        Equal counts are ordered by the token, so that the result does not depend on the order of `counts`. A token
+        of the text that spells one of the four specials is counted as unknown: its id would mean something else.
+        """
+        kept = [(token, n) for token, n in counts.items() if n >= min_count and token not in SPECIALS]
+        kept.sort(key=lambda item: (-item[1], item[0]))
+        kept = kept[:max_size]
+        unknown = sum(counts.values()) - sum(n for _, n in kept)
+        return cls([*SPECIALS, *(t for t, _ in kept)], [0, unknown, 0, 0, *(n for _, n in kept)])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, token: object) -> bool:
+        return self.index.get(token, 0) >= len(SPECIALS)  # type: ignore[call-overload, no-any-return]
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """float64 array of shape (n_tokens,): unigram probability of each token among the known tokens."""
+        counts = self.counts.astype(np.float64)
+        counts[: len(SPECIALS)] = 0.0
+        return counts / max(counts.sum(), 1.0)
+
+    def ids(self, tokens: Iterable[str], *, oov: OOVPolicy = "unk") -> NDArray[np.uint32]:
+        """Return the ids of `tokens` as a uint32 array; unknown ones follow the policy `oov`.
+
+        Raises
+        ------
+        UnknownWordError
+            Under the policy ``error``, for the first unknown token.
+        """
+        if oov == "unk":
+            get = self.index.get
+            return np.fromiter((get(token, UNK) for token in tokens), dtype=np.uint32)
+        if oov == "skip":
+            return np.fromiter((self.index[t] for t in tokens if t in self.index), dtype=np.uint32)
+        if oov == "error":
+            return np.fromiter((self.id(token) for token in tokens), dtype=np.uint32)
+        raise ConfigError(f"unknown policy '{oov}' for words outside the vocabulary: use error, skip or unk")
+
+    def id(self, token: str) -> int:
+        """Return the id of one ordinary token; raise `UnknownWordError` with near spellings otherwise."""
+        if token not in self:
+            raise UnknownWordError(token, self.near_spellings(token))
+        return self.index[token]
+
+    def near_spellings(self, word: str, n: int = 3) -> list[str]:
+        """Return up to `n` tokens spelt like `word` (difflib ratio at least 0.6), best first."""
+        bigrams = {word[i : i + 2] for i in range(len(word) - 1)}
+
+        def plausible(token: str) -> bool:
+            return abs(len(token) - len(word)) <= 3 and (len(word) < 3 or any(b in token for b in bigrams))
+
+        matcher = SequenceMatcher(autojunk=False)
+        matcher.set_seq2(word)
+        scored = []
+        for rank, token in enumerate(self.tokens[len(SPECIALS) :]):
+            if plausible(token):
+                matcher.set_seq1(token)
+                if matcher.real_quick_ratio() >= 0.6 and matcher.quick_ratio() >= 0.6:
+                    ratio = matcher.ratio()
+                    if ratio >= 0.6:
+                        scored.append((-ratio, rank, token))
+        return [token for _, _, token in sorted(scored)[:n]]
+
+    def save(self, path: Path) -> None:
+        """Write the vocabulary as JSON: two lists, ``tokens`` and ``counts``."""
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"tokens": self.tokens, "counts": self.counts.tolist()}, file, ensure_ascii=False)
+
+    @classmethod
+    def load(cls, path: Path) -> "Vocabulary":
+        """Read what `save` wrote; raise `BundleError` naming the file when it is not that."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(content["tokens"], content["counts"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+            raise BundleError(f"{path}: not a vocabulary: {error}") from error
