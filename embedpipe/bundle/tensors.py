@@ -62,4 +62,4 @@ def _map(path: Path, name: str, entry: Mapping[str, Any], start: int, size: int)
         raise BundleError(f"{path}: tensor '{name}' of shape {shape} does not fill {end - begin} bytes")
     if begin == end:
         return np.empty(shape, dtype)
-    return np.memmap(path, dtype=dtype, mode="r", offset=start + begin, shape=shape)
+    return np.memmap(path, dtype=dtype, mode="r", offset=start + begin, shape=shape).reshape(shape)
