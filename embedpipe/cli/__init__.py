@@ -1,0 +1,91 @@
+"""The command line: one file per verb, which parses, calls one library function and renders."""
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import NoReturn
+
+import click
+
+from embedpipe.errors import EmbedpipeError
+
+__all__ = ["cli", "main"]
+
+_VERBS = {
+    "run": "Raw text in, a verified bundle out: the main job.",
+    "similar": "The nearest words to a word, or to a sum and difference of words.",
+    "analogy": "A is to B as C is to what?",
+    "encode": "Sentences to vectors, one line each.",
+    "generate": "Continue a prompt, or write from nothing.",
+    "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
+    "info": "What is in a bundle, and how good it is.",
+    "verify": "Check every file of a bundle against its manifest.",
+    "corpora": "The catalogue of known corpora.",
+}
+
+
+class _Verbs(click.Group):
+    """Verbs are imported only when they are used, so that help and queries start at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = import_module(f"embedpipe.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(version("embedpipe"), prog_name="embedpipe")
+@click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
+def cli(debug: bool) -> None:  # noqa: ARG001 - read by main
+    """Raw text in; word vectors, a sentence encoder and a text generator out, in one bundle.
+
+    \b
+    embedpipe run builtin:wikipedia -o wiki.bundle
+    embedpipe similar wiki.bundle physics
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; errors are one message on stderr, exit codes 0, 1 error, 2 usage, 130 interrupted."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        if debug:
+            raise
+        _complain("interrupted; the same command goes on from what is finished")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except (EmbedpipeError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        _complain(_describe(error))
+        sys.exit(getattr(error, "exit_code", 1))
+    sys.exit(0)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory: use a smaller preset, a smaller text.max_size or fewer dimensions"
+    return str(error) or type(error).__name__
+
+
+def _complain(message: str) -> None:
+    click.echo(f"Error: {message}", err=True)

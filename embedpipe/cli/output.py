@@ -1,0 +1,76 @@
+"""Rows to stdout as a table, JSON, JSON lines or CSV; everything else goes to stderr."""
+
+import csv
+import json
+import math
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+__all__ = ["render", "say"]
+
+
+def say(message: str) -> None:
+    """Write one line to stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def render(
+    rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence[str] | None = None
+) -> None:
+    """Write `rows` to stdout.
+
+    Parameters
+    ----------
+    rows : one mapping per row; missing keys are empty.
+    format_ : ``table``, ``json`` (one list), ``jsonl`` or ``csv`` (with a header).
+    columns : which keys to show and in which order; default: those of the first row.
+        JSON and JSON lines always hold all keys. Numbers that are not finite become null.
+    """
+    columns = list(columns or (rows[0] if rows else ()))
+    if format_ == "json":
+        print(json.dumps([_plain(row) for row in rows], ensure_ascii=False, indent=1, allow_nan=False))
+    elif format_ == "jsonl":
+        for row in rows:
+            print(json.dumps(_plain(row), ensure_ascii=False, allow_nan=False))
+    elif format_ == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in rows])
+    else:
+        _table(rows, columns)
+
+
+def _plain(row: Mapping[str, object]) -> dict[str, object]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    numeric = [
+        all(isinstance(row.get(c), int | float | None) for row in rows) and bool(rows) for c in columns
+    ]
+    widths = [
+        max(_width(column), *(_width(line[i]) for line in cells)) if cells else _width(column)
+        for i, column in enumerate(columns)
+    ]
+    for line in [list(columns), *cells]:
+        padded = (
+            " " * (width - _width(text)) + text if right else text + " " * (width - _width(text))
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        )
+        print("  ".join(padded).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if math.isfinite(value) else "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).replace("\n", " ")
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not unicodedata.combining(c))
