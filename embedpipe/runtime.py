@@ -101,7 +101,7 @@ Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped |
 Listener = Callable[[Event], None]
 
 
-def silent(event: Event) -> None:  # noqa: ARG001
+def silent(event: Event) -> None:
     """Listen to nothing."""
 
 

@@ -15,9 +15,7 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def render(
-    rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence[str] | None = None
-) -> None:
+def render(rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence[str] | None = None) -> None:
     """Write `rows` to stdout.
 
     Parameters
@@ -47,9 +45,7 @@ def _plain(row: Mapping[str, object]) -> dict[str, object]:
 
 def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    numeric = [
-        all(isinstance(row.get(c), int | float | None) for row in rows) and bool(rows) for c in columns
-    ]
+    numeric = [all(isinstance(row.get(c), int | float | None) for row in rows) and bool(rows) for c in columns]
     widths = [
         max(_width(column), *(_width(line[i]) for line in cells)) if cells else _width(column)
         for i, column in enumerate(columns)

@@ -12,6 +12,7 @@ A next-word model reads ``tokens`` as one stream without copying; everything els
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,10 @@ class TokenStore:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
-    def _map(self, name: str, dtype: type) -> NDArray[np.unsignedinteger]:
+    def _map(self, name: str, dtype: type[np.uint32] | type[np.uint64]) -> NDArray[Any]:
         file = self.path / f"{name}.npy"
         try:
-            array: NDArray[np.unsignedinteger] = np.load(file, mmap_mode="r", allow_pickle=False)
+            array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise BundleError(f"{file}: not part of a token store: {error}; prepare the text again") from error
         if array.dtype != dtype or array.ndim != 1:
@@ -45,17 +46,17 @@ class TokenStore:
     @cached_property
     def tokens(self) -> NDArray[np.uint32]:
         """All ids, sentence after sentence, each closed by ``<eos>``; memory-mapped."""
-        return self._map("tokens", np.uint32)  # type: ignore[return-value]
+        return self._map("tokens", np.uint32)
 
     @cached_property
     def sentence_offsets(self) -> NDArray[np.uint64]:
         """Offsets into `tokens`, shape (n_sentences + 1,)."""
-        return self._map("sentences", np.uint64)  # type: ignore[return-value]
+        return self._map("sentences", np.uint64)
 
     @cached_property
     def document_offsets(self) -> NDArray[np.uint64]:
         """Offsets into the sentences, shape (n_documents + 1,)."""
-        return self._map("documents", np.uint64)  # type: ignore[return-value]
+        return self._map("documents", np.uint64)
 
     @property
     def n_sentences(self) -> int:
@@ -75,13 +76,12 @@ class TokenStore:
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """int64 array of shape (n_sentences,): tokens of each sentence without its ``<eos>``."""
-        return np.diff(self.sentence_offsets.astype(np.int64)) - 1
+        return _sizes(self.sentence_offsets) - 1
 
     @cached_property
     def document_of_sentence(self) -> NDArray[np.int64]:
         """int64 array of shape (n_sentences,): the document that each sentence belongs to."""
-        sizes = np.diff(self.document_offsets.astype(np.int64))
-        return np.repeat(np.arange(self.n_documents), sizes)
+        return np.repeat(np.arange(self.n_documents), _sizes(self.document_offsets))
 
     def sentence(self, i: int) -> NDArray[np.uint32]:
         """Return the ids of sentence `i` without its ``<eos>``."""
@@ -90,3 +90,8 @@ class TokenStore:
 
     def __iter__(self) -> Iterator[NDArray[np.uint32]]:
         return (self.sentence(i) for i in range(self.n_sentences))
+
+
+def _sizes(offsets: NDArray[np.uint64]) -> NDArray[np.int64]:
+    signed = offsets.astype(np.int64)
+    return signed[1:] - signed[:-1]

@@ -48,9 +48,7 @@ class Vocabulary:
             raise ValueError("a token stands twice in the vocabulary")
 
     @classmethod
-    def from_counts(
-        cls, counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None
-    ) -> "Vocabulary":
+    def from_counts(cls, counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None) -> "Vocabulary":
         """Return the vocabulary of the tokens seen at least `min_count` times, at most `max_size` of them.
 
         Equal counts are ordered by the token, so that the result does not depend on the order of `counts`. A token
@@ -73,7 +71,8 @@ class Vocabulary:
         """float64 array of shape (n_tokens,): unigram probability of each token among the known tokens."""
         counts = self.counts.astype(np.float64)
         counts[: len(SPECIALS)] = 0.0
-        return counts / max(counts.sum(), 1.0)
+        total = max(float(counts.sum()), 1.0)
+        return np.divide(counts, total)
 
     def ids(self, tokens: Iterable[str], *, oov: OOVPolicy = "unk") -> NDArray[np.uint32]:
         """Return the ids of `tokens` as a uint32 array; unknown ones follow the policy `oov`.
