@@ -1,0 +1,1 @@
+"""The torch pieces that both neural stages use."""
