@@ -1,0 +1,81 @@
+"""Tasks by name: the files that ship inside gensim's own test data, found without importing gensim."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from embedpipe.errors import InputError
+from embedpipe.tasks.files import read_analogies, read_lines, read_task, read_word_similarity
+from embedpipe.tasks.shapes import Analogies, DocumentSimilarity, Task, WordSimilarity
+
+__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "find_task"]
+
+DOCUMENTS = "documents"
+"""The task that a corpus makes of itself (which document does a sentence come from); `probes.corpus` draws it."""
+
+
+def find_task(name: str) -> Task:
+    """Return the built-in task of that name, or the task in the file of that path.
+
+    Built in are ``wordsim353`` (Finkelstein et al., 2002), ``simlex999`` (Hill et al., 2015), ``analogies`` (the
+    19,544 Google questions; Mikolov et al., 2013) and ``lee`` (50 news documents; Lee et al., 2005).
+
+    Raises
+    ------
+    InputError
+        If `name` is neither a built-in task nor a file, with the nearest name; or if the file is not a task.
+
+    Examples
+    --------
+    >>> task = find_task("wordsim353")
+    >>> task.pairs[1], float(task.scores[1]), len(task.pairs)
+    (('tiger', 'cat'), 7.35, 353)
+    """
+    if name in BUILTIN_TASKS:
+        return BUILTIN_TASKS[name]()
+    if Path(name).exists():
+        return read_task(name)
+    if name == DOCUMENTS:
+        raise InputError("the task 'documents' is drawn from a prepared corpus: say where that is")
+    known = [*BUILTIN_TASKS, DOCUMENTS]
+    near = get_close_matches(name.lower(), known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    raise InputError(f"no task '{name}': neither a file nor a built-in name ({', '.join(known)}){hint}")
+
+
+def _data(file: str) -> Path:
+    spec = find_spec("gensim")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    path = Path(folders[0], "test", "test_data", file) if folders else Path(file)
+    if not path.is_file():
+        raise InputError("this file of gensim's test data is missing: reinstall gensim from its wheel", path)
+    return path
+
+
+def _word_similarity(name: str, file: str) -> WordSimilarity:
+    path = _data(file)
+    rows = [(number, line.split("\t")) for number, line in read_lines(path) if not line.startswith("#")]
+    return read_word_similarity(name, path, rows)
+
+
+def _analogies() -> Analogies:
+    path = _data("questions-words.txt")
+    return read_analogies("analogies", path, read_lines(path))
+
+
+def _lee() -> DocumentSimilarity:
+    scores = _data("similarities0-1.txt")
+    matrix = np.array([line.split() for _, line in read_lines(scores)], dtype=np.float64)
+    texts = [line for _, line in read_lines(_data("lee.cor"), encoding="latin-1")]
+    return DocumentSimilarity("lee", texts, matrix)
+
+
+BUILTIN_TASKS: dict[str, Callable[[], Task]] = {
+    "wordsim353": lambda: _word_similarity("wordsim353", "wordsim353.tsv"),
+    "simlex999": lambda: _word_similarity("simlex999", "simlex999.txt"),
+    "analogies": _analogies,
+    "lee": _lee,
+}

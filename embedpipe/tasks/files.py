@@ -1,0 +1,184 @@
+"""Task files: tab-separated rows under a header that says what they are, or the Google analogy format."""
+
+import gzip
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from embedpipe.errors import InputError
+from embedpipe.tasks.shapes import (
+    Analogies,
+    Classification,
+    Inference,
+    Quadruple,
+    SentenceSimilarity,
+    Task,
+    WordSimilarity,
+)
+
+__all__ = ["HEADERS", "Line", "read_analogies", "read_lines", "read_task", "read_word_similarity"]
+
+Line = tuple[int, str]
+"""A 1-based line number and the line without its end."""
+
+
+def read_task(path: str | Path) -> Task:
+    """Return the task in a file; its first line says what it is.
+
+    ========================== =====================================================
+    header (tab-separated)      task
+    ========================== =====================================================
+    ``word_a word_b score``     `WordSimilarity`
+    ``score text_a text_b``     `SentenceSimilarity`
+    ``label text``              `Classification`
+    ``label text_a text_b``     `Inference`
+    ``: section``               `Analogies`, four words a line (the Google format)
+    ========================== =====================================================
+
+    A file that ends in ``.gz`` is decompressed. Lines that are quite empty are passed over. The name of the task is
+    the name of the file up to its first dot.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read as UTF-8 text, an unknown header, a row with the wrong number of columns, a
+        score that is no number, an empty cell, or no rows at all; with path and line.
+    """
+    path = Path(path)
+    lines = read_lines(path)
+    name = path.name.split(".")[0]
+    if not lines:
+        raise InputError(f"the file is empty; a task begins with one of the headers {_known()}", path)
+    first, header = lines[0]
+    if header.startswith(":"):
+        return read_analogies(name, path, lines)
+    if tuple(header.split()) == _ANALOGY_HEADER:
+        return read_analogies(name, path, lines[1:])
+    columns = tuple(column.strip() for column in header.split("\t"))
+    if columns not in HEADERS:
+        raise InputError(_unknown_header(header), path, first)
+    rows = _split(path, lines[1:], columns)
+    return HEADERS[columns](name, path, rows)
+
+
+def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
+    """Return the non-empty lines of a text file, plain or ``.gz``, each with its number."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError("no such file", path) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {error}", path) from error
+    lines = []
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if b"\0" in raw:
+            raise InputError("a NUL byte: this is no text file", path, number)
+        try:
+            line = raw.decode(encoding).rstrip("\r")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8", path, number
+            ) from error
+        if line.strip():
+            lines.append((number, line))
+    return lines
+
+
+def read_analogies(name: str, path: Path, lines: Sequence[Line]) -> Analogies:
+    """Return the analogies in `lines`: ``: section`` lines, then four words a line."""
+    sections: dict[str, list[Quadruple]] = {}
+    section = name
+    for number, line in lines:
+        if line.startswith(":"):
+            section = line[1:].strip() or name
+            continue
+        words = line.split()
+        if len(words) != 4:
+            raise InputError(f"expected four words (a b c d), found {len(words)}", path, number)
+        sections.setdefault(section, []).append((words[0], words[1], words[2], words[3]))
+    if not sections:
+        raise InputError("no questions: expected lines of four words under ': section' lines", path)
+    return Analogies(name, sections)
+
+
+def read_word_similarity(name: str, path: Path, rows: Sequence[tuple[int, list[str]]]) -> WordSimilarity:
+    """Return the word similarity task in rows of ``word_a, word_b, score``."""
+    scores = np.array([_score(path, number, row[2]) for number, row in rows])
+    return WordSimilarity(name, [(row[0].strip(), row[1].strip()) for _, row in rows], scores)
+
+
+def _sentence_similarity(name: str, path: Path, rows: Sequence[tuple[int, list[str]]]) -> SentenceSimilarity:
+    scores = np.array([_score(path, number, row[0]) for number, row in rows])
+    return SentenceSimilarity(name, [row[1] for _, row in rows], [row[2] for _, row in rows], scores)
+
+
+def _classification(name: str, path: Path, rows: Sequence[tuple[int, list[str]]]) -> Classification:
+    return Classification(name, _labels(path, rows), [row[1] for _, row in rows])
+
+
+def _inference(name: str, path: Path, rows: Sequence[tuple[int, list[str]]]) -> Inference:
+    return Inference(name, _labels(path, rows), [row[1] for _, row in rows], [row[2] for _, row in rows])
+
+
+HEADERS: dict[tuple[str, ...], Callable[[str, Path, Sequence[tuple[int, list[str]]]], Task]] = {
+    ("word_a", "word_b", "score"): read_word_similarity,
+    ("score", "text_a", "text_b"): _sentence_similarity,
+    ("label", "text"): _classification,
+    ("label", "text_a", "text_b"): _inference,
+}
+_ANALOGY_HEADER = ("word_a", "word_b", "word_c", "word_d")
+
+
+def _split(path: Path, lines: Sequence[Line], columns: Sequence[str]) -> list[tuple[int, list[str]]]:
+    rows = []
+    for number, line in lines:
+        row = line.split("\t")
+        if len(row) != len(columns):
+            raise InputError(
+                f"expected {len(columns)} tab-separated columns ({', '.join(columns)}), found {len(row)}",
+                path,
+                number,
+            )
+        for column, cell in zip(columns, row, strict=True):
+            if not cell.strip():
+                raise InputError(f"the column {column} is empty", path, number)
+        rows.append((number, row))
+    if not rows:
+        raise InputError(f"no rows under the header '{' '.join(columns)}'", path)
+    return rows
+
+
+def _score(path: Path, number: int, text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise InputError(f"the score '{text}' is not a finite number", path, number)
+    return score
+
+
+def _labels(path: Path, rows: Sequence[tuple[int, list[str]]]) -> list[str]:
+    labels = [row[0].strip() for _, row in rows]
+    if len(set(labels)) == 1:
+        raise InputError(f"every row has the label '{labels[0]}'; a task needs two labels at least", path)
+    return labels
+
+
+def _known() -> str:
+    return "; ".join([*(" ".join(columns) for columns in HEADERS), ": section"])
+
+
+def _unknown_header(header: str) -> str:
+    known = [" ".join(columns) for columns in HEADERS]
+    plain = " ".join(header.replace(",", " ").replace(";", " ").split())
+    if plain in known:
+        return f"the columns of the header '{header}' must be separated by tabs"
+    near = get_close_matches(plain.lower(), known, n=1, cutoff=0.7)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    shown = plain if len(plain) <= 60 else plain[:57] + "..."
+    return f"unknown header '{shown}'{hint} Known headers, tab-separated: {_known()}"
