@@ -1,1 +1,31 @@
-"""embedpipe."""
+"""Raw text in; word vectors, a sentence encoder and a text generator out, in one honestly probed bundle.
+
+>>> import embedpipe
+>>> sorted(embedpipe.__all__)[:3]
+['Bundle', 'EmbedpipeError', 'EmbedpipeWarning']
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from embedpipe.errors import EmbedpipeError, EmbedpipeWarning
+
+if TYPE_CHECKING:
+    from embedpipe.loading import Bundle, load
+    from embedpipe.pipeline import run
+
+__all__ = ["Bundle", "EmbedpipeError", "EmbedpipeWarning", "__version__", "load", "run"]
+__version__ = version("embedpipe")
+
+_LAZY = {"Bundle": "embedpipe.loading", "load": "embedpipe.loading", "run": "embedpipe.pipeline"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'embedpipe' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,91 @@
+"""The verb ``run``: the main job."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from embedpipe.cli.output import say
+from embedpipe.cli.progress import progress
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", metavar="BUNDLE", required=True, type=click.Path(path_type=Path), help="Folder to write."
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["auto", "tiny", "small", "base"]),
+    default="auto",
+    show_default=True,
+    help="Size of the models; auto chooses by the size of the corpus.",
+)
+@click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path), help="Settings as TOML.")
+@click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
+@click.option("--stages", metavar="LIST", default="text,words,sentences,generation,probes", show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice. [default: 1]")
+@click.option("--reproducible", is_flag=True, default=None, help="Byte-identical weights; one Word2Vec worker, slower.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--encoding", help="Encoding of the text. [default: utf-8]")
+@click.option(
+    "--encoding-errors",
+    type=click.Choice(["strict", "replace", "ignore"]),
+    help="What to do with bytes that are not in the encoding. [default: strict]",
+)
+@click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
+@click.option("--force", is_flag=True, help="Replace a bundle made from other inputs or settings.")
+def command(
+    sources: tuple[str, ...],
+    output: Path,
+    preset: str,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    stages: str,
+    seed: int | None,
+    reproducible: bool | None,
+    device: str,
+    encoding: str | None,
+    encoding_errors: str | None,
+    download: bool,
+    force: bool,
+) -> None:
+    """Raw text in, a verified bundle out: words, sentence encoder, text generator, probes.
+
+    \b
+    SOURCE is a file (.txt .jsonl#field .csv#column .tsv#column .parquet#column .html, a MediaWiki .xml;
+    each also .gz .bz2 .xz .zst), a directory, a glob, - for stdin, builtin:NAME, nltk:NAME,
+    gensim:NAME or hf:NAME#field. Nothing is fetched from the network without --download.
+
+    \b
+    embedpipe run builtin:wikipedia -o wiki.bundle
+    embedpipe run 'cases/*.txt' notes.jsonl#body -o law.bundle --preset small --seed 3
+
+    What is finished is kept in BUNDLE.work: after an interrupt, or with other settings for a later stage,
+    the same command goes on from there. The folder may be deleted.
+    """
+    from embedpipe.config import load_config
+    from embedpipe.pipeline import run
+
+    text = {"encoding": encoding, "encoding_errors": encoding_errors}
+    chosen = [f"text.{key}={value!r}" for key, value in text.items() if value is not None]
+    settings = load_config(config_file, [*assignments, *chosen])
+    with progress() as listener:
+        run(
+            sources,
+            output,
+            preset=preset,
+            settings=settings,
+            stages=[stage.strip() for stage in stages.split(",") if stage.strip()],
+            seed=seed,
+            reproducible=reproducible,
+            device=device,
+            force=force,
+            download=download,
+            listener=listener,
+            command=shlex.join(["embedpipe", *sys.argv[1:]]),
+        )
+    say(f"ask it: embedpipe info {output}   embedpipe similar {output} WORD   embedpipe generate {output}")

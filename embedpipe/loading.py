@@ -1,0 +1,135 @@
+"""Opening a bundle: each part is read when it is first used."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from embedpipe.bundle.folder import BundleFolder
+from embedpipe.text.codec import TextCodec
+from embedpipe.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from embedpipe.bundle.manifest import Manifest
+    from embedpipe.generation.generator import TextGenerator
+    from embedpipe.sentences.encoder import SentenceEncoder
+    from embedpipe.words.bag import Bag, BagEncoder
+    from embedpipe.words.table import WordVectors
+
+__all__ = ["Bundle", "Parts", "load"]
+
+
+class Parts(Protocol):
+    """Where the files of the parts lie: a finished bundle, or the working folder of a run."""
+
+    def file(self, name: str, part: str) -> Path:
+        """Return the path of a file that the stage `part` wrote."""
+
+    def folder(self, name: str, part: str) -> Path:
+        """Return the path of a folder that the stage `part` wrote."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+
+class Bundle:
+    """Word vectors, sentence encoder and text generator over one vocabulary.
+
+    Nothing is read before it is used: `words` maps its matrix into memory and needs no torch; `encoder` and
+    `generator` import torch.
+
+    Parameters
+    ----------
+    parts : where the files lie.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r})" if isinstance(self.parts, BundleFolder) else "Bundle(unsaved)"
+
+    @property
+    def path(self) -> Path:
+        """The bundle's folder."""
+        return self._folder.path
+
+    @property
+    def manifest(self) -> "Manifest":
+        """What the bundle says about itself."""
+        return self._folder.manifest
+
+    @property
+    def _folder(self) -> BundleFolder:
+        if not isinstance(self.parts, BundleFolder):
+            raise TypeError("this bundle is not saved yet")
+        return self.parts
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The one id space."""
+        return Vocabulary.load(self.parts.file("vocabulary.json", "text"))
+
+    @cached_property
+    def codec(self) -> TextCodec:
+        """Text to ids and back."""
+        return TextCodec.load(self.parts.file("tokenizer_spec.json", "text"), self.vocabulary)
+
+    @cached_property
+    def _word_part(self) -> "tuple[WordVectors, Bag]":
+        from embedpipe.words.part import load_words
+
+        return load_words(self.parts.file("words.safetensors", "words").parent, self.vocabulary)
+
+    @property
+    def words(self) -> "WordVectors":
+        """The word vectors."""
+        return self._word_part[0]
+
+    @property
+    def bag(self) -> "Bag":
+        """The frequency-weighted sentence space that the encoder starts from."""
+        return self._word_part[1]
+
+    @cached_property
+    def bag_encoder(self) -> "BagEncoder":
+        """Sentence vectors by the weighted average of word vectors alone: no torch, tens of thousands a second."""
+        from embedpipe.words.bag import BagEncoder
+
+        return BagEncoder(self.codec, self.bag)
+
+    @cached_property
+    def encoder(self) -> "SentenceEncoder":
+        """The trained sentence encoder."""
+        from embedpipe.sentences.encoder import SentenceEncoder
+        from embedpipe.sentences.part import load_encoder
+
+        folder = self.parts.folder("encoder", "sentences")
+        return SentenceEncoder(self.codec, load_encoder(folder, len(self.vocabulary)))
+
+    @cached_property
+    def generator(self) -> "TextGenerator":
+        """The trained text generator."""
+        from embedpipe.generation.generator import TextGenerator
+        from embedpipe.generation.part import load_generator
+
+        folder = self.parts.folder("generator", "generation")
+        return TextGenerator(self.codec, load_generator(folder, len(self.vocabulary)))
+
+
+def load(path: str | Path) -> Bundle:
+    """Open a bundle; its parts are read when they are first used.
+
+    Parameters
+    ----------
+    path : the folder that ``embedpipe run`` wrote.
+
+    Returns
+    -------
+    Bundle
+        With ``words``, ``bag``, ``encoder``, ``generator``, ``vocabulary``, ``codec`` and ``manifest``.
+
+    Raises
+    ------
+    BundleError
+        If the folder is missing, damaged, foreign or newer than this program; the message names the file.
+    """
+    return Bundle(BundleFolder(Path(path)))

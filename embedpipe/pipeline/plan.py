@@ -1,0 +1,97 @@
+"""What a run has to do: the stages it needs, their fingerprints, and whether the output may be written."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.manifest import MANIFEST_NAME
+from embedpipe.config import STAGES, PipelineConfig
+from embedpipe.errors import BundleError, ConfigError, OutputError
+
+__all__ = ["NEEDS", "check_conflict", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "text": (),
+    "words": ("text",),
+    "sentences": ("text", "words"),
+    "generation": ("text", "words"),
+    "probes": ("text", "words", "sentences"),
+}
+"""What each stage reads, where it is part of the run; `probes` can do without an encoder."""
+
+_STAGE_VERSION = {"text": 1, "words": 1, "sentences": 1, "generation": 1, "probes": 1}
+"""Raised whenever a stage's code changes what it writes, so that old outputs are not taken for new ones."""
+
+
+def close_stages(stages: Sequence[str]) -> tuple[str, ...]:
+    """Return `stages` in order together with the stages that they cannot do without.
+
+    >>> close_stages(["generation"])
+    ('text', 'words', 'generation')
+    """
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown or not stages:
+        raise ConfigError(f"unknown stage '{', '.join(unknown)}': --stages takes a list of {', '.join(STAGES)}")
+    wanted = set(stages)
+    for stage in stages:
+        wanted.update(need for need in NEEDS[stage] if (stage, need) != ("probes", "sentences"))
+    return tuple(stage for stage in STAGES if stage in wanted)
+
+
+def fingerprint(*content: object) -> str:
+    """Return the SHA-256 of JSON-able content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def fingerprints(config: PipelineConfig, stages: Sequence[str], source_prints: Sequence[str]) -> dict[str, str]:
+    """Return the fingerprint of each stage: its inputs, its settings, the seed and the version of its code."""
+    prints: dict[str, str] = {}
+    for stage in stages:
+        inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
+        settings = getattr(config, stage).model_dump(mode="json")
+        start = list(source_prints) if stage == "text" else config.reproducible
+        prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed)
+    return prints
+
+
+def existing_bundle(target: Path, *, force: bool) -> BundleFolder | None:
+    """Return the bundle that stands at `target`, None if nothing does (or, with `force`, a damaged one).
+
+    Raises
+    ------
+    OutputError
+        If something else stands there: it is never replaced.
+    """
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return None
+    if not (target / MANIFEST_NAME).is_file():
+        raise OutputError(f"{target}: exists and is not a bundle, so it will not be replaced; choose another -o")
+    try:
+        return BundleFolder(target)
+    except BundleError as error:
+        if force:
+            return None
+        raise OutputError(f"{error}; --force replaces it") from error
+
+
+def check_conflict(
+    existing: BundleFolder | None, planned: Sequence[str], prints: Mapping[str, str], *, force: bool
+) -> None:
+    """Raise `OutputError` if `existing` was made from other inputs or settings than the fingerprints so far say.
+
+    A run that adds stages to a bundle is no conflict; it measures anew.
+    """
+    if existing is None or force:
+        return
+    records = existing.manifest.stages
+    adds_stages = any(stage not in records for stage in planned)
+    for stage, record in records.items():
+        if stage not in planned:
+            problem = f"holds the stage '{stage}', which this run does not make"
+        elif record.fingerprint != prints.get(stage, record.fingerprint) and not (stage == "probes" and adds_stages):
+            problem = f"was made from other inputs or settings (stage '{stage}')"
+        else:
+            continue
+        raise OutputError(f"{existing.path}: {problem}; choose another -o, or replace it with --force")

@@ -1,0 +1,173 @@
+"""The main job, from sources to a bundle."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.manifest import StageRecord
+from embedpipe.bundle.save import remove_leftovers
+from embedpipe.config import STAGES, PipelineConfig, PresetName, preset_for
+from embedpipe.errors import ConfigError
+from embedpipe.loading import Bundle
+from embedpipe.pipeline.assemble import assemble
+from embedpipe.pipeline.plan import check_conflict, close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.stages import RUNNERS, Job
+from embedpipe.pipeline.work import WorkFolder
+from embedpipe.runtime import (
+    DeviceName,
+    Listener,
+    Saved,
+    StageFinished,
+    StageSkipped,
+    Stopped,
+    resolve_device,
+    silent,
+)
+from embedpipe.text.readers import ReadOptions, fingerprint_source
+
+__all__ = ["run"]
+
+Stage = Literal["text", "words", "sentences", "generation", "probes"]
+
+
+def run(
+    sources: Sequence[str],
+    output: str | Path,
+    *,
+    preset: PresetName = "auto",
+    settings: Mapping[str, Any] | None = None,
+    stages: Sequence[str] = STAGES,
+    seed: int | None = None,
+    reproducible: bool | None = None,
+    device: DeviceName = "auto",
+    force: bool = False,
+    download: bool = False,
+    listener: Listener = silent,
+    command: str = "",
+) -> Bundle:
+    """Make a bundle from raw text: prepare, train, probe, save. Finished stages are not made again.
+
+    Parameters
+    ----------
+    sources : paths, globs, ``-`` or ``scheme:name`` as the command line takes them.
+    output : folder of the bundle. Beside it, ``OUTPUT.work`` keeps what the next run can use again.
+    preset : size of the models; ``auto`` chooses by the number of training tokens.
+    settings : values laid over the preset, nested by section: ``{"words": {"epochs": 3}}``.
+    stages : which stages to make; those that they need are added.
+    seed : overrides the seed of `settings`.
+    reproducible : one Word2Vec worker and deterministic kernels; overrides `settings`.
+    device : where the neural stages train.
+    force : replace a bundle made from other inputs or settings.
+    download : allow sources to be fetched from the network.
+    listener : is called with progress events.
+    command : how the run was called, recorded in the bundle.
+
+    Returns
+    -------
+    Bundle
+        The saved bundle, opened.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown or wrong setting.
+    InputError, NotEnoughDataError
+        For sources that cannot be read or are too small.
+    OutputError
+        If `output` was made from other inputs or settings, or another run is writing it.
+
+    Examples
+    --------
+    >>> import embedpipe
+    >>> bundle = embedpipe.run(["builtin:toy-en"], "toy.bundle")  # doctest: +SKIP
+    """
+    if isinstance(sources, str):
+        raise TypeError("sources is a list of sources: wrap the string in a list")
+    target, planned = Path(output), close_stages(stages)
+    over = dict(settings or {})
+    over.update({} if seed is None else {"seed": seed})
+    over.update({} if reproducible is None else {"reproducible": reproducible})
+    chosen = over.pop("preset", preset) if preset == "auto" else preset
+    if chosen not in ("auto", "tiny", "small", "base"):
+        raise ConfigError(f"unknown preset '{chosen}': use auto, tiny, small or base")
+    config = PipelineConfig.of("tiny" if chosen == "auto" else chosen, over)
+    if {"sentences", "generation"} & set(planned):
+        resolve_device(device)
+
+    existing = existing_bundle(target, force=force)
+    work = WorkFolder(target)
+    with work.locked():
+        remove_leftovers(target)
+        options = ReadOptions(
+            encoding=config.text.encoding,
+            encoding_errors=config.text.encoding_errors,
+            documents=config.text.documents,
+            download=download,
+            spool=work.path,
+        )
+        source_prints = [fingerprint_source(source, options) for source in sources]
+        prints = fingerprints(config, ["text"], source_prints)
+        check_conflict(existing, planned, prints, force=force)
+        job = Job(sources, config, work, device, download, listener)
+        if chosen == "auto":
+            text = _known(existing, work, "text", prints["text"]) or _make(job, "text", prints["text"])
+            job.config = PipelineConfig.of(preset_for(int(text.result["tokens"])), over)
+        prints = fingerprints(job.config, planned, source_prints)
+        check_conflict(existing, planned, prints, force=force)
+        return _complete(job, planned, prints, existing, target, command)
+
+
+def _complete(
+    job: Job,
+    planned: Sequence[str],
+    prints: Mapping[str, str],
+    existing: BundleFolder | None,
+    target: Path,
+    command: str,
+) -> Bundle:
+    kept = {} if existing is None else existing.manifest.stages
+    if existing and kept.keys() == set(planned) and all(kept[s].fingerprint == prints[s] for s in planned):
+        for stage in planned:
+            job.listener(StageSkipped(stage, kept[stage].summary))
+        return Bundle(existing)
+    records = {}
+    for stage in planned:
+        record = job.work.record(stage)
+        if record is None or record.fingerprint != prints[stage]:
+            in_bundle = kept.get(stage)
+            if stage != "text" and existing and in_bundle and in_bundle.fingerprint == prints[stage]:
+                job.work.restore(stage, existing.path, in_bundle)
+                record = in_bundle
+            else:
+                records[stage] = _make(job, stage, prints[stage])
+                continue
+        job.listener(StageSkipped(stage, record.summary))
+        records[stage] = record
+    assemble(job, target, records, command or f"embedpipe.run({list(job.sources)!r}, {str(target)!r})")
+    job.listener(Saved("bundle", str(target)))
+    return Bundle(BundleFolder(target))
+
+
+def _make(job: Job, stage: str, fingerprint: str) -> StageRecord:
+    start = time.perf_counter()
+    with job.work.writing(stage) as partial:
+        try:
+            outcome = RUNNERS[stage](job, partial)
+        except KeyboardInterrupt:
+            job.listener(Stopped(stage, "interrupted; the stages before it are kept, the same command goes on here"))
+            raise
+        seconds = time.perf_counter() - start
+        record = StageRecord(fingerprint, outcome.summary, round(seconds, 3), outcome.result)
+        job.work.finish(stage, partial, record)
+    job.listener(StageFinished(stage, outcome.summary, seconds))
+    return record
+
+
+def _known(existing: BundleFolder | None, work: WorkFolder, stage: str, fingerprint: str) -> StageRecord | None:
+    in_bundle = existing.manifest.stages.get(stage) if existing else None
+    for record in (work.record(stage), in_bundle):
+        if record is not None and record.fingerprint == fingerprint:
+            return record
+    return None

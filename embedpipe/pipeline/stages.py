@@ -1,0 +1,155 @@
+"""The five stages: each reads what the stages before it wrote and writes its files into an empty folder."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from embedpipe.config import PipelineConfig
+from embedpipe.loading import Bundle
+from embedpipe.pipeline.work import WorkFolder
+from embedpipe.runtime import DeviceName, Listener, n_cores, resolve_device, seed_everything
+from embedpipe.text.prepare import PreparedText, prepare
+
+__all__ = ["RUNNERS", "Job", "StageOutcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """A stage's result in one line and in numbers."""
+
+    summary: str
+    result: dict[str, Any]
+
+
+@dataclass
+class Job:
+    """What the stages of one run share."""
+
+    sources: Sequence[str]
+    config: PipelineConfig
+    work: WorkFolder
+    device: DeviceName
+    download: bool
+    listener: Listener
+
+    @cached_property
+    def text(self) -> PreparedText:
+        """The prepared text."""
+        return PreparedText(self.work.stage("text"))
+
+    @cached_property
+    def parts(self) -> Bundle:
+        """The parts that stand finished in the working folder."""
+        return Bundle(self.work)
+
+    def seed_torch(self) -> None:
+        """Seed all generators, and ask for deterministic kernels in a reproducible run."""
+        seed_everything(self.config.seed, deterministic=self.config.reproducible)
+
+
+def run_text(job: Job, out: Path) -> StageOutcome:
+    """Prepare the text: the stores of three splits, the vocabulary and the tokenizer."""
+    config = job.config
+    prepared = prepare(job.sources, config.text, out, seed=config.seed, download=job.download, listener=job.listener)
+    report = prepared.report
+    words = len(prepared.vocabulary) - 4
+    summary = (
+        f"{report['tokens']:,} tokens in {report['documents']:,} documents, {words:,} words in the vocabulary, "
+        f"{report['duplicates_exact']:,} exact and {report['duplicates_near']:,} near duplicates removed"
+    )
+    return StageOutcome(summary, report)
+
+
+def run_words(job: Job, out: Path) -> StageOutcome:
+    """Train Word2Vec and derive the published vectors and the sentence space of the bag."""
+    from embedpipe.words.bag import fit_bag
+    from embedpipe.words.part import save_words
+    from embedpipe.words.postprocess import zipfian_whitening
+    from embedpipe.words.train import train_word2vec
+
+    config, text = job.config, job.text
+    raw = train_word2vec(
+        text.train_text,
+        text.vocabulary,
+        text.train.n_sentences,
+        config.words,
+        seed=config.seed,
+        workers=1 if config.reproducible else n_cores(),
+        listener=job.listener,
+    )
+    probabilities = text.vocabulary.probabilities
+    published = zipfian_whitening(raw, probabilities, exponent=config.words.whitening)
+    save_words(out, published, fit_bag(raw, probabilities, config.words.sif_a))
+    n_words, dim = len(raw) - 4, raw.shape[1]
+    return StageOutcome(
+        f"{n_words:,} vectors of {dim} dimensions, {config.words.epochs} epochs", {"words": n_words, "dim": dim}
+    )
+
+
+def run_sentences(job: Job, out: Path) -> StageOutcome:
+    """Train the sentence encoder, starting from the bag."""
+    from embedpipe.sentences.part import save_encoder
+    from embedpipe.sentences.train import train_encoder
+
+    job.seed_torch()
+    trained = train_encoder(
+        job.parts.bag,
+        job.text.train,
+        job.text.validation,
+        job.config.sentences,
+        seed=job.config.seed,
+        device=resolve_device(job.device),
+        listener=job.listener,
+    )
+    (out / "encoder").mkdir()
+    save_encoder(out / "encoder", trained.network)
+    return StageOutcome(trained.summary, trained.result)
+
+
+def run_generation(job: Job, out: Path) -> StageOutcome:
+    """Train the language model, starting from the word vectors."""
+    from embedpipe.generation.part import save_generator
+    from embedpipe.generation.train import train_language_model
+
+    job.seed_torch()
+    trained = train_language_model(
+        job.parts.words.vectors,
+        job.text.vocabulary,
+        job.text.train,
+        job.text.validation,
+        job.config.generation,
+        seed=job.config.seed,
+        device=resolve_device(job.device),
+        listener=job.listener,
+    )
+    (out / "generator").mkdir()
+    save_generator(out / "generator", trained.model)
+    return StageOutcome(
+        f"perplexity {trained.perplexity:.1f} on held-out text (unigram {trained.unigram_perplexity:.1f})",
+        {"perplexity": trained.perplexity, "unigram_perplexity": trained.unigram_perplexity},
+    )
+
+
+def run_probes(job: Job, out: Path) -> StageOutcome:
+    """Measure the words and the encoder beside baselines."""
+    from embedpipe.probes.run import probe_bundle
+
+    rows = probe_bundle(job.parts, job.text, job.config.probes, seed=job.config.seed, listener=job.listener)
+    content = [row.as_dict() for row in rows]
+    with open(out / "probes.json", "w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False, indent=1, allow_nan=False)
+    scores = {f"{row.task} {row.metric}": row.value for row in rows}
+    summary = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    return StageOutcome(summary, {"scores": scores})
+
+
+RUNNERS: dict[str, Callable[[Job, Path], StageOutcome]] = {
+    "text": run_text,
+    "words": run_words,
+    "sentences": run_sentences,
+    "generation": run_generation,
+    "probes": run_probes,
+}
