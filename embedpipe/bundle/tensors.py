@@ -28,7 +28,7 @@ def save_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as one safetensors file; the same arrays give the same bytes."""
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, path)
+    save_file({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}, path)
 
 
 def map_tensors(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,57 @@
+"""Which stages a run makes, what changes a fingerprint, and which outputs are refused."""
+
+from pathlib import Path
+
+import pytest
+
+from embedpipe.config import STAGES, PipelineConfig
+from embedpipe.errors import ConfigError, OutputError
+from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        (["text"], ("text",)),
+        (["words"], ("text", "words")),
+        (["generation"], ("text", "words", "generation")),
+        (["probes"], ("text", "words", "probes")),
+        (["probes", "sentences"], ("text", "words", "sentences", "probes")),
+        (list(reversed(STAGES)), STAGES),
+    ],
+)
+def test_needed_stages_are_added_in_order(asked: list[str], made: tuple[str, ...]) -> None:
+    assert close_stages(asked) == made
+
+
+@pytest.mark.parametrize("asked", [[], ["word"], ["text", "nothing"]])
+def test_unknown_stages_are_refused(asked: list[str]) -> None:
+    with pytest.raises(ConfigError, match="--stages takes a list of text, words"):
+        close_stages(asked)
+
+
+def changed(settings: dict, sources: tuple[str, ...] = ("s",)) -> set[str]:
+    before = fingerprints(PipelineConfig.of("tiny", {}), STAGES, ["s"])
+    after = fingerprints(PipelineConfig.of("tiny", settings), STAGES, sources)
+    return {stage for stage in STAGES if before[stage] != after[stage]}
+
+
+def test_a_setting_changes_its_stage_and_those_that_read_it() -> None:
+    assert changed({}) == set()
+    assert changed({"generation": {"steps": 7}}) == {"generation"}
+    assert changed({"probes": {"bootstrap": 200}}) == {"probes"}
+    assert changed({"sentences": {"steps": 7}}) == {"sentences", "probes"}
+    assert changed({"words": {"dim": 7}}) == {"words", "sentences", "generation", "probes"}
+    assert changed({"text": {"max_size": 77}}) == set(STAGES)
+    assert changed({"seed": 2}) == set(STAGES)
+    assert changed({"reproducible": True}) == set(STAGES) - {"text"}
+    assert changed({}, ("other",)) == set(STAGES)
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
+    assert existing_bundle(tmp_path / "none", force=True) is None
+    (tmp_path / "empty").mkdir()
+    assert existing_bundle(tmp_path / "empty", force=False) is None
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="is not a bundle, so it will not be replaced"):
+        existing_bundle(tmp_path, force=True)

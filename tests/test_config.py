@@ -1,0 +1,67 @@
+"""Settings: strict keys, presets, overrides, and the TOML that is saved and read back."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedpipe.config import PRESETS, PipelineConfig, load_config, preset_for, to_toml
+from embedpipe.errors import ConfigError
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_survives_toml(preset: str, tmp_path: Path) -> None:
+    config = PipelineConfig.of(preset, {"seed": 9})
+    path = tmp_path / "config.toml"
+    path.write_text(to_toml(config), encoding="utf-8")
+    assert PipelineConfig.of("base", load_config(path)) == config
+
+
+@given(st.text(max_size=30).filter(lambda s: "\n" not in s and "\r" not in s and s.isprintable()))
+def test_any_printable_text_survives_toml(encoding: str) -> None:
+    config = PipelineConfig.of("tiny", {"text": {"encoding": encoding}})
+    import tomllib
+
+    assert tomllib.loads(to_toml(config))["text"]["encoding"] == encoding
+
+
+def test_assignments_lie_over_the_file_which_lies_over_the_preset(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.toml"
+    path.write_text("[words]\ndim = 64\nepochs = 3\n", encoding="utf-8")
+    config = PipelineConfig.of("small", load_config(path, ["words.epochs=4", "text.case=keep"]))
+    assert (config.words.dim, config.words.epochs, config.text.case) == (64, 4, "keep")
+    assert config.words.window == PipelineConfig.of("small", {}).words.window
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("words.epoch=3", "unknown setting 'words.epoch'; did you mean 'words.epochs'?"),
+        ("wrods.dim=3", "unknown setting 'wrods'"),
+        ("words.dim=many", "setting 'words.dim'"),
+        ("words.dim", "--set takes section.key=value"),
+        ("sentences.dropout=1.5", "setting 'sentences.dropout'"),
+    ],
+)
+def test_a_wrong_setting_is_named(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        PipelineConfig.of("tiny", load_config(None, [assignment]))
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text("[words\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"bad\.toml: cannot be read as TOML"):
+        load_config(path)
+
+
+def test_auto_grows_with_the_corpus() -> None:
+    assert [preset_for(n) for n in (400_000, 5_000_000, 200_000_000)] == ["tiny", "small", "base"]
+
+
+def test_presets_leave_the_text_stage_alone() -> None:
+    """`auto` is resolved after the text is prepared, so no preset may change how."""
+    assert all("text" not in settings for settings in PRESETS.values())
