@@ -1,0 +1,161 @@
+"""Sentence vectors by a weighted average of word vectors: NumPy alone, tens of thousands of sentences a second.
+
+The weights are those of SIF, a / (a + p(w)) (Arora et al., 2017, "A Simple but Tough-to-Beat Baseline for Sentence
+Embeddings"). SIF then removes the first principal component of the sentences that it happens to be given; here full
+Zipfian whitening of the word vectors takes that place (Yokoi et al., 2024), so that a sentence has one vector, whatever
+stands beside it in a batch.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.text.vocabulary import SPECIALS
+from embedpipe.words.postprocess import zipfian_whitening
+
+if TYPE_CHECKING:
+    from embedpipe.text.codec import TextCodec
+
+__all__ = ["Bag", "BagEncoder", "fit_bag", "plain_average", "sif_weights"]
+
+_NUMBERS = 4_000_000
+"""Gathered numbers held at once (16 MB), so that memory does not grow with the batch."""
+
+
+def sif_weights(probabilities: NDArray[np.float64], a: float) -> NDArray[np.float32]:
+    """Return the SIF weights a / (a + p), float32 of shape (n,); 0 for the specials.
+
+    >>> sif_weights(np.array([0, 0, 0, 0, 0.003, 0.001]), 0.001).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.25, 0.5]
+    """
+    weights = (a / (a + probabilities)).astype(np.float32)
+    weights[: len(SPECIALS)] = 0.0
+    return weights
+
+
+def fit_bag(vectors: NDArray[np.float32], probabilities: NDArray[np.float64], a: float = 1e-3) -> "Bag":
+    """Return the SIF sentence space over `vectors` whitened in full under `probabilities`.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (n, dim), as trained.
+    probabilities : float64 array of shape (n,), unigram probabilities, 0 for the specials.
+    a : smoothing of the SIF weights.
+    """
+    return Bag(zipfian_whitening(vectors, probabilities), sif_weights(probabilities, a))
+
+
+def plain_average(vectors: NDArray[np.float32]) -> "Bag":
+    """Return the unweighted average of `vectors` as they are: the baseline that everything is compared with."""
+    weights = np.ones(len(vectors), dtype=np.float32)
+    weights[: len(SPECIALS)] = 0.0
+    return Bag(vectors, weights)
+
+
+class Bag:
+    """Sentence vectors as weighted sums of word vectors, scaled to length 1.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (n, dim), row *i* for id *i*; may be a read-only memory map.
+    weights : float32 array of shape (n,); 0 for tokens that say nothing (specials, unknown words).
+
+    Examples
+    --------
+    >>> bag = plain_average(np.array([[0, 0]] * 4 + [[3, 0], [0, 4]], dtype=np.float32))
+    >>> bag.encode_ids([np.array([4, 5], dtype=np.uint32), np.array([1], dtype=np.uint32)]).round(2).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+
+    def __init__(self, vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
+        if vectors.ndim != 2 or weights.shape != (len(vectors),):
+            raise ValueError(f"vectors of shape {vectors.shape} do not go with weights of shape {weights.shape}")
+        self.vectors = np.asarray(vectors)
+        self.weights = np.asarray(weights)
+
+    @property
+    def dim(self) -> int:
+        """Width of a sentence vector."""
+        return int(self.vectors.shape[1])
+
+    def encode_ids(self, ids: Sequence[NDArray[np.uint32]]) -> NDArray[np.float32]:
+        """Return one vector per sequence of ids.
+
+        Parameters
+        ----------
+        ids : integer arrays of shape (n_tokens,) each; they may be empty.
+
+        Returns
+        -------
+        float32 C-contiguous array of shape (len(ids), dim): rows of length 1, or zero where no token has a weight.
+            A row does not depend on the others. No ids give shape (0, dim).
+        """
+        result = np.zeros((len(ids), self.dim), dtype=np.float32)
+        if not len(ids):
+            return result
+        lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+        tokens_at_once = max(1, _NUMBERS // max(self.dim, 1))
+        group = (np.cumsum(lengths) - 1) // tokens_at_once
+        cuts = np.flatnonzero(np.diff(group)) + 1
+        for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(ids)], strict=True):
+            self._sum_into(result[start:stop], ids[start:stop], lengths[start:stop])
+        norms = np.sqrt(np.einsum("ij,ij->i", result, result))[:, None]
+        np.divide(result, norms, out=result, where=norms > 0)
+        return result
+
+    def _sum_into(
+        self, rows: NDArray[np.float32], ids: Sequence[NDArray[np.uint32]], lengths: NDArray[np.int64]
+    ) -> None:
+        filled = np.flatnonzero(lengths)
+        if not len(filled):
+            return
+        tokens = np.concatenate([row for row in ids if len(row)])
+        weighted = self.vectors[tokens]
+        weighted *= self.weights[tokens][:, None]
+        starts = np.cumsum(lengths[filled]) - lengths[filled]
+        rows[filled] = np.add.reduceat(weighted, starts, axis=0)
+
+
+class BagEncoder:
+    """Texts to sentence vectors with a bag: the contract of the sentence encoder, without torch.
+
+    Parameters
+    ----------
+    codec : text to ids.
+    bag : the sentence space.
+    """
+
+    def __init__(self, codec: "TextCodec", bag: Bag) -> None:
+        self.codec, self.bag = codec, bag
+
+    @property
+    def dim(self) -> int:
+        """Width of a sentence vector."""
+        return self.bag.dim
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return one vector per text.
+
+        Parameters
+        ----------
+        texts : any number of texts.
+
+        Returns
+        -------
+        float32 C-contiguous array of shape (len(texts), dim), row *i* for ``texts[i]``: length 1, or zero where no
+            token is known. ``[]`` gives shape (0, dim).
+
+        Raises
+        ------
+        TypeError
+            If `texts` is a single string.
+        """
+        if isinstance(texts, str | bytes):
+            raise TypeError("encode takes a sequence of texts: wrap it in a list")
+        return self.bag.encode_ids(self.codec.encode_many(texts))
+
+    def encode_ids(self, ids: Sequence[NDArray[np.uint32]]) -> NDArray[np.float32]:
+        """Return one vector per sequence of ids, as `Bag.encode_ids`."""
+        return self.bag.encode_ids(ids)

@@ -1,0 +1,112 @@
+"""What is done to trained word vectors before they are published: named, pure steps.
+
+Averages over words are taken under the unigram distribution, as text meets them, not over the types of the
+vocabulary, most of which are rare. float64 inside, float32 out; the steps have no random part.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["centre", "zipfian_whitening"]
+
+_ROWS = 16_384
+_FLOOR = 1e-10
+"""Directions whose share of the largest variance is below this hold rounding noise alone."""
+
+
+def centre(vectors: NDArray[np.float32], probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return `vectors` less their expectation under `probabilities`.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (n, dim).
+    probabilities : float64 array of shape (n,) that sums to 1. Rows of probability 0 (specials) become zero rows.
+
+    Returns
+    -------
+    float32 array of shape (n, dim).
+
+    Examples
+    --------
+    >>> centre(np.array([[1, 0], [5, 4]], dtype=np.float32), np.array([0.75, 0.25])).tolist()
+    [[-1.0, -1.0], [3.0, 3.0]]
+    """
+    return zipfian_whitening(vectors, probabilities, exponent=0.0)
+
+
+def zipfian_whitening(
+    vectors: NDArray[np.float32], probabilities: NDArray[np.float64], *, exponent: float = 1.0
+) -> NDArray[np.float32]:
+    """Centre and whiten `vectors` under the unigram distribution (Yokoi et al., 2024, "Zipfian Whitening").
+
+    With the weighted covariance U diag(s) U', a centred row x becomes x U diag(s^(-exponent/2)) U': symmetric (ZCA),
+    so that neither signs nor the order of eigenvectors are left to chance. Directions without variance are dropped.
+    Whitening in full what was whitened in part gives the same as whitening in full at once.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (n, dim).
+    probabilities : float64 array of shape (n,) that sums to 1. Rows of probability 0 (specials) become zero rows.
+    exponent : 0 only centres, 1 makes the weighted covariance the identity, between them in part.
+
+    Returns
+    -------
+    float32 array of shape (n, dim).
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree, `exponent` is not in [0, 1], or all probabilities are zero.
+    """
+    _check(vectors, probabilities, exponent)
+    mean, covariance = _moments(vectors, probabilities)
+    transform = _transform(covariance, exponent)
+    result = np.zeros(vectors.shape, dtype=np.float32)
+    for rows, block, weights in _blocks(vectors, probabilities):
+        centred = block - mean
+        result[rows] = (centred if transform is None else centred @ transform) * (weights[:, None] > 0)
+    return result
+
+
+def _check(vectors: NDArray[Any], probabilities: NDArray[Any], exponent: float) -> None:
+    if vectors.ndim != 2 or probabilities.shape != (len(vectors),):
+        raise ValueError(f"vectors of shape {vectors.shape} do not go with probabilities of {probabilities.shape}")
+    if not 0 <= exponent <= 1:
+        raise ValueError(f"the exponent of the whitening lies between 0 and 1, not {exponent}")
+    if not probabilities.sum() > 0:
+        raise ValueError("all probabilities are zero: there is nothing to average over")
+
+
+def _blocks(
+    vectors: NDArray[np.float32], probabilities: NDArray[np.float64]
+) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
+    for start in range(0, len(vectors), _ROWS):
+        rows = slice(start, start + _ROWS)
+        yield rows, vectors[rows].astype(np.float64), probabilities[rows].astype(np.float64)
+
+
+def _moments(
+    vectors: NDArray[np.float32], probabilities: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    dim, total = vectors.shape[1], float(probabilities.sum())
+    mean, covariance = np.zeros(dim), np.zeros((dim, dim))
+    for _, block, weights in _blocks(vectors, probabilities):
+        mean += weights @ block / total
+    for _, block, weights in _blocks(vectors, probabilities):
+        scaled = (block - mean) * np.sqrt(weights / total)[:, None]
+        covariance += scaled.T @ scaled
+    return mean, covariance
+
+
+def _transform(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64] | None:
+    if exponent == 0:
+        return None
+    variances, directions = np.linalg.eigh(covariance)
+    kept = variances > _FLOOR * max(variances[-1], 0.0)
+    factors = np.zeros_like(variances)
+    factors[kept] = variances[kept] ** (-exponent / 2)
+    transform: NDArray[np.float64] = (directions * factors) @ directions.T
+    return transform

@@ -1,0 +1,238 @@
+"""The table of word vectors and its nearest-neighbour queries: NumPy alone, on a memory map as well as in memory."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from embedpipe.errors import EmbedpipeError, UnknownWordError
+from embedpipe.text.vocabulary import PAD, SPECIALS, Vocabulary
+
+__all__ = ["Neighbour", "WordVectors"]
+
+_BLOCK = 8_000_000
+"""Similarities held at once (32 MB); norms are computed over blocks of as many numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A word near a query: its cosine similarity in [-1, 1] and its count in the training text."""
+
+    word: str
+    similarity: float
+    count: int
+
+
+class WordVectors:
+    """Word vectors over a vocabulary; row *i* belongs to id *i*.
+
+    A word is looked up as it is given (in Unicode's composed form) and, if the vocabulary has no such token,
+    lower-cased. Specials and words without a vector (zero rows) are never returned.
+
+    Parameters
+    ----------
+    vocabulary : the id space.
+    vectors : float32 array of shape (len(vocabulary), dim), rows of any length; may be a read-only memory map.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_counts({"cat": 3, "dog": 2, "car": 1})
+    >>> rows = [[0, 0]] * 4 + [[3, 0], [4, 3], [0, 1]]
+    >>> words = WordVectors(vocabulary, np.array(rows, dtype=np.float32))
+    >>> [(n.word, round(n.similarity, 3), n.count) for n in words.similar("Cat")]
+    [('dog', 0.8, 2), ('car', 0.0, 1)]
+    """
+
+    def __init__(self, vocabulary: Vocabulary, vectors: NDArray[np.float32]) -> None:
+        if vectors.ndim != 2 or len(vectors) != len(vocabulary) or vectors.dtype != np.float32:
+            raise ValueError(
+                f"expected float32 vectors of shape ({len(vocabulary)}, dim), got {vectors.dtype} {vectors.shape}"
+            )
+        self.vocabulary = vocabulary
+        self.vectors = np.asarray(vectors)
+
+    def __repr__(self) -> str:
+        return f"WordVectors({len(self) - len(SPECIALS)} words, {self.dim} dimensions)"
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __contains__(self, word: str) -> bool:
+        return self._find(word) is not None
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return int(self.vectors.shape[1])
+
+    @cached_property
+    def inverse_norms(self) -> NDArray[np.float32]:
+        """float32 array of shape (len(vocabulary),): 1 / length of each row, 0 for rows that are never returned."""
+        norms = np.empty(len(self), dtype=np.float32)
+        rows = max(1, _BLOCK // max(self.dim, 1))
+        for start in range(0, len(self), rows):
+            block = self.vectors[start : start + rows]
+            norms[start : start + rows] = np.sqrt(np.einsum("ij,ij->i", block, block))
+        norms[: len(SPECIALS)] = 0.0
+        return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+
+    @cached_property
+    def _hidden(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.inverse_norms == 0)
+
+    def _find(self, word: str) -> int | None:
+        composed = unicodedata.normalize("NFC", word)
+        for form in (word, composed, composed.lower()):
+            if form in self.vocabulary:
+                return self.vocabulary.index[form]
+        return None
+
+    def id(self, word: str) -> int:
+        """Return the id of a word, as given or else lower-cased.
+
+        Raises
+        ------
+        UnknownWordError
+            If neither form is in the vocabulary; the error carries near spellings.
+        """
+        found = self._find(word)
+        if found is None:
+            near = self.vocabulary.near_spellings(word) or self.vocabulary.near_spellings(word.lower())
+            raise UnknownWordError(word, near)
+        return found
+
+    def vector(self, word: str) -> NDArray[np.float32]:
+        """Return the vector of a word, float32 of shape (dim,), a copy; raise `UnknownWordError` otherwise."""
+        return np.array(self.vectors[self.id(word)])
+
+    def similarity(self, word_a: str, word_b: str) -> float:
+        """Return the cosine similarity of two words, in [-1, 1]; 0 where one has a zero vector."""
+        a, b = self.id(word_a), self.id(word_b)
+        cosine = self.vectors[a] @ self.vectors[b] * self.inverse_norms[a] * self.inverse_norms[b]
+        return float(np.clip(cosine, -1, 1))
+
+    def similar(
+        self, positive: str | Sequence[str], negative: str | Sequence[str] = (), k: int = 10
+    ) -> list[Neighbour]:
+        """Return the words nearest to the mean of unit vectors of `positive` less those of `negative`.
+
+        Parameters
+        ----------
+        positive : one word or several.
+        negative : words whose vectors are subtracted.
+        k : most neighbours to return.
+
+        Returns
+        -------
+        list of Neighbour
+            Best first, equal similarities in id order (more frequent first), without the words of the query.
+
+        Raises
+        ------
+        UnknownWordError
+            For the first word that is not in the vocabulary.
+        EmbedpipeError
+            If the words add up to a zero vector, which has no neighbours.
+        """
+        plus = [self.id(word) for word in _several(positive)]
+        minus = [self.id(word) for word in _several(negative)]
+        if not plus and not minus:
+            raise ValueError("a query needs at least one word")
+        return self._neighbours(plus, minus, k)
+
+    def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[Neighbour]:
+        """Answer "`a` is to `b` as `c` is to what?" by 3CosAdd: nearest to b - a + c (Mikolov et al., 2013).
+
+        Returns, raises and excludes the three words as `similar` does.
+        """
+        return self._neighbours([self.id(b), self.id(c)], [self.id(a)], k)
+
+    def _neighbours(self, plus: list[int], minus: list[int], k: int) -> list[Neighbour]:
+        chosen = np.array([*plus, *minus])
+        signs = np.array([1.0] * len(plus) + [-1.0] * len(minus), dtype=np.float32)
+        weights = signs * self.inverse_norms[chosen]
+        query = (self.vectors[chosen].astype(np.float64) * weights[:, None]).sum(axis=0) / len(chosen)
+        if np.linalg.norm(query) <= 1e-7:
+            raise EmbedpipeError("the words of the query add up to a zero vector, which has no neighbours")
+        ids, similarities = self.most_similar_ids(query[None].astype(np.float32), k, chosen[None])
+        found = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
+        counts = self.vocabulary.counts
+        return [Neighbour(self.vocabulary.tokens[i], s, int(counts[i])) for i, s in found if i != PAD]
+
+    def most_similar_ids(
+        self,
+        queries: NDArray[np.float32],
+        k: int = 10,
+        exclude: ArrayLike | None = None,
+        restrict: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the ids nearest to each of many query vectors by cosine.
+
+        Parameters
+        ----------
+        queries : array of shape (n, dim), rows of any length.
+        k : most ids per query.
+        exclude : ids of shape (n, m) that row by row are not returned; repeat an id to fill a row.
+        restrict : search only the first `restrict` ordinary words, the most frequent ones.
+
+        Returns
+        -------
+        ids : int64 array of shape (n, min(k, words searched)), best first, ties in id order. Where a row has fewer
+            answers, it is filled with id 0, which is never an answer.
+        similarities : float32 array of that shape, in [-1, 1]; -inf where the id is 0.
+        """
+        if k < 1 or (restrict is not None and restrict < 1):
+            raise ValueError(f"k and restrict count words from 1, not k={k}, restrict={restrict}")
+        queries = np.asarray(queries, dtype=np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self.dim:
+            raise ValueError(f"expected queries of shape (n, {self.dim}), got {queries.shape}")
+        stop = len(self) if restrict is None else min(len(self), len(SPECIALS) + restrict)
+        k = min(k, stop - len(SPECIALS))
+        excluded = None if exclude is None else np.asarray(exclude, dtype=np.int64).reshape(len(queries), -1)
+        ids = np.zeros((len(queries), k), dtype=np.int64)
+        similarities = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        if k == 0:
+            return ids, similarities
+        norms = np.linalg.norm(queries, axis=1, keepdims=True)
+        units = np.divide(queries, norms, out=np.zeros_like(queries), where=norms > 0)
+        table, inverse = self.vectors[:stop], self.inverse_norms[:stop]
+        hidden = self._hidden[self._hidden < stop]
+        rows = max(1, _BLOCK // stop)
+        for start in range(0, len(queries), rows):
+            block = slice(start, start + rows)
+            scores = units[block] @ table.T
+            scores *= inverse
+            scores[:, hidden] = -np.inf
+            if excluded is not None:
+                _hide(scores, excluded[block])
+            ids[block], similarities[block] = _best(scores, k)
+        np.clip(similarities, -1, 1, out=similarities, where=np.isfinite(similarities))
+        ids[np.isneginf(similarities)] = PAD
+        return ids, similarities
+
+
+def _several(words: str | Sequence[str]) -> list[str]:
+    return [words] if isinstance(words, str) else list(words)
+
+
+def _hide(scores: NDArray[np.float32], excluded: NDArray[np.int64]) -> None:
+    row, column = np.nonzero(excluded < scores.shape[1])
+    scores[row, excluded[row, column]] = -np.inf
+
+
+def _best(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    if k == 1:
+        ids = scores.argmax(axis=1)[:, None]
+        return ids, np.take_along_axis(scores, ids, axis=1)
+    ids = np.sort(np.argpartition(scores, -k, axis=1)[:, -k:], axis=1)
+    found = np.take_along_axis(scores, ids, axis=1)
+    # A partition cuts through equal scores at random: rows with a tie at the cut are sorted whole.
+    tied = np.flatnonzero((scores >= found.min(axis=1, keepdims=True)).sum(axis=1) > k)
+    for row in tied:
+        ids[row] = np.argsort(-scores[row], kind="stable")[:k]
+    found = np.take_along_axis(scores, ids, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    return np.take_along_axis(ids, order, axis=1), np.take_along_axis(found, order, axis=1)
