@@ -1,0 +1,57 @@
+"""Shared by all tests: one small bundle made from the toy corpus, and the command line called in this process."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+TOY_SETTINGS = {
+    "words": {"dim": 48, "epochs": 12, "window": 4},
+    "sentences": {"hidden": 32, "steps": 40, "batch": 64},
+    "generation": {"hidden": 48, "steps": 200, "batch": 16, "bptt": 24},
+    "probes": {"bootstrap": 200, "max_documents": 8, "sentences_per_document": 10},
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call of the command line gave."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def embedpipe_cli(capfd, monkeypatch) -> Callable[..., Outcome]:
+    """Call the command line in this process with its own exit code, stdout and stderr."""
+    from embedpipe.cli import main
+
+    def call(*args: object) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["embedpipe", *map(str, args)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capfd.readouterr()
+        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def toy_bundle(tmp_path_factory):
+    """The main job on the toy corpus, every stage, small."""
+    import embedpipe
+
+    target = tmp_path_factory.mktemp("toy") / "toy.bundle"
+    return embedpipe.run(["builtin:toy-en"], target, preset="tiny", settings=TOY_SETTINGS, seed=7)
+
+
+@pytest.fixture(scope="session")
+def toy_work(toy_bundle) -> Path:
+    """The working folder beside the toy bundle."""
+    return toy_bundle.path.with_name(toy_bundle.path.name + ".work")

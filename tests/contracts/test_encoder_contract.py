@@ -1,0 +1,60 @@
+"""What every encoder keeps to: one float32 row per text, whatever comes with it."""
+
+import numpy as np
+import pytest
+
+SENTENCES = [
+    "the king and the queen live in the palace .",
+    "",
+    "zzzqx qqqzz",
+    "the doctor sees a patient",
+    "the king and the queen live in the palace . " * 12,
+    "the",
+]
+
+
+@pytest.fixture(params=["encoder", "bag_encoder", "vectorizer", "untrained"])
+def encode(request, toy_bundle):
+    if request.param == "vectorizer":
+        from embedpipe.integrations.sklearn import SentenceVectorizer
+
+        return SentenceVectorizer(str(toy_bundle.path)).fit([]).transform
+    if request.param == "untrained":
+        from embedpipe.config import SentencesConfig
+        from embedpipe.sentences.encoder import SentenceEncoder
+        from embedpipe.sentences.train import untrained_encoder
+
+        return SentenceEncoder(toy_bundle.codec, untrained_encoder(toy_bundle.bag, SentencesConfig(), 1)).encode
+    return getattr(toy_bundle, request.param).encode
+
+
+def test_shape_dtype_and_order(encode) -> None:
+    vectors = encode(SENTENCES)
+    assert vectors.dtype == np.float32
+    assert vectors.flags.c_contiguous
+    assert vectors.shape[0] == len(SENTENCES)
+    np.testing.assert_allclose(encode(SENTENCES[::-1])[::-1], vectors, atol=1e-6)
+
+
+def test_text_without_a_known_token_is_a_zero_row(encode) -> None:
+    vectors = encode(SENTENCES)
+    norms = np.linalg.norm(vectors, axis=1)
+    np.testing.assert_array_equal(norms[[1, 2]], 0)
+    np.testing.assert_allclose(norms[[0, 3, 4]], 1, atol=1e-5)
+    assert np.isfinite(vectors).all()
+
+
+def test_alone_equals_in_company(encode) -> None:
+    together = encode(SENTENCES)
+    for text, row in zip(SENTENCES, together, strict=True):
+        np.testing.assert_allclose(encode([text])[0], row, atol=1e-6)
+
+
+def test_nothing_gives_no_rows(encode) -> None:
+    assert encode([]).shape == (0, encode(["the"]).shape[1])
+    assert encode([]).dtype == np.float32
+
+
+def test_a_bare_string_is_refused(encode) -> None:
+    with pytest.raises(TypeError, match="wrap it in a list"):
+        encode("the king")

@@ -1,0 +1,86 @@
+"""The rules of the house that a linter does not know."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import embedpipe
+
+PACKAGE = Path(embedpipe.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+ALLOWED = {
+    "gensim": ("words/train.py", "integrations/gensim.py", "text/read_"),
+    "torch": ("nn/", "sentences/", "generation/", "integrations/", "runtime.py"),
+    "sklearn": ("probes/", "integrations/"),
+    "pydantic": ("config.py",),
+    "jieba": ("text/",),
+    "nltk": ("text/",),
+    "rich": ("cli/progress.py",),
+    "pickle": (),
+    "marshal": (),
+    "shelve": (),
+    "dill": (),
+    "joblib": ("integrations/",),
+}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_module(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    name = path.relative_to(PACKAGE).as_posix()
+    assert len(source.splitlines()) <= 400, "would two files read better?"
+    assert ast.get_docstring(tree), "a file says in its first lines what it is for"
+    for library in imports(tree):
+        if library in ALLOWED:
+            assert name.startswith(ALLOWED[library]), f"{library} is not imported in this room"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.args.kwarg is None, f"{node.name} takes **{node.args.kwarg and node.args.kwarg.arg}"
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"eval", "exec", "torch.load", "np.save", "os.system"}, f"{called}() is not used here"
+            if called == "print":
+                assert name.startswith("cli/"), "only the command line prints"
+            if called == "np.load":
+                assert any(k.arg == "allow_pickle" and ast.unparse(k.value) == "False" for k in node.keywords)
+            assert not any(k.arg == "shell" for k in node.keywords), "no shell"
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, "a bare except hides what is wrong"
+
+
+def test_public_surface() -> None:
+    assert embedpipe.__all__ == sorted(embedpipe.__all__, key=lambda name: (name.startswith("_"), name))
+    for name in embedpipe.__all__:
+        public = getattr(embedpipe, name)
+        assert isinstance(public, str) or public.__doc__, f"{name} has no docstring"
+    with pytest.raises(AttributeError, match="has no attribute 'lood'"):
+        embedpipe.lood  # noqa: B018
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_exports_exist_and_are_documented(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    exported = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    if not exported:
+        assert path.name in ("__init__.py", "__main__.py"), "a module names what it exports"
+        return
+    defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for name in exported[0]:
+        if name in defined:
+            assert ast.get_docstring(defined[name]), f"{name} is public and has no docstring"
