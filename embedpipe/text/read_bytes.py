@@ -1,0 +1,232 @@
+"""Files and standard input to blocks of decoded text: decompression, encoding, and what is not text at all."""
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from embedpipe.errors import ConfigError, InputError, MissingExtraError
+from embedpipe.text.read_types import ReadOptions
+
+__all__ = ["COMPRESSIONS", "open_bytes", "spool_stdin", "text_blocks", "text_lines"]
+
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
+_NOT_CONTROL = bytes({*range(32, 256)} | set(b"\t\n\v\f\r\b\x1b"))
+_CONTROL_SHARE = 0.1
+_BLOCK = 1 << 20
+# A zstd block of 4 bytes can stand for 128 KB: small steps keep what one step gives within bounds.
+_ZSTD_STEP = 1 << 14
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, decompressed where its name or its first bytes say that it is compressed.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or, while it is read, if its compressed data are damaged or cut short.
+    """
+    try:
+        with open(path, "rb") as raw:
+            kind = _compression(path, raw)
+            try:
+                with _decompressed(raw, kind) as file:
+                    yield file
+            except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, _ZstdDamageError) as error:
+                raise _damaged(path, kind, error) from error
+            except OSError as error:
+                if kind == ".bz2" and error.errno is None:
+                    raise _damaged(path, kind, error) from error
+                raise
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path) from error
+
+
+def text_blocks(path: Path, options: ReadOptions) -> Iterator[str]:
+    """Yield the text of a file in blocks of about a megabyte, with ``\\n`` as the only line end.
+
+    Raises
+    ------
+    InputError
+        With path, line and byte: for bytes that are not in the encoding, for NUL bytes, and for binary files.
+    """
+    decoder = _decoder(options)
+    # Line ends are made one by the decoder of Python's own text files; it is given text here, not bytes.
+    line_ends = io.IncrementalNewlineDecoder(None, translate=True)
+    read, lines = 0, 0
+    with open_bytes(path) as file:
+        while block := file.read(_BLOCK):
+            if read == 0:
+                _refuse_binary(block, path, options)
+            pending = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(block)
+            except UnicodeDecodeError as error:
+                raise _undecodable(error, path, options, lines, read - pending) from error
+            if "\0" in text:
+                line = lines + 1 + text.count("\n", 0, text.index("\0"))
+                raise InputError("holds a NUL byte: this is not plain text; remove the NULs first", path, line)
+            if read == 0:
+                text = text.removeprefix("\ufeff")
+            read += len(block)
+            lines += text.count("\n")
+            yield line_ends.decode(text) if "\r" in text or line_ends.getstate()[1] else text
+        try:
+            rest = decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise _undecodable(error, path, options, lines, read - len(error.object)) from error
+        if rest := line_ends.decode(rest, final=True):
+            yield rest
+
+
+def text_lines(path: Path, options: ReadOptions) -> Iterator[str]:
+    """Yield the lines of a file without their ends; only ``\\n``, ``\\r\\n`` and ``\\r`` end a line."""
+    pending: list[str] = []
+    for block in text_blocks(path, options):
+        first, *others = block.split("\n")
+        pending.append(first)
+        if others:
+            yield "".join(pending)
+            yield from others[:-1]
+            pending = others[-1:]
+    if any(pending):
+        yield "".join(pending)
+
+
+@cache
+def spool_stdin(folder: Path | None) -> Path:
+    """Return a file that holds all of standard input, which is read once per process.
+
+    Parameters
+    ----------
+    folder : where the file is kept; None for a temporary folder that is removed when the process ends.
+    """
+    if folder is None:
+        folder = Path(_temporary_folder().name)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial, whole = folder / "stdin.partial", folder / "stdin"
+    with open(partial, "wb") as file:
+        while block := sys.stdin.buffer.read(_BLOCK):
+            file.write(block)
+    return partial.replace(whole)
+
+
+@cache
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="embedpipe-", ignore_cleanup_errors=True)
+
+
+def _compression(path: Path, raw: BinaryIO) -> str:
+    head = raw.read(8)
+    raw.seek(0)
+    found = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")
+    named = path.suffix.lower()
+    if head and named in COMPRESSIONS and named != found:
+        raise InputError(f"its name ends in {named} but its content is not {named[1:]} data", path)
+    return found
+
+
+def _decompressed(raw: BinaryIO, kind: str) -> BinaryIO:
+    if kind == ".gz":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    if kind == ".bz2":
+        return cast(BinaryIO, bz2.BZ2File(raw))
+    if kind == ".xz":
+        return cast(BinaryIO, lzma.LZMAFile(raw))
+    if kind == ".zst":
+        return io.BufferedReader(_ZstdFile(raw), buffer_size=_BLOCK)
+    return raw
+
+
+class _ZstdDamageError(Exception):
+    """Not zstd data, or cut short: the library itself reads a truncated file without complaint."""
+
+
+class _ZstdFile(io.RawIOBase):
+    """A zstd file, of one frame or several, as a raw stream."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        try:
+            import zstandard
+        except ImportError as error:
+            raise MissingExtraError("zstandard", "zstd") from error
+        self._raw, self._library = raw, zstandard
+        self._frame: Any = None
+        self._left: memoryview = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        while not self._left:
+            compressed = self._raw.read(_ZSTD_STEP)
+            if not compressed:
+                if self._frame is not None:
+                    raise _ZstdDamageError("the last frame is not complete")
+                return 0
+            self._left = memoryview(self._decompress(compressed))
+        n = min(len(view), len(self._left))
+        view[:n] = self._left[:n]
+        self._left = self._left[n:]
+        return n
+
+    def _decompress(self, compressed: bytes) -> bytes:
+        parts = []
+        try:
+            while compressed:
+                if self._frame is None:
+                    self._frame = self._library.ZstdDecompressor().decompressobj()
+                parts.append(self._frame.decompress(compressed))
+                compressed = b""
+                if self._frame.eof:
+                    compressed, self._frame = self._frame.unused_data, None
+        except self._library.ZstdError as error:
+            raise _ZstdDamageError(str(error)) from error
+        return b"".join(parts)
+
+
+def _damaged(path: Path, kind: str, error: Exception) -> InputError:
+    return InputError(f"the {kind[1:]} data are damaged or cut short ({error}); get the file again", path)
+
+
+def _decoder(options: ReadOptions) -> codecs.IncrementalDecoder:
+    try:
+        return codecs.getincrementaldecoder(options.encoding)(options.encoding_errors)
+    except LookupError as error:
+        raise ConfigError(f"unknown encoding '{options.encoding}'; try utf-8, latin-1, gb18030 or utf-16") from error
+
+
+def _refuse_binary(block: bytes, path: Path, options: ReadOptions) -> None:
+    if codecs.lookup(options.encoding).name.startswith(("utf-16", "utf-32")):
+        return
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError("looks like UTF-16 text; read it with --encoding utf-16", path)
+    at = block.find(b"\0")
+    controls = len(block.translate(None, _NOT_CONTROL))
+    if at < 0 and controls <= _CONTROL_SHARE * len(block):
+        return
+    line = block.count(b"\n", 0, max(at, 0)) + 1
+    why = f"a NUL byte at byte {at}" if at >= 0 else f"{controls / len(block):.0%} control characters"
+    raise InputError(f"is a binary file ({why}), not text; leave it out or convert it first", path, line)
+
+
+def _undecodable(error: UnicodeDecodeError, path: Path, options: ReadOptions, lines: int, offset: int) -> InputError:
+    line = lines + 1 + error.object.count(b"\n", 0, error.start)
+    return InputError(
+        f"invalid {options.encoding} at byte {offset + error.start} (0x{error.object[error.start]:02x}: "
+        f"{error.reason}); name the right --encoding, or pass --encoding-errors replace",
+        path,
+        line,
+    )
