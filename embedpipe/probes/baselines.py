@@ -1,0 +1,97 @@
+"""What is probed and what it stands beside: each system turns texts into one matrix."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.text.vocabulary import UNK, Vocabulary
+from embedpipe.words.bag import BagEncoder, plain_average
+
+__all__ = ["Codec", "Encoder", "Subject", "Words", "random_average", "token_coverage"]
+
+Vectors = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Texts to float32 of shape (n, dim), a zero row for a text without a known token."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors: ...
+
+
+class Codec(Protocol):
+    """Text to tokens and ids."""
+
+    def tokenize(self, text: str) -> list[str]: ...
+
+    def encode(self, text: str) -> NDArray[np.uint32]: ...
+
+    def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]: ...
+
+
+class Words(Protocol):
+    """A vocabulary and one float32 row for each of its tokens."""
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
+    def vectors(self) -> Vectors: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is probed; a part that is missing is left out of the table or, where it is the point, said to be missing.
+
+    Parameters
+    ----------
+    words : the word vectors.
+    encoder : the trained sentence encoder.
+    sif : the SIF average of the whitened word vectors (Arora et al., 2017).
+    plain : the plain average of the word vectors.
+    untrained : makes the sentence encoder as it is before training, its LSTM random.
+    codec : the tokenizer and the vocabulary; tf-idf and random vectors use the same tokens.
+    seed : of what is random in the baselines.
+    """
+
+    words: Words | None = None
+    encoder: Encoder | None = None
+    sif: Encoder | None = None
+    plain: Encoder | None = None
+    untrained: Callable[[], Encoder] | None = None
+    codec: Codec | None = None
+    seed: int = 0
+
+    def encoders(self) -> dict[str, Encoder]:
+        """Return the encoders by name: first the one that is probed, then its baselines."""
+        found = {"encoder": self.encoder, "SIF average": self.sif, "plain average": self.plain}
+        present = {name: encoder for name, encoder in found.items() if encoder is not None}
+        if self.encoder is not None and self.untrained is not None:
+            present["untrained encoder"] = self.untrained()
+        if present and self.codec is not None and self.words is not None:
+            n_tokens, dim = self.words.vectors.shape
+            present["random vectors"] = random_average(self.codec, n_tokens, dim, self.seed)
+        return present
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the tokens of a text; without a codec, what stands between spaces."""
+        return self.codec.tokenize(text) if self.codec is not None else text.split()
+
+
+def random_average(codec: Codec, n_tokens: int, dim: int, seed: int) -> Encoder:
+    """Return the average of one random vector for each token: what the bag of tokens tells without any training.
+
+    Published gains of trained encoders over random ones of the same dimension are small (Wieting & Kiela, 2019).
+    """
+    table = np.random.default_rng(seed).standard_normal((n_tokens, dim), dtype=np.float32)
+    return BagEncoder(codec, plain_average(table))  # type: ignore[arg-type]
+
+
+def token_coverage(codec: Codec | None, texts: Sequence[str]) -> float:
+    """Return the share of the tokens of `texts` that are in the vocabulary; NaN without a codec or tokens."""
+    if codec is None or not len(texts):
+        return float("nan")
+    ids = np.concatenate(codec.encode_many(texts))
+    return float((ids != UNK).mean()) if len(ids) else float("nan")

@@ -1,0 +1,146 @@
+"""All probes in one call: each task to the probe of its shape."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes.baselines import Subject
+from embedpipe.probes.classification import classification_rows, inference_rows
+from embedpipe.probes.corpus import documents_task
+from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
+from embedpipe.probes.rows import Row, headline, skipped
+from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
+from embedpipe.probes.subject import BundleLike, subject_of
+from embedpipe.runtime import Evaluated, Listener, Step, silent
+from embedpipe.tasks.builtin import DOCUMENTS, find_task
+from embedpipe.tasks.shapes import (
+    Analogies,
+    Classification,
+    DocumentSimilarity,
+    SentenceSimilarity,
+    Task,
+    WordSimilarity,
+)
+
+if TYPE_CHECKING:
+    from embedpipe.config import ProbesConfig
+    from embedpipe.text.token_store import TokenStore
+
+__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_probes"]
+
+STAGE = "probes"
+
+
+class HeldOut(Protocol):
+    """The splits of a prepared text that nothing was trained on."""
+
+    @property
+    def test(self) -> "TokenStore": ...
+
+    @property
+    def validation(self) -> "TokenStore": ...
+
+
+def probe_bundle(
+    bundle: BundleLike,
+    text: HeldOut | None,
+    config: "ProbesConfig",
+    *,
+    seed: int,
+    listener: Listener = silent,
+) -> list[Row]:
+    """Return the rows of the tasks that the configuration names.
+
+    Parameters
+    ----------
+    bundle : an opened bundle, whole or with some of its parts.
+    text : the prepared text; None where there is none, and then the task ``documents`` is a skipped row.
+    config : tasks by name or path, and their settings.
+    seed : of resampling, folds and random baselines.
+    listener : is called with progress events.
+
+    Raises
+    ------
+    InputError
+        For a task that is no built-in name and no task file; before anything is measured.
+    """
+    tasks: list[Task | Row] = []
+    for name in config.tasks:
+        if name != DOCUMENTS:
+            tasks.append(find_task(name))
+            continue
+        try:
+            tasks.append(_documents(bundle, text, config, seed))
+        except NotEnoughDataError as error:
+            tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
+    return run_probes(
+        subject_of(bundle, seed),
+        tasks,
+        restrict=config.restrict,
+        bootstrap=config.bootstrap,
+        seed=seed,
+        listener=listener,
+    )
+
+
+def run_probes(
+    subject: Subject,
+    tasks: Sequence[Task | Row],
+    *,
+    restrict: int = 30_000,
+    bootstrap: int = 1_000,
+    seed: int = 1,
+    listener: Listener = silent,
+) -> list[Row]:
+    """Return what is measured on each task, one row for each metric and baseline.
+
+    Parameters
+    ----------
+    subject : what is probed; a task whose part is missing gives one row that says so.
+    tasks : labelled data; a `Row` among them (a task that could not be made) is passed on.
+    restrict : analogies search so many of the most frequent words.
+    bootstrap : resamples for the intervals of correlations.
+    seed : of resampling, folds and random baselines.
+    listener : is called with one step for each task and one evaluation for each headline figure.
+    """
+    rows: list[Row] = []
+    for done, task in enumerate(tasks):
+        name = task.task if isinstance(task, Row) else task.name
+        listener(Step(STAGE, done, name))
+        found = [task] if isinstance(task, Row) else _measure(subject, task, restrict, bootstrap, seed)
+        rows += found
+        for figure, value in headline(found).items():
+            listener(Evaluated(STAGE, figure, value, done + 1))
+    listener(Step(STAGE, len(tasks)))
+    return rows
+
+
+def _measure(subject: Subject, task: Task, restrict: int, bootstrap: int, seed: int) -> list[Row]:
+    if isinstance(task, WordSimilarity | Analogies) and subject.words is None:
+        metric = "accuracy" if isinstance(task, Analogies) else "spearman"
+        return [skipped(task.name, metric, "the bundle has no word vectors")]
+    if isinstance(task, WordSimilarity):
+        assert subject.words is not None
+        return word_similarity_rows(task, subject.words, bootstrap=bootstrap, seed=seed)
+    if isinstance(task, Analogies):
+        assert subject.words is not None
+        return analogy_rows(task, subject.words, restrict=restrict, seed=seed)
+    if isinstance(task, SentenceSimilarity):
+        return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed)
+    if isinstance(task, DocumentSimilarity):
+        return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed)
+    if isinstance(task, Classification):
+        return classification_rows(task, subject, seed=seed)
+    return inference_rows(task, subject, seed=seed)
+
+
+def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
+    if text is None:
+        raise NotEnoughDataError("the prepared text is not at hand")
+    return documents_task(
+        [text.test, text.validation],
+        bundle.codec,
+        max_documents=config.max_documents,
+        sentences_per_document=config.sentences_per_document,
+        seed=seed,
+    )

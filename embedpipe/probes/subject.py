@@ -1,0 +1,71 @@
+"""A bundle as a probe sees it."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from embedpipe.probes.baselines import Encoder, Subject
+from embedpipe.words.bag import BagEncoder, plain_average
+
+if TYPE_CHECKING:
+    from embedpipe.sentences.encoder import SentenceEncoder
+    from embedpipe.text.codec import TextCodec
+    from embedpipe.words.bag import Bag
+    from embedpipe.words.table import WordVectors
+
+__all__ = ["BundleLike", "subject_of"]
+
+
+class _Names(Protocol):
+    def __contains__(self, name: str) -> bool: ...
+
+
+class BundleLike(Protocol):
+    """The parts of a bundle, and which of them there are (by the names of their files)."""
+
+    @property
+    def parts(self) -> _Names: ...
+
+    @property
+    def codec(self) -> "TextCodec": ...
+
+    @property
+    def words(self) -> "WordVectors": ...
+
+    @property
+    def bag(self) -> "Bag": ...
+
+    @property
+    def encoder(self) -> "SentenceEncoder": ...
+
+
+def subject_of(bundle: BundleLike, seed: int) -> Subject:
+    """Return what there is to probe in a bundle, with the baselines that can be made from the same parts.
+
+    Parameters
+    ----------
+    bundle : an opened bundle, whole or with some of its parts.
+    seed : of the untrained encoder and the random vectors.
+    """
+    if "words.safetensors" not in bundle.parts:
+        return Subject(codec=bundle.codec, seed=seed)
+    codec, words, bag = bundle.codec, bundle.words, bundle.bag
+    trained = bundle.encoder if "encoder/model.safetensors" in bundle.parts else None
+
+    def untrained() -> Encoder:
+        from embedpipe.config import SentencesConfig
+        from embedpipe.sentences.encoder import SentenceEncoder
+        from embedpipe.sentences.train import untrained_encoder
+
+        assert trained is not None
+        shape = trained.network.shape
+        config = SentencesConfig(hidden=shape.hidden, pooling=shape.pooling)
+        return SentenceEncoder(codec, untrained_encoder(bag, config, seed=seed))
+
+    return Subject(
+        words=words,
+        encoder=trained,
+        sif=BagEncoder(codec, bag),
+        plain=BagEncoder(codec, plain_average(words.vectors)),
+        untrained=untrained if trained is not None else None,
+        codec=codec,
+        seed=seed,
+    )
