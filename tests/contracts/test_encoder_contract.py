@@ -24,7 +24,7 @@ def encode(request, toy_bundle):
         from embedpipe.sentences.encoder import SentenceEncoder
         from embedpipe.sentences.train import untrained_encoder
 
-        return SentenceEncoder(toy_bundle.codec, untrained_encoder(toy_bundle.bag, SentencesConfig(), 1)).encode
+        return SentenceEncoder(toy_bundle.codec, untrained_encoder(toy_bundle.bag, SentencesConfig(), seed=1)).encode
     return getattr(toy_bundle, request.param).encode
 
 
