@@ -1,0 +1,1 @@
+"""Sentence vectors: an LSTM that corrects the frequency-weighted average of word vectors."""
