@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from embedpipe.errors import InputError, MissingExtraError
 from embedpipe.text.read_bytes import text_lines
@@ -25,7 +25,7 @@ BUILTIN_FILES = {
     "wikipedia": "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2",
     "lee": "lee_background.cor",
 }
-_TOYS = {"toy-en": "en", "toy-zh": "zh"}
+_TOYS: dict[str, Literal["en", "zh"]] = {"toy-en": "en", "toy-zh": "zh"}
 # Which field of a gensim-data corpus is its text, where the corpus is JSON lines.
 _GENSIM_FIELDS = {"20-newsgroups": "data", "wiki-english-20171001": "section_texts"}
 

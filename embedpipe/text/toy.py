@@ -13,7 +13,7 @@ from typing import Literal
 
 from embedpipe.text.read_types import Document
 
-__all__ = ["Grammar", "Side", "Topic", "ToyTruth", "toy_corpus", "toy_truth"]
+__all__ = ["Grammar", "Side", "Topic", "ToyTruth", "toy_corpus", "toy_truth", "word_pairs"]
 
 Language = Literal["en", "zh"]
 _DOCUMENTS = 420
@@ -71,6 +71,15 @@ class ToyTruth:
     analogies: tuple[tuple[str, str, str, str], ...]
     synonyms: tuple[tuple[str, str], ...]
     topics: Mapping[str, tuple[str, ...]]
+
+
+def word_pairs(names: str, *rows: str) -> tuple[Mapping[str, str], ...]:
+    """Return the pairs of a `Topic`: for each row of words, the words by name.
+
+    >>> word_pairs("male female thing", "king queen crown")
+    ({'male': 'king', 'female': 'queen', 'thing': 'crown'},)
+    """
+    return tuple(dict(zip(names.split(), row.split(), strict=True)) for row in rows)
 
 
 def toy_corpus(language: Language, *, seed: int = 0, n_documents: int = _DOCUMENTS) -> Iterator[Document]:
@@ -137,13 +146,9 @@ def _grammar(language: Language) -> Grammar:
 def _words(grammar: Grammar, topic: Topic) -> set[str]:
     slots = {word for values in topic.slots.values() for word in values}
     pairs = {word for pair in topic.pairs for word in pair.values()}
-    used = {
-        word
-        for name, both in grammar.synonyms.items()
-        if any(f"{{{name}}}" in s for s in topic.sentences)
-        for word in both
-    }
-    return {word.lower() for word in slots | pairs | used}
+    said = " ".join(topic.sentences)
+    synonyms = {word for slot, both in grammar.synonyms.items() if f"{{{slot}}}" in said for word in both}
+    return {word.lower() for word in slots | pairs | synonyms}
 
 
 def _document(grammar: Grammar, topic: Topic, rng: random.Random) -> str:
