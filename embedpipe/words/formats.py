@@ -186,7 +186,8 @@ def _read_lines(
         if len(numbers) != dim:
             raise InputError(f"expected a token and {dim} numbers, found {len(numbers)}", path, number)
         try:
-            row = np.array([float(x) for x in numbers], dtype=np.float32)
+            with np.errstate(over="ignore"):
+                row = np.array([float(x) for x in numbers], dtype=np.float32)
         except ValueError as error:
             raise InputError(f"not a number: {error}", path, number) from error
         if not np.isfinite(row).all():

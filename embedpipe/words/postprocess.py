@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["centre", "zipfian_whitening"]
+__all__ = ["centre", "unit_rows", "zipfian_whitening"]
 
 _ROWS = 16_384
 _FLOOR = 1e-10
@@ -68,6 +68,18 @@ def zipfian_whitening(
     for rows, block, weights in _blocks(vectors, probabilities):
         centred = block - mean
         result[rows] = (centred if transform is None else centred @ transform) * (weights[:, None] > 0)
+    return result
+
+
+def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `vectors` with every row scaled to length 1; zero rows stay zero.
+
+    >>> unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32)).round(1).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    result = np.zeros_like(vectors)
+    np.divide(vectors, norms, out=result, where=norms > 0)
     return result
 
 

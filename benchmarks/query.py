@@ -1,0 +1,82 @@
+"""How long a query takes from a cold start: ``python benchmarks/query.py BUNDLE [--json FILE] [--markdown FILE]``.
+
+Each figure is the wall time of a whole new process, interpreter and imports included, with the files of the bundle in
+the page cache after one unmeasured run.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def measure(arguments: list[str], repeats: int) -> dict[str, object]:
+    """Return the times of `repeats` processes in milliseconds, after one that is not counted."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        times.append((time.perf_counter() - start) * 1_000)
+    times = times[1:]
+    return {
+        "median_ms": round(statistics.median(times), 1),
+        "fastest_ms": round(min(times), 1),
+        "slowest_ms": round(max(times), 1),
+        "repeats": repeats,
+    }
+
+
+def commands(bundle: Path) -> dict[str, list[str]]:
+    """Return what is measured: a bare interpreter and NumPy for comparison, then the command line."""
+    tokens = json.loads((bundle / "vocabulary.json").read_text(encoding="utf-8"))["tokens"]
+    a, b, c = (tokens[min(rank, len(tokens) - 1)] for rank in (104, 204, 304))
+    module = ["-m", "embedpipe"]
+    return {
+        "python -c pass": ["-c", "pass"],
+        "python -c 'import numpy'": ["-c", "import numpy"],
+        "embedpipe --help": [*module, "--help"],
+        "embedpipe similar": [*module, "similar", str(bundle), a],
+        "embedpipe analogy": [*module, "analogy", str(bundle), a, b, c],
+        "embedpipe info": [*module, "info", str(bundle)],
+    }
+
+
+def to_markdown(rows: list[dict[str, object]], about: str) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [about, "", "| command | median ms | fastest | slowest |", "| --- | ---: | ---: | ---: |"]
+    lines += [
+        f"| `{row['command']}` | {row['median_ms']} | {row['fastest_ms']} | {row['slowest_ms']} |" for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print Markdown, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    rows: list[dict[str, object]] = [
+        {"command": name, **measure(arguments, options.repeats)} for name, arguments in commands(options.bundle).items()
+    ]
+    size = (options.bundle / "words.safetensors").stat().st_size / 1e6
+    about = (
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; words.safetensors of "
+        f"{size:.0f} MB; median of {options.repeats} processes."
+    )
+    text = to_markdown(rows, about)
+    print(text, end="")
+    if options.json:
+        options.json.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
