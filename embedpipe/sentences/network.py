@@ -62,7 +62,8 @@ class ResidualEncoder(nn.Module):
         embedded = self.embedding(ids)  # (batch, time, dim)
         weights = self.log_weight(ids).exp()[:, :, 0] * self.known[ids] * mask  # (batch, time)
         average = F.normalize(torch.einsum("bt,btd->bd", weights, embedded), dim=1)
-        outputs, last = self.lstm(self.input_dropout(embedded), lengths)
+        # The rows of a bag have length 1, and an LSTM wants features of about unit variance.
+        outputs, last = self.lstm(self.input_dropout(embedded * self.shape.dim**0.5), lengths)
         pooled = self.output_dropout(pool(outputs, last, mask, self.shape.pooling))  # (batch, 2 * hidden)
         vectors = F.normalize((average + self.projection(pooled)).float(), dim=1)
         return vectors * (self.known[ids] * mask).amax(dim=1, keepdim=True)

@@ -27,6 +27,7 @@ _EVALUATIONS = 8
 _VALIDATION_PAIRS = 2_048
 _VALIDATION_SEED = 1
 _PROJECTION_SCALE = 0.1
+_TABLE_RATE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,12 @@ def train_encoder(
             network,
             batches,
             loss,
-            optimizers=make_optimizers(network, config.learning_rate, config.weight_decay),
+            optimizers=make_optimizers(
+                network,
+                config.learning_rate,
+                config.weight_decay,
+                sparse_learning_rate=_TABLE_RATE * config.learning_rate,
+            ),
             steps=config.steps,
             warmup=config.warmup,
             clip=config.clip,
