@@ -61,7 +61,7 @@ def _results(content: ReportContent) -> str:
         for row in pivot(content.rows)
         if row["note"]
     ]
-    marked = "A baseline marked ~ does not differ from the figure as far as the sample tells (p > 0.05, paired)."
+    marked = "A baseline marked \\~ does not differ from the figure as far as the sample tells (p > 0.05, paired)."
     return "\n".join([head, *lines, "", marked, "", *notes, ""])
 
 
@@ -94,5 +94,5 @@ def _fenced(text: str, language: str) -> str:
 
 def _inline(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
-    escaped = "".join("\\" + c if c in "\\`*_[]<>#|" else c for c in text)
+    escaped = "".join("\\" + c if c in "\\`*_[]<>#|~" else c for c in text)
     return " ".join(escaped.split())

@@ -21,7 +21,7 @@ def word_similarity_rows(task: WordSimilarity, words: Words, *, bootstrap: int, 
     is looked up as it is written, then in lower case; a pair with an unknown word is left out.
     """
     ids = np.array([[_find(words.vocabulary, word) for word in pair] for pair in task.pairs]).reshape(-1, 2)
-    covered: NDArray[np.bool_] = (ids >= 0).all(axis=1)
+    covered = ids.min(axis=1) >= 0
     n, scores = int(covered.sum()), task.scores[covered]
     if n < 3:
         return [skipped(task.name, "spearman", f"{n} of {len(ids)} pairs are in the vocabulary, 3 are needed")]

@@ -11,7 +11,7 @@ from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
 from embedpipe.probes.rows import Row, headline, skipped
 from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
 from embedpipe.probes.subject import BundleLike, subject_of
-from embedpipe.runtime import Evaluated, Listener, Step, silent
+from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
 from embedpipe.tasks.builtin import DOCUMENTS, find_task
 from embedpipe.tasks.shapes import (
     Analogies,
@@ -104,6 +104,7 @@ def run_probes(
     listener : is called with one step for each task and one evaluation for each headline figure.
     """
     rows: list[Row] = []
+    listener(StageStarted(STAGE, len(tasks), "task"))
     for done, task in enumerate(tasks):
         name = task.task if isinstance(task, Row) else task.name
         listener(Step(STAGE, done, name))

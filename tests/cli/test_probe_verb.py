@@ -1,0 +1,75 @@
+"""The verb `probe` on the toy bundle."""
+
+import json
+import shutil
+
+import pytest
+
+PROMISED = {"task", "metric", "value", "low", "high", "n", "coverage", "baseline", "baseline_value"}
+
+
+@pytest.fixture
+def own_tasks(tmp_path):
+    """A labelled file of ours, small enough to be quick."""
+    path = tmp_path / "mood.cls.tsv"
+    lines = [f"{'good' if i % 2 else 'bad'}\tthe king {'loves' if i % 2 else 'fears'} the queen {i}" for i in range(20)]
+    path.write_text("label\ttext\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_json_is_a_list_of_rows_with_the_promised_keys(toy_bundle, own_tasks, embedpipe_cli):
+    outcome = embedpipe_cli("probe", toy_bundle.path, "documents", own_tasks, "--format", "json")
+    assert outcome.exit_code == 0, outcome.err
+    rows = json.loads(outcome.out)
+    assert {row["task"] for row in rows} == {"documents", "mood"}
+    assert all(row.keys() >= PROMISED for row in rows)
+    measured = [row for row in rows if row["value"] is not None]
+    assert measured
+    assert all(row["low"] <= row["value"] <= row["high"] for row in measured)
+    assert {row["baseline"] for row in rows if row["task"] == "mood"} == {
+        "majority",
+        "tf-idf",
+        "SIF average",
+        "plain average",
+        "untrained encoder",
+        "random vectors",
+    }
+
+
+def test_the_same_seed_gives_the_same_figures(toy_bundle, own_tasks, embedpipe_cli):
+    first, again = (embedpipe_cli("probe", toy_bundle.path, own_tasks, "--seed", 3, "--format", "csv") for _ in "ab")
+    assert first.out == again.out
+    assert first.out.startswith("task,metric,value,low,high,n,coverage,baseline,baseline_value")
+
+
+def test_table_is_one_line_for_each_figure_and_notes_go_to_stderr(toy_bundle, own_tasks, embedpipe_cli):
+    outcome = embedpipe_cli("probe", toy_bundle.path, own_tasks)
+    header, line = outcome.out.splitlines()
+    assert header.split()[:4] == ["task", "metric", "system", "value"]
+    assert line.startswith("mood")
+    assert "majority" in line
+    assert "mood accuracy: 2 labels, 5 folds" in outcome.err
+
+
+def test_unknown_task(toy_bundle, embedpipe_cli):
+    outcome = embedpipe_cli("probe", toy_bundle.path, "simlex")
+    assert outcome.exit_code == 1
+    assert "did you mean 'simlex999'?" in outcome.err
+    assert outcome.out == ""
+
+
+def test_documents_without_the_prepared_text(toy_bundle, tmp_path, embedpipe_cli):
+    alone = tmp_path / "alone.bundle"
+    shutil.copytree(toy_bundle.path, alone)
+    outcome = embedpipe_cli("probe", alone, "documents")
+    assert outcome.exit_code == 1
+    assert "--corpus FOLDER" in outcome.err
+    given = embedpipe_cli("probe", alone, "documents", "--corpus", f"{toy_bundle.path}.work/text", "--format", "jsonl")
+    assert given.exit_code == 0, given.err
+    assert {json.loads(line)["task"] for line in given.out.splitlines()} == {"documents"}
+
+
+def test_a_corpus_that_is_none(toy_bundle, tmp_path, embedpipe_cli):
+    outcome = embedpipe_cli("probe", toy_bundle.path, "documents", "--corpus", tmp_path)
+    assert outcome.exit_code == 1
+    assert str(tmp_path) in outcome.err

@@ -1,0 +1,73 @@
+"""The task that a corpus makes of itself."""
+
+import numpy as np
+import pytest
+
+from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes.corpus import documents_task
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS, UNK
+
+
+def store(path, documents):
+    path.mkdir()
+    sentences = [sentence for document in documents for sentence in document]
+    tokens = [i for sentence in sentences for i in (*sentence, EOS)]
+    np.save(path / "tokens.npy", np.array(tokens, dtype=np.uint32))
+    ends = np.cumsum([0, *(len(s) + 1 for s in sentences)])
+    np.save(path / "sentences.npy", ends.astype(np.uint64))
+    np.save(path / "documents.npy", np.cumsum([0, *map(len, documents)]).astype(np.uint64))
+    return TokenStore(path)
+
+
+class Numbers:
+    """Ids as words."""
+
+    def decode(self, ids):
+        return " ".join(str(i) for i in ids if i > 3)
+
+
+def document(word, n):
+    return [[word, word, word, word, 100 + i] for i in range(n)]
+
+
+def draw(stores, **settings):
+    return documents_task(
+        stores, Numbers(), **{"max_documents": 9, "sentences_per_document": 10, "seed": 1, **settings}
+    )
+
+
+def test_labels_are_documents_and_folds_are_even(tmp_path):
+    test = store(tmp_path / "test", [document(10, 12), document(11, 3), document(12, 30)])
+    task = draw([test, store(tmp_path / "validation", [document(13, 9)])])
+    words = {
+        label: {text.split()[0] for text, at in zip(task.texts, task.labels, strict=True) if at == label}
+        for label in task.labels
+    }
+    assert [len(found) for found in words.values()] == [1, 1, 1]
+    assert set().union(*words.values()) == {"10", "12", "13"}  # the document of three sentences is too short
+    assert words["document 3"] == {"13"}  # validation comes after test
+    assert [task.labels.count(f"document {i}") for i in (1, 2, 3)] == [10, 10, 9]
+    assert np.bincount(task.folds).tolist() == [6, 6, 6, 6, 5]
+    assert len(set(task.texts)) == len(task.texts)
+
+
+def test_short_unknown_and_repeated_sentences_are_not_used(tmp_path):
+    poor = [[20, 21, 22, 23], [20, 21, 22, 23, UNK], *[[20, 21, 22, 23, 24]] * 20]
+    held_out = store(tmp_path / "s", [poor + document(10, 8), document(11, 8), poor])
+    task = draw([held_out], sentences_per_document=50)
+    assert sorted(set(task.labels)) == ["document 1", "document 2"]
+    assert sorted([task.labels.count(label) for label in set(task.labels)]) == [8, 9]
+
+
+def test_the_draw_follows_the_seed_and_the_limit(tmp_path):
+    held_out = store(tmp_path / "s", [document(10 + i, 12) for i in range(8)])
+    first, again, other = (draw([held_out], max_documents=3, seed=seed) for seed in (1, 1, 2))
+    assert len(set(first.labels)) == 3
+    assert first.texts == again.texts
+    assert first.texts != other.texts
+
+
+def test_one_document_is_not_enough(tmp_path):
+    with pytest.raises(NotEnoughDataError, match="hold 1 with 8 sentences"):
+        draw([store(tmp_path / "s", [document(10, 12)])])

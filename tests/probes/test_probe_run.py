@@ -1,0 +1,80 @@
+"""Every shape of task finds its probe, and nothing is left out in silence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedpipe.config import ProbesConfig
+from embedpipe.probes.baselines import Subject
+from embedpipe.probes.rows import skipped
+from embedpipe.probes.run import probe_bundle, run_probes
+from embedpipe.runtime import Evaluated, StageStarted, Step
+from embedpipe.tasks.shapes import (
+    Analogies,
+    Classification,
+    DocumentSimilarity,
+    Inference,
+    SentenceSimilarity,
+    WordSimilarity,
+)
+from embedpipe.words.bag import fit_bag
+from embedpipe.words.table import WordVectors
+
+
+def tasks(planted):
+    rng = np.random.default_rng(0)
+    sea, war = ([planted.sentence(rng, topic) for _ in range(10)] for topic in ("sea", "war"))
+    pairs = [("sea0", f"sea{i}") for i in range(1, 5)] + [("sea0", f"war{i}") for i in range(4)]
+    return [
+        WordSimilarity("words", pairs, np.array([5.0, 6, 7, 8, 1, 2, 3, 4])),
+        Analogies("analogies", {"s": [("sea0", "war0", "sea1", "war1")]}),
+        SentenceSimilarity("sentences", sea + sea, sea + war, np.arange(20.0)[::-1].copy()),
+        DocumentSimilarity("documents", sea + war, np.kron(np.eye(2), np.ones((10, 10)))),
+        Classification("labels", ["a"] * 10 + ["b"] * 10, sea + war),
+        Inference("inference", ["a", "b"] * 10, sea + war, war + sea),
+    ]
+
+
+def test_each_task_gives_rows_and_progress(planted):
+    events = []
+    rows = run_probes(planted.subject(), tasks(planted), bootstrap=100, seed=1, listener=events.append)
+    found = {(row.task, row.metric) for row in rows}
+    assert found == {
+        ("words", "spearman"),
+        ("analogies", "accuracy"),
+        ("sentences", "spearman"),
+        ("documents", "pearson"),
+        ("documents", "spearman"),
+        ("labels", "accuracy"),
+        ("inference", "accuracy"),
+    }
+    assert all(row.baseline is not None and row.low <= row.value <= row.high for row in rows)
+    assert events[0] == StageStarted("probes", 6, "task")
+    steps = [event.done for event in events if isinstance(event, Step)]
+    assert steps == [0, 1, 2, 3, 4, 5, 6]
+    assert {event.name for event in events if isinstance(event, Evaluated)} == {f"{t} {m}" for t, m in found}
+
+
+def test_missing_parts_give_one_row_each_that_says_so(planted):
+    passed_on = skipped("documents", "accuracy", "no text")
+    rows = run_probes(Subject(codec=planted.codec), [*tasks(planted), passed_on], bootstrap=100, seed=1)
+    assert len(rows) == 7
+    assert all(row.note.startswith("skipped: ") for row in rows)
+
+
+def test_a_bundle_without_an_encoder_is_probed_with_its_bag(planted):
+    @dataclass
+    class Halfway:
+        codec: object
+        words: object
+        bag: object
+        parts: tuple = ("words.safetensors",)
+
+    bag = fit_bag(planted.vectors, planted.vocabulary.probabilities, 1e-3)
+    bundle = Halfway(planted.codec, WordVectors(planted.vocabulary, planted.vectors), bag)
+    config = ProbesConfig(tasks=("wordsim353", "lee", "documents"), bootstrap=100)
+    rows = probe_bundle(bundle, None, config, seed=1)
+    assert {row.task for row in rows} == {"wordsim353", "lee", "documents"}
+    assert next(row for row in rows if row.task == "lee").system == "SIF average"
+    assert next(row for row in rows if row.task == "lee").note.startswith("not defined")  # no English word is known
+    assert rows[-1].note == "skipped: the prepared text is not at hand"

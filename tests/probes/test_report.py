@@ -1,0 +1,103 @@
+"""The report and the card are whole, self-contained and escaped."""
+
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from embedpipe.probes.card import write_card
+from embedpipe.probes.report import ReportContent, figure, summary_cards, write_report
+from embedpipe.probes.rows import Row, skipped
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Checker(HTMLParser):
+    """Every tag is closed, in order; the text of the page is collected."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.tags, self.attributes = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture
+def content():
+    rows = [
+        Row("lee", "pearson", 0.5, 0.4, 0.6, 1225, 0.9, "tf-idf", 0.45, 0.2, "encoder", "zero-shot"),
+        Row("lee", "pearson", 0.5, 0.4, 0.6, 1225, 0.9, "SIF average", 0.3, 0.001, "encoder", "zero-shot"),
+        skipped("own<b>", "spearman", "none | of it"),
+    ]
+    return ReportContent(
+        title="wiki & co",
+        corpus={"tokens": 453_000, "splits": {"train": 100, "test": 6}, "languages": ["en"], "empty": None},
+        rows=rows,
+        neighbours={"<pad>": [("a|b", 0.91), ("*c*", 0.5)]},
+        samples=["<script>alert(1)</script> ```"],
+        config_toml='[words]\ndim = 100\nname = "<x>"\n',
+        command="embedpipe run 'a&b' -o wiki",
+        versions={"numpy": "2.4"},
+    )
+
+
+def page_of(tmp_path, content):
+    write_report(tmp_path / "report.html", content)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    checker = Checker()
+    checker.feed(html)
+    assert checker.open == []
+    return html, checker
+
+
+def test_report_is_well_formed_escaped_and_needs_no_network(tmp_path, content):
+    html, page = page_of(tmp_path, content)
+    text = " ".join(page.text)
+    assert page.tags.count("script") == 1
+    assert "<script>alert(1)</script>" in text
+    assert "own<b>" in text
+    assert not re.search(r"https?://|@import|url\(", html)
+    assert not {name for name, _ in page.attributes} & {"src", "href", "onclick"}
+    assert "453,000" in text
+    assert "train 100, test 6" in text
+    assert "0.400 – 0.600" in text
+    assert html.count("<tr>") == 1 + 3
+
+
+def test_headline_sets_the_best_baseline_beside_each_figure(content):
+    assert summary_cards(content) == [("lee pearson", "0.500", "tf-idf 0.450")]
+
+
+def test_sections_without_content_are_left_out(tmp_path):
+    _html, page = page_of(tmp_path, ReportContent(title="bare", corpus={"tokens": 1}))
+    assert page.tags.count("h2") == 1
+    assert "table" not in page.tags
+
+
+def test_figures():
+    shown = [figure(value) for value in (0.12345, 1_234_567, None, math.nan, True, "x")]
+    assert shown == ["0.123", "1,234,567", "–", "–", "yes", "x"]
+
+
+def test_card(tmp_path, content):
+    write_card(tmp_path / "README.md", content)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    _, front, body = card.split("---\n", 2)
+    assert '  - name: "wiki & co"' in front
+    assert 'metrics: [{type: "pearson", value: 0.5000}]' in front
+    assert "own" not in front  # what was not measured is no result
+    assert "| lee | pearson | 0.500 | [0.400, 0.600] | 1,225 | 0.900 | tf-idf \\~0.450, SIF average 0.300 |" in body
+    assert "skipped: none \\| of it" in body
+    assert "````text\n<script>alert(1)</script> ```\n````" in body
+    assert "**\\<pad\\>**: a\\|b 0.91, \\*c\\* 0.50" in body

@@ -1,0 +1,39 @@
+"""Rows, their summary and their layout."""
+
+import json
+import math
+
+from embedpipe.probes.rows import Row, headline, pivot, skipped
+
+
+def row(task="t", metric="accuracy", value=0.5, baseline="majority", baseline_value=0.25, p_value=0.01, note=""):
+    return Row(task, metric, value, 0.4, 0.6, 10, 1.0, baseline, baseline_value, p_value, "encoder", note)
+
+
+def test_json_has_the_promised_keys_and_null_for_what_is_not_defined():
+    content = skipped("t", "spearman", "no words").as_dict()
+    promised = {"task", "metric", "value", "low", "high", "n", "coverage", "baseline", "baseline_value"}
+    assert promised <= content.keys()
+    assert content["value"] is None
+    assert content["n"] == 0
+    json.dumps(content, allow_nan=False)
+
+
+def test_rows_come_back_from_json():
+    assert Row.from_dict(json.loads(json.dumps(row().as_dict()))) == row()
+    back = Row.from_dict({**skipped("t", "spearman", "x").as_dict(), "from_a_newer_version": 1})
+    assert math.isnan(back.value)
+    assert (back.baseline, back.note) == (None, "skipped: x")
+
+
+def test_headline_leaves_out_parts_and_skipped_tasks():
+    rows = [row(), row(baseline="tf-idf"), row(metric="accuracy (semantic)"), skipped("u", "spearman", "x")]
+    assert headline(rows) == {"t accuracy": 0.5}
+
+
+def test_pivot_sets_baselines_in_one_cell_best_first():
+    rows = [row(), row(baseline="tf-idf", baseline_value=0.45, p_value=0.3), row(baseline="x", baseline_value=math.nan)]
+    (line, other) = pivot([*rows, skipped("u", "spearman", "why")])
+    assert line["baselines"] == "tf-idf ~0.450, majority 0.250, x -"
+    assert line["interval"] == "[0.400, 0.600]"
+    assert (other["interval"], other["baselines"], other["note"]) == ("", "", "skipped: why")
