@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Bag", "BagEncoder", "fit_bag", "plain_average", "sif_weights"]
 
-_NUMBERS = 4_000_000
-"""Gathered numbers held at once (16 MB), so that memory does not grow with the batch."""
+_NUMBERS = 400_000
+"""Gathered numbers held at once (1.6 MB): they stay in the processor's cache, and memory does not grow with the batch."""
 
 
 def sif_weights(probabilities: NDArray[np.float64], a: float) -> NDArray[np.float32]:
@@ -112,14 +112,16 @@ class Bag:
     def _sum_into(
         self, rows: NDArray[np.float32], ids: Sequence[NDArray[np.uint32]], lengths: NDArray[np.int64]
     ) -> None:
-        filled = np.flatnonzero(lengths)
-        if not len(filled):
+        if not lengths.any():
             return
         tokens = np.concatenate([row for row in ids if len(row)])
-        weighted = self.vectors[tokens]
-        weighted *= self.weights[tokens][:, None]
-        starts = np.cumsum(lengths[filled]) - lengths[filled]
-        rows[filled] = np.add.reduceat(weighted, starts, axis=0)
+        weights, vectors = self.weights[tokens], self.vectors[tokens]
+        stop = 0
+        # One small product per text: faster than a segmented sum over the block, and blind to the rest of the batch.
+        for row, length in zip(rows, lengths.tolist(), strict=True):
+            start, stop = stop, stop + length
+            if length:
+                np.dot(weights[start:stop], vectors[start:stop], out=row)
 
 
 class BagEncoder:
