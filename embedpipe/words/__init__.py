@@ -1,0 +1,1 @@
+"""Word vectors: training, post-processing, queries, sentence averages, foreign formats."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Bag", "BagEncoder", "fit_bag", "plain_average", "sif_weights"]
 
 _NUMBERS = 400_000
-"""Gathered numbers held at once (1.6 MB): they stay in the processor's cache, and memory does not grow with the batch."""
+"""Gathered numbers held at once (1.6 MB): they stay in the processor cache, and memory does not grow with the batch."""
 
 
 def sif_weights(probabilities: NDArray[np.float64], a: float) -> NDArray[np.float32]:
