@@ -1,0 +1,79 @@
+"""Text to ids and back: the tokenizer and the vocabulary of one bundle together."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.errors import BundleError
+from embedpipe.text.tokenizer import Tokenizer, load_tokenizer
+from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+
+__all__ = ["TextCodec"]
+
+
+class TextCodec:
+    """Encode text as token ids by the rules that the corpus was prepared with.
+
+    Parameters
+    ----------
+    tokenizer : splits text.
+    vocabulary : numbers the tokens.
+
+    Examples
+    --------
+    >>> from embedpipe.text.tokenizer import RegexTokenizer
+    >>> codec = TextCodec(RegexTokenizer(), Vocabulary.from_counts({"the": 3, "cat": 2, ".": 2}))
+    >>> codec.encode("The cat slept.").tolist(), codec.decode([5, 4, 3])
+    ([4, 6, 1, 5], '. the')
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
+        self.tokenizer, self.vocabulary = tokenizer, vocabulary
+
+    @classmethod
+    def load(cls, spec_path: Path, vocabulary: Vocabulary) -> "TextCodec":
+        """Return the codec whose tokenizer is described by the JSON file `spec_path`.
+
+        Raises
+        ------
+        BundleError
+            If the file is missing, damaged or newer than this program.
+        """
+        try:
+            spec = json.loads(spec_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{spec_path}: not a tokenizer description: {error}") from error
+        if not isinstance(spec, dict):
+            raise BundleError(f"{spec_path}: not a tokenizer description: expected a JSON object")
+        try:
+            return cls(load_tokenizer(spec), vocabulary)
+        except BundleError as error:
+            raise BundleError(f"{spec_path}: {error}") from error
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the tokens of `text`, known or not."""
+        return self.tokenizer.tokenize(text)
+
+    def encode(self, text: str) -> NDArray[np.uint32]:
+        """Return the ids of `text` as uint32, 1 for each unknown token, nothing added at the ends."""
+        return self.vocabulary.ids(self.tokenizer.tokenize(text), oov="unk")
+
+    def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]:
+        """Return one array of ids for each text.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string: wrap it in a list.
+        """
+        if isinstance(texts, str):
+            raise TypeError("expected a sequence of texts, not one str: wrap it in a list")
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
+        """Return readable text for `ids`, the four specials left out."""
+        tokens = self.vocabulary.tokens
+        return self.tokenizer.detokenize([tokens[int(i)] for i in ids if i >= len(SPECIALS)])

@@ -1,0 +1,177 @@
+"""Exact and near-duplicate documents: a digest of the tokens, and MinHash over word 5-grams (Broder, 1997).
+
+The permutations are datasketch's ``affine32`` scheme; signatures are computed for a whole chunk of documents at once,
+and banding (locality-sensitive hashing) sorts one band at a time, so that memory is a few bytes for each document.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PERMUTATIONS", "Signer", "exact_duplicates", "minhash_permutations", "mix", "near_duplicates"]
+
+PERMUTATIONS = 64
+SHINGLE = 5
+MIN_TOKENS = 20
+MAX_SHINGLES = 1024
+_BLOCK = 4_096
+
+Signatures = NDArray[np.uint32]
+
+
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return `values` scrambled by a fixed bijection (the finaliser of SplitMix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def minhash_permutations() -> list[list[int]]:
+    """Return the multipliers and addends of datasketch's ``affine32`` permutations."""
+    from datasketch import MinHash
+
+    permutations = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32").permutations
+    return [[int(value) for value in row] for row in permutations]
+
+
+class Signer:
+    """Compute the MinHash signatures of a chunk of documents.
+
+    Parameters
+    ----------
+    permutations : what `minhash_permutations` returned; empty for no signatures.
+    """
+
+    def __init__(self, permutations: Sequence[Sequence[int]]) -> None:
+        self._permutations = np.array(permutations, dtype=np.uint32).reshape(2, -1)
+
+    def sign(self, token_hashes: NDArray[np.uint64], sizes: NDArray[np.int64]) -> Signatures:
+        """Return uint32 signatures of shape (n_documents, permutations).
+
+        Documents under 20 tokens have all bits set, which `near_duplicates` never matches. Of a long document only the
+        1024 smallest shingle hashes count: a bottom-k sample, the same ones in every copy.
+
+        Parameters
+        ----------
+        token_hashes : one uint64 for each token, document after document.
+        sizes : tokens of each document.
+        """
+        multipliers, addends = self._permutations
+        signatures = np.full((len(sizes), len(multipliers)), 0xFFFFFFFF, dtype=np.uint32)
+        long_enough = np.flatnonzero(sizes >= MIN_TOKENS)
+        if not len(multipliers) or not len(long_enough):
+            return signatures
+        shingles = _shingles(token_hashes)
+        stops = np.cumsum(sizes)
+        parts = []
+        for document in long_enough.tolist():
+            stop = int(stops[document])
+            part = shingles[stop - int(sizes[document]) : stop - SHINGLE + 1]
+            if len(part) > MAX_SHINGLES:
+                part = np.partition(part, MAX_SHINGLES - 1)[:MAX_SHINGLES]
+            parts.append(part)
+        kept = _finalise32(np.concatenate(parts))
+        starts = np.cumsum([0, *map(len, parts[:-1])])
+        for k in range(len(multipliers)):
+            signatures[long_enough, k] = np.minimum.reduceat(multipliers[k] * kept + addends[k], starts)
+        return signatures
+
+
+def exact_duplicates(digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return True for every document whose digest an earlier document has.
+
+    Examples
+    --------
+    >>> exact_duplicates(np.array([7, 3, 7, 7], dtype=np.uint64)).tolist()
+    [False, False, True, True]
+    """
+    repeated = np.ones(len(digests), dtype=np.bool_)
+    repeated[np.unique(digests, return_index=True)[1]] = False
+    return repeated
+
+
+def near_duplicates(
+    parts: Callable[[], Iterable[Signatures]], candidates: NDArray[np.bool_], threshold: float
+) -> NDArray[np.bool_]:
+    """Return True for every candidate whose signature agrees with an earlier candidate's.
+
+    Parameters
+    ----------
+    parts : called once for each band; gives the signatures of all documents, part after part.
+    candidates : bool of shape (n_documents,): the documents to compare.
+    threshold : the share of equal signature entries, an estimate of the Jaccard similarity, from which two match.
+    """
+    repeated = np.zeros(len(candidates), dtype=np.bool_)
+    rows = _rows_per_band(threshold)
+    for band in range(0, PERMUTATIONS, rows):
+        keys = np.concatenate([_band_keys(part[:, band : band + rows]) for part in parts()])
+        members = np.flatnonzero(candidates & ~repeated & (keys != 0))
+        order = members[np.argsort(keys[members], kind="stable")]
+        del members
+        same = keys[order[1:]] == keys[order[:-1]]
+        if not same.any():
+            continue
+        group_start = np.maximum.accumulate(np.where(np.concatenate([[True], ~same]), np.arange(len(order)), 0))
+        later = np.flatnonzero(same) + 1
+        pairs = np.concatenate(
+            [
+                np.stack([order[group_start[later]], order[later]], axis=1),
+                np.stack([order[later - 1], order[later]], axis=1),
+            ]
+        )
+        pairs = np.unique(pairs, axis=0)
+        repeated[pairs[_agree(parts, pairs, threshold), 1]] = True
+    return repeated
+
+
+def _rows_per_band(threshold: float) -> int:
+    """Return the widest band that still finds a pair at the threshold 99 times in 100."""
+    for rows in (16, 8, 4, 2):
+        if 1 - (1 - threshold**rows) ** (PERMUTATIONS // rows) >= 0.99:
+            return rows
+    return 1
+
+
+def _band_keys(columns: Signatures) -> NDArray[np.uint64]:
+    """Return one key for each row, 0 for rows without a signature."""
+    keys = np.zeros(len(columns), dtype=np.uint64)
+    for column in columns.T:
+        keys = mix(keys * np.uint64(31) + column.astype(np.uint64) + np.uint64(1))
+    keys[keys == 0] = 1
+    keys[(columns == 0xFFFFFFFF).all(axis=1)] = 0
+    return keys
+
+
+def _agree(parts: Callable[[], Iterable[Signatures]], pairs: NDArray[np.int64], threshold: float) -> NDArray[np.bool_]:
+    """Return which pairs of documents have signatures that agree in at least the share `threshold`."""
+    needed = np.unique(pairs)
+    found = np.empty((len(needed), PERMUTATIONS), dtype=np.uint32)
+    start = 0
+    for part in parts():
+        a, b = np.searchsorted(needed, [start, start + len(part)])
+        found[a:b] = part[needed[a:b] - start]
+        start += len(part)
+    rows = np.searchsorted(needed, pairs)
+    agreement = np.empty(len(pairs))
+    for i in range(0, len(pairs), _BLOCK):
+        first, second = rows[i : i + _BLOCK].T
+        agreement[i : i + _BLOCK] = (found[first] == found[second]).mean(axis=1)
+    return agreement >= threshold
+
+
+def _shingles(token_hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Return a hash of the 5 tokens that begin at each position (shorter by 4 than the input)."""
+    n = len(token_hashes) - SHINGLE + 1
+    rolled = np.zeros(n, dtype=np.uint64)
+    for offset in range(SHINGLE):
+        rolled *= np.uint64(0x9E3779B97F4A7C15)
+        rolled += token_hashes[offset : offset + n]
+    return (rolled >> np.uint64(32)).astype(np.uint32)
+
+
+def _finalise32(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    # The pre-mixing of datasketch's affine32 scheme (the finaliser of MurmurHash3).
+    values = (values ^ (values >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    values = (values ^ (values >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return values ^ (values >> np.uint32(16))

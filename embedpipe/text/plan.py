@@ -1,0 +1,124 @@
+"""Decide what happens to each document after the first pass: dropped as a copy, or in which split."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.errors import NotEnoughDataError
+from embedpipe.text.chunks import ChunkFiles
+from embedpipe.text.deduplicate import exact_duplicates, mix, near_duplicates
+from embedpipe.text.split import DROPPED, MIN_UNITS, SPLITS, split_documents, units_of
+
+if TYPE_CHECKING:
+    from embedpipe.config import TextConfig
+
+__all__ = ["Plan", "plan_splits"]
+
+
+@dataclass
+class Plan:
+    """The split of each document and the size of each split.
+
+    Parameters
+    ----------
+    splits : uint8 of shape (n_documents,): 0 train, 1 validation, 2 test, 255 dropped.
+    starts : where the documents of each chunk begin in `splits`, and where the last end.
+    documents, sentences, tokens : how many in each split.
+    report : the counts of what was dropped.
+    """
+
+    splits: NDArray[np.uint8]
+    starts: list[int]
+    documents: list[int] = field(default_factory=lambda: [0] * len(SPLITS))
+    sentences: list[int] = field(default_factory=lambda: [0] * len(SPLITS))
+    tokens: list[int] = field(default_factory=lambda: [0] * len(SPLITS))
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def of_chunk(self, number: int) -> NDArray[np.uint8]:
+        """Return the splits of the documents in one chunk."""
+        return self.splits[self.starts[number] : self.starts[number + 1]]
+
+
+def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int) -> Plan:
+    """Drop copies, split by document, and leave in each chunk the array ``counts`` of its training tokens.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is no text at all.
+    """
+    sizes = _gather(chunks, "documents")
+    digests = _gather(chunks, "digests")
+    filled = sizes > 0
+    if not filled.any():
+        raise NotEnoughDataError("there is not one word in the text; nothing can be trained on it")
+    kept = filled.copy()
+    if config.deduplicate != "none":
+        kept &= ~exact_duplicates(digests)
+    n_exact = int((filled & ~kept).sum())
+    n_near = 0
+    if config.deduplicate == "near":
+
+        def signatures() -> Iterator[NDArray[np.uint32]]:
+            return (chunk.array("signatures") for chunk in chunks)
+
+        near = near_duplicates(signatures, kept, config.near_threshold)
+        n_near = int(near.sum())
+        kept &= ~near
+    report: dict[str, Any] = {
+        "empty_documents": int((~filled).sum()),
+        "exact_duplicates": n_exact,
+        "near_duplicates": n_near,
+        "units": "documents",
+    }
+    if kept.sum() < MIN_UNITS:
+        report["units"] = f"runs of sentences, because there are only {int(kept.sum())} documents"
+        sizes, digests, kept = _cut_into_runs(chunks, digests, kept, int(sizes[kept].sum()))
+    splits = np.full(len(kept), DROPPED, dtype=np.uint8)
+    splits[kept] = split_documents(
+        digests[kept], validation_share=config.validation_share, test_share=config.test_share, seed=seed
+    )
+    lengths_of_chunks = [len(chunk.array("documents")) for chunk in chunks]
+    plan = Plan(splits, np.cumsum([0, *lengths_of_chunks]).tolist(), report=report)
+    for number, chunk in enumerate(chunks):
+        _measure(plan, number, chunk)
+    return plan
+
+
+def _measure(plan: Plan, number: int, chunk: ChunkFiles) -> None:
+    of_document = plan.of_chunk(number)
+    lengths = chunk.array("lengths")
+    of_sentence = np.repeat(of_document, chunk.array("documents"))
+    for split in range(len(SPLITS)):
+        plan.documents[split] += int((of_document == split).sum())
+        plan.sentences[split] += int((of_sentence == split).sum())
+        plan.tokens[split] += int(lengths[of_sentence == split].sum(dtype=np.int64))
+    ids = chunk.array("ids")[np.repeat(of_sentence == 0, lengths)]
+    n_types = int(chunk.array("buckets")[-1])
+    chunk.replace("counts", np.bincount(ids, minlength=n_types).astype(np.uint64))
+
+
+def _cut_into_runs(
+    chunks: Sequence[ChunkFiles], digests: NDArray[np.uint64], kept: NDArray[np.bool_], n_sentences: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.bool_]]:
+    """Replace few large documents by runs of sentences; return the sizes, digests and kept flags of the runs."""
+    run = max(1, n_sentences // (2 * MIN_UNITS))
+    start = 0
+    sizes, sources = [], []
+    for chunk in chunks:
+        documents: NDArray[np.uint32] = chunk.array("documents")
+        run_sizes, run_sources = units_of(documents, run)
+        chunk.replace("documents", run_sizes)
+        sizes.append(run_sizes)
+        sources.append(run_sources + start)
+        start += len(documents)
+    source: NDArray[np.int64] = np.concatenate(sources)
+    runs: NDArray[np.uint64] = mix(digests[source] ^ np.arange(len(source), dtype=np.uint64))
+    return np.concatenate(sizes), runs, kept[source]
+
+
+def _gather(chunks: Sequence[ChunkFiles], name: str) -> NDArray[Any]:
+    return np.concatenate([chunk.array(name) for chunk in chunks]) if chunks else np.zeros(0, dtype=np.uint64)

@@ -1,0 +1,338 @@
+"""Raw text to everything that the later stages read: ids, vocabulary, tokenizer, splits, and a report of the counts."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedpipe.errors import BundleError, EmbedpipeError, NotEnoughDataError, OutputError
+from embedpipe.runtime import Listener, StageStarted, Step, n_cores, silent
+from embedpipe.text.chunks import ChunkFiles
+from embedpipe.text.codec import TextCodec
+from embedpipe.text.counting import auto_min_count, count_vocabulary
+from embedpipe.text.deduplicate import minhash_permutations
+from embedpipe.text.normalise import normalise
+from embedpipe.text.plan import Plan, plan_splits
+from embedpipe.text.readers import ReadOptions, read_documents
+from embedpipe.text.sentences import SentenceSplitter, train_splitter
+from embedpipe.text.split import SPLITS
+from embedpipe.text.store_writer import StoreWriter
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.tokenizer import Tokenizer, choose_tokenizer, load_tokenizer
+from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
+from embedpipe.text.workers import process_in_order
+
+if TYPE_CHECKING:
+    from embedpipe.config import TextConfig
+
+__all__ = ["PreparedText", "prepare", "prepare_texts"]
+
+CHUNK_CHARACTERS = 4_000_000
+SAMPLE_CHARACTERS = 4_000_000
+PUNKT_CHARACTERS = 1_000_000
+MIN_SENTENCES = 50
+
+
+class PreparedText:
+    """A prepared corpus on disk.
+
+    Parameters
+    ----------
+    path : the folder that `prepare` wrote. Nothing is read until it is used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.train_text = self.path / "train.txt"
+        self.train = TokenStore(self.path / "train")
+        self.validation = TokenStore(self.path / "validation")
+        self.test = TokenStore(self.path / "test")
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary counted on the training split."""
+        return Vocabulary.load(self.path / "vocabulary.json")
+
+    @cached_property
+    def codec(self) -> TextCodec:
+        """Encodes other text by the same rules."""
+        return TextCodec.load(self.path / "tokenizer_spec.json", self.vocabulary)
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """What was read, dropped, cut and kept."""
+        file = self.path / "report.json"
+        try:
+            report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{file}: not the report of a prepared text: {error}; prepare it again") from error
+        return report
+
+
+def prepare(
+    sources: Sequence[str],
+    config: "TextConfig",
+    out: Path,
+    *,
+    seed: int,
+    download: bool = False,
+    workers: int | None = None,
+    listener: Listener = silent,
+) -> PreparedText:
+    """Read `sources` and write the prepared text to the folder `out`.
+
+    Parameters
+    ----------
+    sources : what `read_documents` takes.
+    config : the settings.
+    out : created, or replaced whole at the end where it holds a prepared text.
+    seed : decides, with the content of the documents, which split each goes to.
+    download : whether a source may be fetched from the network.
+    workers : processes that work on the text; None for as many as there are cores. The result does not depend on it.
+    listener : hears `StageStarted` and `Step` in megabytes of text.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be read.
+    NotEnoughDataError
+        If fewer than 50 sentences remain for training, or only one distinct word.
+    OutputError
+        If `out` holds something else or cannot be written.
+    MissingExtraError
+        If the tokenizer needs a package that is not installed.
+    """
+    out = Path(out)
+    spool = out.parent / f".{out.name}.stdin-{os.getpid()}"
+    options = ReadOptions(
+        encoding=config.encoding,
+        encoding_errors=config.encoding_errors,
+        documents=config.documents,
+        download=download,
+        spool=spool if "-" in sources else None,
+    )
+    texts = (document.text for source in sources for document in read_documents(source, options))
+    listener(StageStarted("text", _megabytes(sources), "MB"))
+    try:
+        return prepare_texts(texts, config, out, seed=seed, workers=workers, listener=listener)
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
+
+
+def prepare_texts(
+    texts: Iterable[str],
+    config: "TextConfig",
+    out: Path,
+    *,
+    seed: int,
+    workers: int | None = None,
+    listener: Listener = silent,
+) -> PreparedText:
+    """Do what `prepare` does for documents that are given as strings; read once, from first to last."""
+    started = time.monotonic()
+    out = Path(out)
+    _check_out(out)
+    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
+    try:
+        chunk_folder = partial / "chunks"
+        chunk_folder.mkdir(parents=True)
+        iterator = iter(texts)
+        sample = _take(iterator, SAMPLE_CHARACTERS)
+        tokenizer, reason = _make_tokenizer(config, sample)
+        splitter = train_splitter(normalise("\n".join(sample)[:PUNKT_CHARACTERS]))
+        settings = {
+            "tokenizer": tokenizer.spec(),
+            "sentences": splitter.spec(),
+            "permutations": minhash_permutations() if config.deduplicate == "near" else [],
+            "max_sentence": config.max_sentence,
+            "folder": str(chunk_folder),
+        }
+        read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener)
+        del sample
+        chunks = [ChunkFiles(chunk_folder, number) for number in range(read.pop("chunks"))]
+        plan = plan_splits(chunks, config, seed)
+        report = {**read, **plan.report, **_describe(tokenizer, reason, splitter)}
+        report |= _write(chunks, plan, config, tokenizer, splitter, partial)
+        shutil.rmtree(chunk_folder)
+        report["seconds"] = round(time.monotonic() - started, 2)
+        report["megabytes_per_second"] = round(report["bytes"] / 1e6 / max(report["seconds"], 0.01), 2)
+        (partial / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+        _replace(partial, out)
+    except OSError as error:
+        if isinstance(error, EmbedpipeError):
+            raise
+        raise OutputError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return PreparedText(out)
+
+
+def _first_pass(texts: Iterable[str], settings: dict[str, Any], workers: int, listener: Listener) -> dict[str, int]:
+    groups = _grouped(texts)
+    first = list(_some(groups, 2))
+    # One chunk does not pay for starting processes.
+    totals = dict.fromkeys(("documents", "characters", "bytes", "cut", "chunks"), 0)
+    results = process_in_order(chain(first, groups), settings, workers if len(first) > 1 else 1)
+    with closing(results):  # type: ignore[type-var]
+        for result in results:
+            totals["chunks"] += 1
+            for name in ("documents", "characters", "bytes", "cut"):
+                totals[name] += result[name]
+            listener(Step("text", totals["bytes"] // 1_000_000))
+    return {"cut_sentences" if name == "cut" else name: total for name, total in totals.items()}
+
+
+def _write(
+    chunks: Sequence[ChunkFiles],
+    plan: Plan,
+    config: "TextConfig",
+    tokenizer: Tokenizer,
+    splitter: SentenceSplitter,
+    folder: Path,
+) -> dict[str, Any]:
+    """Count the vocabulary and write everything that stays; return what the report says about it."""
+    sentences, tokens = plan.sentences, plan.tokens
+    if sentences[0] < MIN_SENTENCES:
+        raise NotEnoughDataError(
+            f"at least {MIN_SENTENCES} sentences are needed for training, {sentences[0]} were found "
+            f"({sum(sentences)} in all, some are kept for validation and testing): give more text"
+        )
+    min_count = auto_min_count(tokens[0]) if config.min_count == "auto" else config.min_count
+    vocabulary, n_types = count_vocabulary(chunks, min_count=min_count, max_size=config.max_size)
+    if n_types < 2:
+        raise NotEnoughDataError("all the text is one word repeated; at least two distinct words are needed")
+    if len(vocabulary) < len(SPECIALS) + 2:
+        raise NotEnoughDataError(
+            f"{len(vocabulary) - len(SPECIALS)} of {n_types} distinct words occur {min_count} times or more; at least "
+            "two are needed: give more text or set text.min_count=1"
+        )
+    vocabulary.save(folder / "vocabulary.json")
+    spec = {**tokenizer.spec(), "sentences": splitter.spec()}
+    (folder / "tokenizer_spec.json").write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
+    unknown = _write_stores(chunks, plan, vocabulary, folder)
+    report: dict[str, Any] = {"types": n_types, "vocabulary": len(vocabulary), "min_count": min_count}
+    for i, name in enumerate(SPLITS):
+        report[name] = {
+            "documents": plan.documents[i],
+            "sentences": sentences[i],
+            "tokens": tokens[i],
+            "unknown_rate": round(unknown[i] / max(1, tokens[i]), 5),
+        }
+    return report
+
+
+def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabulary, folder: Path) -> list[int]:
+    spelled = [f"{token} " for token in vocabulary.tokens]
+    spelled[: len(SPECIALS)] = ["", "", "", "\n"]
+    writers = [
+        StoreWriter(
+            folder / name,
+            n_tokens=plan.tokens[i],
+            n_sentences=plan.sentences[i],
+            n_documents=plan.documents[i],
+        )
+        for i, name in enumerate(SPLITS)
+    ]
+    unknown = [0, 0, 0]
+    get = vocabulary.index.get
+    with open(folder / "train.txt", "w", encoding="utf-8", newline="\n") as text, writers[0], writers[1], writers[2]:
+        for number, chunk in enumerate(chunks):
+            types = chunk.types()
+            final = np.fromiter((get(token, UNK) for token in types), dtype=np.uint32, count=len(types))
+            # A token that spells a special has its id in the index but not its meaning.
+            final[final < len(SPECIALS)] = UNK
+            ids = final[chunk.array("ids")]
+            documents, lengths = chunk.array("documents"), chunk.array("lengths")
+            of_document = plan.of_chunk(number)
+            of_sentence = np.repeat(of_document, documents)
+            of_token = np.repeat(of_sentence, lengths)
+            for i, writer in enumerate(writers):
+                chosen = ids[of_token == i]
+                unknown[i] += int((chosen == UNK).sum())
+                closed = writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
+                if i == 0:
+                    lines = "".join(map(spelled.__getitem__, closed.tolist()))
+                    text.write(lines.replace(" \n", "\n"))
+    return unknown
+
+
+def _make_tokenizer(config: "TextConfig", sample: Sequence[str]) -> tuple[Tokenizer, str]:
+    kind, reason = config.tokenizer, "asked for"
+    if kind == "auto":
+        kind, reason = choose_tokenizer("\n".join(sample)[:100_000])  # type: ignore[assignment]
+    if kind == "bpe":
+        from embedpipe.text.tokenizer_bpe import train_bpe
+
+        return train_bpe(sample, config.bpe_size, config.case), reason
+    return load_tokenizer({"format": 1, "kind": kind, "case": config.case}), reason
+
+
+def _describe(tokenizer: Tokenizer, reason: str, splitter: SentenceSplitter) -> dict[str, Any]:
+    return {
+        "tokenizer": tokenizer.spec()["kind"],
+        "tokenizer_reason": reason,
+        "abbreviations": len(splitter.abbreviations),
+    }
+
+
+def _grouped(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield documents in groups of about `CHUNK_CHARACTERS`; the groups depend on the documents alone."""
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        group.append(text)
+        size += len(text)
+        if size >= CHUNK_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _take(texts: Iterator[str], characters: int) -> list[str]:
+    taken, size = [], 0
+    for text in texts:
+        taken.append(text)
+        size += len(text)
+        if size >= characters:
+            break
+    return taken
+
+
+def _some(groups: Iterator[list[str]], n: int) -> Iterator[list[str]]:
+    return (group for group, _ in zip(groups, range(n), strict=False))
+
+
+def _megabytes(sources: Sequence[str]) -> int | None:
+    """Return the megabytes of text in `sources` where that is known without reading them: plain text files."""
+    if not all(source.endswith((".txt", ".md", ".text")) and Path(source).is_file() for source in sources):
+        return None
+    return sum(Path(source).stat().st_size for source in sources) // 1_000_000
+
+
+def _check_out(out: Path) -> None:
+    if out.exists() and not _is_prepared(out):
+        raise OutputError(f"{out}: exists and is not a prepared text; choose another folder or remove it")
+
+
+def _is_prepared(path: Path) -> bool:
+    return path.is_dir() and ((path / "report.json").is_file() or next(path.iterdir(), None) is None)
+
+
+def _replace(partial: Path, out: Path) -> None:
+    """Put the finished folder `partial` in the place of `out`."""
+    if out.exists():
+        old = out.parent / f".{out.name}.old-{os.getpid()}"
+        out.rename(old)
+        partial.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        partial.rename(out)

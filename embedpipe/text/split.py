@@ -1,0 +1,61 @@
+"""Which documents are for training, which for validation, which for testing: decided by content and seed alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.text.deduplicate import mix
+
+__all__ = ["DROPPED", "MIN_UNITS", "SPLITS", "split_documents", "units_of"]
+
+SPLITS = ("train", "validation", "test")
+DROPPED = 255
+MIN_UNITS = 20
+
+
+def split_documents(
+    digests: NDArray[np.uint64], *, validation_share: float, test_share: float, seed: int
+) -> NDArray[np.uint8]:
+    """Return 0 (train), 1 (validation) or 2 (test) for each document.
+
+    Documents are ranked by a seeded hash of their content, so that the order of the sources does not matter and equal
+    documents stay together. There is at least one document in each split when there are at least three documents.
+
+    Examples
+    --------
+    >>> splits = split_documents(np.arange(100, dtype=np.uint64), validation_share=0.1, test_share=0.05, seed=1)
+    >>> np.bincount(splits).tolist()
+    [85, 10, 5]
+    """
+    n = len(digests)
+    splits = np.zeros(n, dtype=np.uint8)
+    if n < len(SPLITS):
+        return splits
+    n_validation = max(1, round(n * validation_share))
+    n_test = max(1, min(round(n * test_share), n - n_validation - 1))
+    keys = mix(digests ^ mix(np.full(1, seed, dtype=np.uint64)))
+    order = np.lexsort((np.arange(n), keys))
+    splits[order[:n_validation]] = 1
+    splits[order[n_validation : n_validation + n_test]] = 2
+    # Where duplicates were kept, a run of equal documents must not lie across a border.
+    for border in (n_validation, n_validation + n_test):
+        i = border
+        while 0 < i < n and keys[order[i]] == keys[order[border - 1]]:
+            splits[order[i]] = splits[order[border - 1]]
+            i += 1
+    return splits
+
+
+def units_of(documents: NDArray[np.uint32], run: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return the sizes of the runs of at most `run` sentences that documents of these sizes are cut into, and the
+    document that each run comes from. An empty document stays one empty run.
+
+    Examples
+    --------
+    >>> sizes, sources = units_of(np.array([5, 0, 2], dtype=np.uint32), 2)
+    >>> sizes.tolist(), sources.tolist()
+    ([2, 2, 1, 0, 2], [0, 0, 0, 1, 2])
+    """
+    pieces = np.maximum(1, -(-documents.astype(np.int64) // run))
+    sizes = np.full(int(pieces.sum()), run, dtype=np.int64)
+    sizes[np.cumsum(pieces) - 1] = documents - (pieces - 1) * run
+    return sizes.astype(np.uint32), np.repeat(np.arange(len(documents)), pieces)

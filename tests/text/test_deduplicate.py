@@ -1,0 +1,88 @@
+import random
+
+import numpy as np
+import pytest
+from datasketch import MinHash
+
+from embedpipe.text.deduplicate import (
+    PERMUTATIONS,
+    Signer,
+    exact_duplicates,
+    minhash_permutations,
+    mix,
+    near_duplicates,
+)
+from embedpipe.text.deduplicate import _shingles as shingles
+
+
+def random_tokens(rng: np.random.Generator, n: int) -> np.ndarray:
+    return mix(rng.integers(0, 1 << 60, n, dtype=np.uint64))
+
+
+def test_signature_is_what_datasketch_computes() -> None:
+    rng = np.random.default_rng(1)
+    documents = [random_tokens(rng, n) for n in (25, 300, 40)]
+    signatures = Signer(minhash_permutations()).sign(np.concatenate(documents), np.array([25, 300, 40]))
+    for tokens, signature in zip(documents, signatures, strict=True):
+        theirs = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32", hashfunc=int)
+        theirs.update_batch(shingles(tokens).tolist())
+        assert signature.tolist() == theirs.hashvalues.tolist()
+
+
+def test_short_documents_are_never_near_duplicates() -> None:
+    tokens = random_tokens(np.random.default_rng(1), 19)
+    signatures = Signer(minhash_permutations()).sign(np.tile(tokens, 2), np.array([19, 19]))
+    assert (signatures == 0xFFFFFFFF).all()
+    assert near_duplicates(lambda: [signatures], np.ones(2, dtype=bool), 0.8).tolist() == [False, False]
+
+
+def test_long_documents_are_sampled_alike() -> None:
+    tokens = random_tokens(np.random.default_rng(2), 9_000)
+    changed = tokens.copy()
+    changed[4_000] = 5
+    signatures = Signer(minhash_permutations()).sign(np.concatenate([tokens, changed]), np.array([9_000, 9_000]))
+    assert (signatures[0] == signatures[1]).mean() > 0.95
+
+
+def test_near_copies_go_and_the_first_stays() -> None:
+    rng, order = np.random.default_rng(3), random.Random(3)
+    originals = [random_tokens(rng, 400) for _ in range(60)]
+    documents = [(i, tokens) for i, tokens in enumerate(originals)]
+    for i in range(20):
+        copy = originals[i].copy()
+        copy[order.randrange(400)] = 1  # five shingles of 396: similarity 0.975
+        documents.append((i, copy))
+    for i in range(20, 40):
+        other = originals[i].copy()
+        other[::10] = random_tokens(rng, 40)  # half of the shingles: similarity a third
+        documents.append((100 + i, other))
+    order.shuffle(documents)
+    sizes = np.full(len(documents), 400)
+    signatures = Signer(minhash_permutations()).sign(np.concatenate([t for _, t in documents]), sizes)
+    parts = [signatures[:33], signatures[33:34], signatures[34:]]
+    seen: set[int] = set()
+    expected = [name in seen or seen.add(name) is not None for name, _ in documents]
+    assert sum(expected) == 20
+    assert near_duplicates(lambda: parts, np.ones(len(sizes), dtype=bool), 0.8).tolist() == expected
+
+
+def test_only_candidates_are_compared() -> None:
+    tokens = random_tokens(np.random.default_rng(4), 100)
+    signatures = Signer(minhash_permutations()).sign(np.tile(tokens, 3), np.array([100] * 3))
+    assert near_duplicates(lambda: [signatures], np.array([False, True, True]), 0.8).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8, 0.95, 1.0])
+def test_identical_documents_match_at_every_threshold(threshold: float) -> None:
+    tokens = random_tokens(np.random.default_rng(5), 100)
+    signatures = Signer(minhash_permutations()).sign(np.tile(tokens, 2), np.array([100, 100]))
+    assert near_duplicates(lambda: [signatures], np.ones(2, dtype=bool), threshold).tolist() == [False, True]
+
+
+def test_exact() -> None:
+    digests = np.array([5, 5, 1, 2, 1], dtype=np.uint64)
+    assert exact_duplicates(digests).tolist() == [False, True, False, False, True]
+
+
+def test_mixing_is_a_bijection_on_a_sample() -> None:
+    assert len(np.unique(mix(np.arange(100_000, dtype=np.uint64)))) == 100_000

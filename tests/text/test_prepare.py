@@ -1,0 +1,282 @@
+import hashlib
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedpipe.config import TextConfig
+from embedpipe.errors import InputError, NotEnoughDataError, OutputError
+from embedpipe.runtime import StageStarted, Step
+from embedpipe.text import counting, prepare, workers
+from embedpipe.text.prepare import PreparedText, prepare_texts
+from embedpipe.text.split import split_documents
+
+NOUNS = [
+    "cat",
+    "dog",
+    "bird",
+    "fish",
+    "horse",
+    "mouse",
+    "lion",
+    "bear",
+    "wolf",
+    "fox",
+    "cow",
+    "pig",
+    "hen",
+    "duck",
+    "goat",
+    "sheep",
+]
+VERBS = ["sees", "hears", "likes", "knows", "finds", "follows", "meets", "calls", "helps", "leaves"]
+
+
+def made_documents(n: int, seed: int = 1, sentences: int = 8) -> list[str]:
+    rng = random.Random(seed)
+    return [
+        " ".join(
+            f"The {rng.choice(NOUNS)} number {rng.randrange(50)} {rng.choice(VERBS)} a {rng.choice(NOUNS)}."
+            for _ in range(sentences)
+        )
+        for _ in range(n)
+    ]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != "report.json"
+    }
+
+
+def token_lists(prepared: PreparedText, split: str) -> list[list[str]]:
+    tokens = prepared.vocabulary.tokens
+    return [[tokens[i] for i in sentence] for sentence in getattr(prepared, split)]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedText:
+    texts = made_documents(100)
+    texts += [texts[3], texts[5] + " ", "  \n "]
+    texts.append(texts[7].replace("number", "nummer", 1))
+    return prepare_texts(texts, TextConfig(min_count=1), tmp_path_factory.mktemp("p") / "out", seed=3, workers=1)
+
+
+def test_report_counts_what_was_planted(prepared: PreparedText) -> None:
+    report = prepared.report
+    assert report["documents"] == 104
+    assert (report["exact_duplicates"], report["near_duplicates"], report["empty_documents"]) == (2, 1, 1)
+    sizes = [report[name]["documents"] for name in ("train", "validation", "test")]
+    assert sizes == [90, 5, 5]
+    assert report["tokenizer"] == "regex"
+    assert report["units"] == "documents"
+    assert sum(report[name]["sentences"] for name in ("train", "validation", "test")) == 800
+    assert report["train"]["unknown_rate"] == 0
+
+
+def test_every_sentence_arrives_whole_in_one_split(prepared: PreparedText) -> None:
+    expected = Counter(
+        " ".join(s.lower().split()) + " ." for text in made_documents(100) for s in text.rstrip(".").split(". ")
+    )
+    vocabulary = set(prepared.vocabulary.tokens)
+    found = Counter()
+    for split in ("train", "validation", "test"):
+        store = getattr(prepared, split)
+        assert set(np.bincount(store.document_of_sentence).tolist()) == {8}
+        found.update(" ".join(sentence) for sentence in token_lists(prepared, split))
+    unknown = {word for sentence in expected for word in sentence.split()} - vocabulary
+    known = {s: n for s, n in expected.items() if not unknown & set(s.split())}
+    assert {s: found[s] for s in known} == known
+
+
+def test_vocabulary_is_counted_on_training_text_alone(prepared: PreparedText) -> None:
+    counted = Counter(token for sentence in token_lists(prepared, "train") for token in sentence)
+    vocabulary = prepared.vocabulary
+    assert dict(zip(vocabulary.tokens[4:], vocabulary.counts[4:].tolist(), strict=True)) == dict(counted)
+
+
+def test_train_text_is_the_training_split_line_by_line(prepared: PreparedText) -> None:
+    lines = prepared.train_text.read_text(encoding="utf-8").splitlines()
+    assert [line.split(" ") for line in lines] == token_lists(prepared, "train")
+
+
+def test_codec_gives_the_ids_that_preparing_gave(prepared: PreparedText) -> None:
+    text = made_documents(100)[0].split(". ")[0] + "."
+    ids = prepared.codec.encode(text).tolist()
+    stored = [s.tolist() for name in ("train", "validation", "test") for s in getattr(prepared, name)]
+    assert ids in stored
+
+
+def test_rare_tokens_become_unknown_and_leave_the_training_text(tmp_path: Path) -> None:
+    texts = made_documents(60)
+    texts[0] = "Zyzzyva here. " + texts[0]
+    out = prepare_texts(texts, TextConfig(min_count=2, test_share=0.02, validation_share=0.02), tmp_path / "o", seed=1)
+    assert "zyzzyva" not in out.vocabulary
+    lines = out.train_text.read_text().splitlines()
+    stored = [[out.vocabulary.tokens[i] for i in s if i != 1] for s in out.train]
+    assert [line.split() for line in lines] == stored
+    unknown = sum(int((s == 1).sum()) for s in out.train)
+    assert unknown == int(out.vocabulary.counts[1]) > 0
+
+
+def test_result_does_not_depend_on_workers_chunks_or_hash_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 20_000)
+    monkeypatch.setattr(counting, "TYPES_AT_ONCE", 7)
+    texts = [*made_documents(120), "Ünïcode \ud800 text. 😀 \x02\x03 marks. " * 5]
+    one = prepare_texts(texts, TextConfig(), tmp_path / "one", seed=1, workers=1)
+    monkeypatch.setenv("PYTHONHASHSEED", "77")
+    two = prepare_texts(texts, TextConfig(), tmp_path / "two", seed=1, workers=2)
+    assert contents(one.path) == contents(two.path)
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 10**9)
+    three = prepare_texts(texts, TextConfig(), tmp_path / "three", seed=1, workers=2)
+    assert contents(one.path) == contents(three.path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "three", "two"]
+
+
+def test_counting_in_groups_equals_counting_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = made_documents(80)
+    expected = Counter()
+    for types_at_once in (1, 10, 10**6):
+        monkeypatch.setattr(counting, "TYPES_AT_ONCE", types_at_once)
+        out = prepare_texts(texts, TextConfig(max_size=12), tmp_path / str(types_at_once), seed=1)
+        found = Counter(dict(zip(out.vocabulary.tokens, out.vocabulary.counts.tolist(), strict=True)))
+        assert len(out.vocabulary) == 16
+        expected = expected or found
+        assert found == expected
+
+
+def test_few_documents_are_cut_into_runs(tmp_path: Path) -> None:
+    text = "\n".join(made_documents(30))
+    out = prepare_texts([text], TextConfig(), tmp_path / "o", seed=1)
+    assert "only 1 documents" in out.report["units"]
+    assert out.report["train"]["documents"] >= 18
+    assert out.report["validation"]["documents"] >= 1
+    assert out.report["test"]["documents"] >= 1
+    assert sum(out.report[name]["sentences"] for name in ("train", "validation", "test")) == 240
+
+
+def test_long_sentences_are_cut_and_counted(tmp_path: Path) -> None:
+    long = " ".join(["word", "other"] * 40)
+    out = prepare_texts([*made_documents(40), long], TextConfig(max_sentence=30), tmp_path / "o", seed=1)
+    assert out.report["cut_sentences"] == 1
+    assert max(int(getattr(out, s).lengths.max()) for s in ("train", "validation", "test")) <= 30
+    total = sum(out.report[name]["tokens"] for name in ("train", "validation", "test"))
+    assert total == 80 + 40 * 8 * 8
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["One sentence. Two sentences."], "at least 50 sentences.*found"),
+        (["word\n" * 400], "one word repeated"),
+        ([" \n", ""], "not one word"),
+        ([], "not one word"),
+    ],
+)
+def test_too_little_text_says_what_is_needed(tmp_path: Path, texts: list[str], message: str) -> None:
+    with pytest.raises(NotEnoughDataError, match=message):
+        prepare_texts(texts, TextConfig(deduplicate="none"), tmp_path / "o", seed=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_while_reading_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 2_000)
+    started: list[subprocess.Popen[bytes]] = []
+    start = workers._start
+    monkeypatch.setattr(workers, "_start", lambda settings: started.append(start(settings)) or started[-1])
+    monkeypatch.setattr(prepare, "SAMPLE_CHARACTERS", 1_000)
+
+    def texts():
+        yield from made_documents(40)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_texts(texts(), TextConfig(), tmp_path / "o", seed=1, workers=2)
+    assert len(started) == 2
+    assert all(process.returncode is not None for process in started)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_cannot_write_is_an_output_error(tmp_path: Path) -> None:
+    settings = {
+        "tokenizer": {"format": 1, "kind": "regex", "case": "lower"},
+        "sentences": prepare.SentenceSplitter().spec(),
+        "permutations": [],
+        "max_sentence": 100,
+        "folder": str(tmp_path / "missing"),
+    }
+    with pytest.raises(OutputError, match=r"cannot write.*missing"):
+        list(workers.process_in_order([["a b"], ["c d"]], settings, 2))
+
+
+def test_output_is_replaced_only_where_it_is_ours(tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    texts = made_documents(40)
+    first = contents(prepare_texts(texts, TextConfig(), out, seed=1).path)
+    assert contents(prepare_texts(texts, TextConfig(), out, seed=2).path) != first
+    assert contents(prepare_texts(texts, TextConfig(), out, seed=1).path) == first
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "precious").write_text("x")
+    with pytest.raises(OutputError, match="not a prepared text"):
+        prepare_texts(texts, TextConfig(), other, seed=1)
+    assert (other / "precious").read_text() == "x"
+
+
+def test_sources_are_read_and_progress_is_told(tmp_path: Path) -> None:
+    source = tmp_path / "a.txt"
+    source.write_text("\n\n".join(made_documents(40)), encoding="utf-8")
+    events: list[object] = []
+    out = prepare.prepare([str(source)], TextConfig(), tmp_path / "o", seed=1, listener=events.append)
+    assert out.report["documents"] == 40
+    assert isinstance(events[0], StageStarted)
+    assert isinstance(events[-1], Step)
+    with pytest.raises(InputError):
+        prepare.prepare([str(tmp_path / "missing.txt")], TextConfig(), tmp_path / "p", seed=1)
+
+
+def test_chinese_is_segmented_by_jieba(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    who, what = ["我们", "他们", "老师", "学生", "朋友"], ["北京", "上海", "苹果", "音乐", "电影", "历史"]
+    texts = ["".join(f"{rng.choice(who)}喜欢{rng.choice(what)}。" for _ in range(10)) for _ in range(40)]
+    out = prepare_texts(texts, TextConfig(), tmp_path / "o", seed=1)
+    assert out.report["tokenizer"] == "jieba"
+    assert {"喜欢", "北京", "老师"} <= set(out.vocabulary.tokens)
+    assert all(len(s) in (3, 4) for s in out.train)
+
+
+@pytest.mark.parametrize("n", [3, 20, 21, 1000])
+def test_every_split_has_a_document_and_seeds_differ(n: int) -> None:
+    digests = np.arange(n, dtype=np.uint64)
+    splits = split_documents(digests, validation_share=0.05, test_share=0.05, seed=1)
+    sizes = np.bincount(splits, minlength=3)
+    assert sizes.min() >= 1
+    assert sizes[1] == sizes[2] == max(1, round(n * 0.05))
+    if n > 20:
+        other = split_documents(digests, validation_share=0.05, test_share=0.05, seed=2)
+        assert (other != splits).any()
+    order = np.random.default_rng(0).permutation(n)
+    shuffled = split_documents(digests[order], validation_share=0.05, test_share=0.05, seed=1)
+    assert (shuffled == splits[order]).all()
+
+
+def test_equal_documents_stay_in_one_split() -> None:
+    digests = np.repeat(np.arange(40, dtype=np.uint64), 5)
+    splits = split_documents(digests, validation_share=0.11, test_share=0.11, seed=1).reshape(40, 5)
+    assert (splits == splits[:, :1]).all()
+
+
+def test_preparing_imports_no_heavy_library_in_workers() -> None:
+    code = (
+        "import sys, embedpipe.text.workers; "
+        "bad = {'torch', 'gensim', 'sklearn', 'scipy', 'nltk', 'pydantic', 'datasketch'} & set(sys.modules); "
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})

@@ -1,0 +1,138 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedpipe.errors import BundleError, MissingExtraError
+from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK
+from embedpipe.text.tokenizer import RegexTokenizer, choose_tokenizer, join_tokens, load_tokenizer
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't stop!", ["don't", "stop", "!"]),
+        ("The cat's toy, the dogs' bed", ["the", "cat", "'s", "toy", ",", "the", "dogs", "'", "bed"]),
+        ("don’t it’s", ["don't", "it", "'s"]),
+        ("rock'n'roll o'sullivan", ["rock'n'roll", "o'sullivan"]),
+        ("$1,000.50, 3.14.", ["$", "1,000.50", ",", "3.14", "."]),
+        ("one,two U.S.", ["one", ",", "two", "u", ".", "s", "."]),
+        ("well-known e-mail@x.org", ["well", "-", "known", "e", "-", "mail", "@", "x", ".", "org"]),
+        ("snake_case __", ["snake", "_", "case", "_", "_"]),
+        ("3rd mp3", ["3rd", "mp3"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("ภาษาไทย", ["ภาษาไทย"]),
+        ("مَرْحَبًا", ["مَرْحَبًا"]),
+        ("迈向 充满 希望 。", ["迈向", "充满", "希望", "。"]),
+        ("𝔘nicode 𠀀𠀁 😀😀", ["𝔘nicode", "𠀀𠀁", "😀", "😀"]),
+        ("naïve cafe\u0301", ["naïve", "café"]),
+        ("", []),
+        (" \n\t", []),
+    ],
+)
+def test_regex_tokens(text: str, expected: list[str]) -> None:
+    assert RegexTokenizer().tokenize(text) == expected
+
+
+@given(st.text(max_size=60))
+def test_no_character_is_lost_and_no_token_is_blank(text: str) -> None:
+    from embedpipe.text.normalise import normalise
+
+    tokens = RegexTokenizer("keep").tokenize(text)
+    assert "".join(tokens) == "".join(normalise(text).split())
+    assert all(token and not token.isspace() for token in tokens)
+
+
+@pytest.mark.parametrize("kind", ["regex", "jieba", "bpe"])
+def test_marks_stay_tokens_and_descriptions_go_through_json(kind: str) -> None:
+    if kind == "bpe":
+        from embedpipe.text.tokenizer_bpe import train_bpe
+
+        tokenizer = train_bpe(["the cat sat on the mat"] * 5, 300)
+    else:
+        tokenizer = load_tokenizer({"format": 1, "kind": kind, "case": "lower"})
+    again = load_tokenizer(json.loads(json.dumps(tokenizer.spec())))
+    assert again.spec() == tokenizer.spec()
+    text = f"the cat{SENTENCE_MARK}the mat{SENTENCE_MARK}{DOCUMENT_MARK}the"
+    tokens = again.split(text)
+    assert [t for t in tokens if t in (SENTENCE_MARK, DOCUMENT_MARK)] == [SENTENCE_MARK, SENTENCE_MARK, DOCUMENT_MARK]
+    assert tokens[: tokens.index(SENTENCE_MARK)] == again.tokenize("The CAT")
+
+
+def test_jieba_segments_chinese_without_a_cache_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    tokenizer = load_tokenizer({"format": 1, "kind": "jieba", "case": "lower"})
+    assert tokenizer.tokenize("我们喜欢Python 3.14。") == ["我们", "喜欢", "python", "3.14", "。"]
+    assert tokenizer.detokenize(["我们", "喜欢", "看书", "。"]) == "我们喜欢看书。"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bpe_reads_back_any_text_and_is_reproducible() -> None:
+    from embedpipe.text.tokenizer_bpe import train_bpe
+
+    texts = [f"the {w} cat sat on the {w} mat" for w in ("red", "blue", "old", "new")] * 20
+    one, two = train_bpe(texts, 320), train_bpe(texts, 320)
+    assert one.spec() == two.spec()
+    assert one.detokenize(one.tokenize("the cat über 猫!")) == "the cat über 猫!"
+    assert len(one.tokenize("the cat")) < len("the cat")
+    assert one.tokenize("") == []
+
+
+@pytest.mark.parametrize(("package", "kind", "extra"), [("jieba", "jieba", "zh"), ("tokenizers", "bpe", "bpe")])
+def test_missing_package_names_the_extra(monkeypatch, package: str, kind: str, extra: str) -> None:
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf'pip install "embedpipe\[{extra}\]"'):
+        load_tokenizer({"format": 1, "kind": kind, "case": "lower", "model": {}})
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({}, "format is None"),
+        ({"format": 2, "kind": "regex", "case": "lower"}, "format 2.*upgrade"),
+        ({"format": 1, "kind": "os.system", "case": "lower"}, "unknown tokenizer 'os.system'"),
+        ({"format": 1, "kind": "regex", "case": "upper"}, "case is 'upper'"),
+        ({"format": 1, "kind": "bpe", "case": "lower", "model": {"x": 1}}, "cannot be read"),
+    ],
+)
+def test_foreign_descriptions_are_refused(spec: dict, message: str) -> None:
+    with pytest.raises(BundleError, match=message):
+        load_tokenizer(spec)
+
+
+@pytest.mark.parametrize(
+    ("sample", "kind"),
+    [
+        ("The cat sat on the mat. " * 20, "regex"),
+        ("我们今天去北京大学看书，他们也去。" * 20, "jieba"),
+        ("迈向 充满 希望 的 新 世纪 。" * 20, "regex"),
+        ("わたしはねこがすきです。東京へいきます。" * 20, "bpe"),
+        ("ฉันรักภาษาไทยและแมวของฉัน" * 20, "bpe"),
+        ("हिन्दी में लिखा हुआ पाठ है।" * 20, "regex"),
+        ("", "regex"),
+    ],
+)
+def test_choice_by_script(sample: str, kind: str) -> None:
+    assert choose_tokenizer(sample)[0] == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'he said, "the cat\'s (old) toy!" yes.',
+        "the well-known actor/singer paid $1,000.50 for it.",
+        "we don't know the dogs' names: none; really?",
+        "in the u.s. it was 1990–95.",
+        "我们看书。",
+        "“yes,” she said.",
+    ],
+)
+def test_detokenised_text_reads_like_print(text: str) -> None:
+    tokenizer = RegexTokenizer()
+    tokens = tokenizer.tokenize(text)
+    assert tokenizer.detokenize(tokens) == text
+
+
+def test_joining_nothing() -> None:
+    assert join_tokens([]) == ""
