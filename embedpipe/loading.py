@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from embedpipe.bundle.folder import BundleFolder
-from embedpipe.text.codec import TextCodec
 from embedpipe.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from embedpipe.bundle.manifest import Manifest
     from embedpipe.generation.generator import TextGenerator
     from embedpipe.sentences.encoder import SentenceEncoder
+    from embedpipe.text.codec import TextCodec
     from embedpipe.words.bag import Bag, BagEncoder
     from embedpipe.words.table import WordVectors
 
@@ -69,8 +69,10 @@ class Bundle:
         return Vocabulary.load(self.parts.file("vocabulary.json", "text"))
 
     @cached_property
-    def codec(self) -> TextCodec:
+    def codec(self) -> "TextCodec":
         """Text to ids and back."""
+        from embedpipe.text.codec import TextCodec
+
         return TextCodec.load(self.parts.file("tokenizer_spec.json", "text"), self.vocabulary)
 
     @cached_property
