@@ -1,0 +1,112 @@
+"""Perplexity on held-out text, of a model and of the counting baselines beside it."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from embedpipe.generation.language_model import LanguageModel, State
+from embedpipe.text.vocabulary import UNK
+
+__all__ = ["HeldOut", "bigram_perplexity", "held_out", "perplexity", "unigram_perplexity", "unigram_probabilities"]
+
+_CHUNK = 1_000_000
+_MASSES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A fixed sample of a held-out stream: contiguous stretches spread evenly over it.
+
+    Parameters
+    ----------
+    tokens : uint32 of shape (rows, time + 1); column *t + 1* is the target of column *t*.
+    """
+
+    tokens: NDArray[np.uint32]
+
+    @property
+    def n_scored(self) -> int:
+        """Number of predicted tokens."""
+        return self.tokens[:, 1:].size
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of ``<unk>`` among the predicted tokens."""
+        return float(np.mean(self.tokens[:, 1:] == UNK))
+
+
+def held_out(tokens: NDArray[np.uint32], *, limit: int, rows: int = 32) -> HeldOut:
+    """Return at most about `limit` predictions out of a stream of at least two tokens.
+
+    >>> held_out(np.arange(9, dtype=np.uint32), limit=4, rows=2).tokens.tolist()
+    [[0, 1, 2], [4, 5, 6]]
+    """
+    rows = max(1, min(rows, (len(tokens) - 1) // 2))
+    length = (len(tokens) - 1) // rows
+    taken = max(1, min(length, limit // rows))
+    return HeldOut(np.stack([tokens[row * length : row * length + taken + 1] for row in range(rows)]))
+
+
+@torch.no_grad()
+def perplexity(model: LanguageModel, sample: HeldOut) -> float:
+    """Return the exact perplexity (full softmax, ``<unk>`` counted as a token) with the state carried along rows."""
+    device = model.table.device
+    total = 0.0
+    state: State | None = None
+    was_training = model.training
+    model.eval()
+    ids = torch.from_numpy(sample.tokens.astype(np.int64)).to(device)
+    step = max(1, 1_024 // len(ids))
+    for position in range(0, ids.shape[1] - 1, step):
+        block = ids[:, position : position + step + 1]
+        hidden, state = model(block[:, :-1], state)
+        logits = model.logits(hidden.flatten(0, 1))
+        total += F.cross_entropy(logits, block[:, 1:].flatten(), reduction="sum").item()
+    model.train(was_training)
+    return _exp(total / sample.n_scored)
+
+
+def unigram_probabilities(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the unigram distribution of the training stream, one added to each count so that none is zero."""
+    smoothed: NDArray[np.float64] = counts + 1.0
+    return smoothed / float(smoothed.sum())
+
+
+def unigram_perplexity(counts: NDArray[np.float64], sample: HeldOut) -> float:
+    """Return the perplexity of the training frequencies alone; `counts` has one entry for each token."""
+    return _exp(-float(np.log(unigram_probabilities(counts))[sample.tokens[:, 1:]].mean()))
+
+
+def bigram_perplexity(
+    train: NDArray[np.uint32], counts: NDArray[np.float64], sample: HeldOut, *, limit: int = 20_000_000
+) -> float:
+    """Return the perplexity of bigram counts interpolated with the unigrams by a Dirichlet prior.
+
+    The mass of the prior (MacKay & Peto, 1995) is the best of a few on the sample itself, which favours this
+    baseline. Only pairs that occur in the sample are counted, over the first `limit` tokens of the stream, so the
+    memory does not grow with the corpus.
+    """
+    size = np.int64(len(counts))
+    before, target = (
+        sample.tokens[:, :-1].astype(np.int64).ravel(),
+        sample.tokens[:, 1:].astype(np.int64).ravel(),
+    )
+    keys, place = np.unique(before * size + target, return_inverse=True)
+    pairs, contexts = np.zeros(len(keys)), np.zeros(len(counts))
+    for start in range(0, min(len(train), limit) - 1, _CHUNK):
+        chunk = train[start : min(start + _CHUNK, limit) + 1].astype(np.int64)
+        contexts += np.bincount(chunk[:-1], minlength=len(counts))
+        seen = chunk[:-1] * size + chunk[1:]
+        at = np.minimum(np.searchsorted(keys, seen), len(keys) - 1)
+        pairs += np.bincount(at[keys[at] == seen], minlength=len(keys))
+    unigram = unigram_probabilities(counts)[target]
+    scores = (np.log((pairs[place] + mass * unigram) / (contexts[before] + mass)).mean() for mass in _MASSES)
+    return _exp(-float(max(scores)))
+
+
+def _exp(nats: float) -> float:
+    return math.exp(min(nats, 700.0)) if math.isfinite(nats) else math.inf

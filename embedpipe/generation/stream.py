@@ -1,0 +1,74 @@
+"""The token stream of a store cut into batches of windows for truncated back-propagation through time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Window", "rows_of", "windows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Consecutive tokens of every row.
+
+    Parameters
+    ----------
+    inputs, targets : int64 of shape (batch, time); targets are the inputs one token later.
+    fresh : the rows do not go on from the window before, so the state must start anew.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    fresh: bool
+
+
+def rows_of(n_tokens: int, batch: int) -> NDArray[np.int64]:
+    """Return where `batch` equal stretches of a stream begin, and at the end where the last one stops.
+
+    Fewer rows are made of a stream that has not two tokens for each.
+
+    >>> rows_of(10, 3).tolist()
+    [0, 3, 6, 9]
+    """
+    batch = max(1, min(batch, (n_tokens - 1) // 2))
+    return np.arange(batch + 1, dtype=np.int64) * ((n_tokens - 1) // batch)
+
+
+def windows(
+    tokens: NDArray[np.uint32],
+    *,
+    batch: int,
+    bptt: int,
+    device: torch.device,
+    rng: np.random.Generator | None = None,
+) -> Iterator[Window]:
+    """Yield windows over the stream: once in order, or for ever when `rng` is given.
+
+    Each row is one contiguous stretch of the stream, so that the state of a window carries into the next. With an
+    `rng`, the windows of each further pass begin at another offset, so that their borders fall elsewhere. Only one
+    window at a time is read from the memory map.
+
+    Parameters
+    ----------
+    tokens : ids of the whole stream, at least 2.
+    batch, bptt : rows and columns of a window; the last window of a pass is shorter.
+    """
+    starts = rows_of(len(tokens), batch)
+    starts, length = starts[:-1], int(starts[1])
+    begin = 0
+    while True:
+        position = begin
+        while position < length:
+            stop = min(position + bptt, length)
+            # A contiguous slice of each row and no fancy index over the map: rows lie far apart on disk.
+            block = np.stack([tokens[start + position : start + stop + 1] for start in starts])
+            block_ids = torch.from_numpy(block.astype(np.int64)).to(device)
+            yield Window(block_ids[:, :-1], block_ids[:, 1:], fresh=position == begin)
+            position = stop
+        if rng is None:
+            return
+        begin = int(rng.integers(0, min(bptt, length)))

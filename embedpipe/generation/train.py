@@ -1,0 +1,173 @@
+"""Training of the language model on the token stream of a store."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from embedpipe.errors import NotEnoughDataError
+from embedpipe.generation.evaluation import (
+    bigram_perplexity,
+    held_out,
+    perplexity,
+    unigram_perplexity,
+    unigram_probabilities,
+)
+from embedpipe.generation.language_model import Dropouts, LanguageModel, State, detach, initial_table
+from embedpipe.generation.softmax import FullSoftmax, SampledSoftmax
+from embedpipe.generation.stream import Window, windows
+from embedpipe.nn.fit import fit, make_optimizers
+from embedpipe.runtime import Evaluated, Listener, silent
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS, Vocabulary
+
+if TYPE_CHECKING:
+    from embedpipe.config import GenerationConfig
+
+__all__ = ["TrainedGenerator", "train_language_model"]
+
+_STAGE = "generation"
+_FULL_SOFTMAX_LIMIT = 8_000
+_WATCHED_TOKENS = 10_000
+_SCORED_TOKENS = 50_000
+_EVALUATIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedGenerator:
+    """A trained language model and how well it predicts held-out text.
+
+    Parameters
+    ----------
+    model : on the device it was trained on, in evaluation mode.
+    perplexity : on the held-out sample, full softmax, ``<unk>`` counted as a token.
+    unigram_perplexity, bigram_perplexity : of the counting baselines on the same sample.
+    unknown_share : share of ``<unk>`` among the predicted tokens of the sample.
+    n_scored : predicted tokens in the sample.
+    n_tokens_seen : training tokens that the model has read, repeats counted.
+    stopped : why training ended before its plan, or None.
+    """
+
+    model: LanguageModel
+    perplexity: float
+    unigram_perplexity: float
+    bigram_perplexity: float
+    unknown_share: float
+    n_scored: int
+    n_tokens_seen: int
+    stopped: str | None = None
+
+
+def train_language_model(
+    vectors: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    train: TokenStore,
+    validation: TokenStore,
+    config: "GenerationConfig",
+    *,
+    seed: int,
+    device: torch.device,
+    listener: Listener = silent,
+) -> TrainedGenerator:
+    """Train a next-word model on a store, beginning with word vectors.
+
+    The state with the lowest held-out perplexity is kept. Under one seed, number of threads and deterministic
+    algorithms the weights are the same to the bit. torch's global generator is left as it was found.
+
+    Parameters
+    ----------
+    vectors : float32 of shape (len(vocabulary), dim); zero rows become small random ones.
+    train, validation : splits of one corpus; a validation split of one token falls back on the training split.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the training split has fewer than 3 tokens.
+    """
+    tokens = train.tokens
+    if len(tokens) < 3:
+        raise NotEnoughDataError(
+            f"{train.path}: {len(tokens)} tokens are too few to train a generator; give it more text"
+        )
+    counts = stream_counts(vocabulary, train)
+    sampled = uses_sampling(config, len(vocabulary))
+    held_tokens = validation.tokens if len(validation.tokens) >= 3 else tokens
+    watched, scored = (held_out(held_tokens, limit=limit) for limit in (_WATCHED_TOKENS, _SCORED_TOKENS))
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        model = LanguageModel(
+            len(vocabulary),
+            vectors.shape[1],
+            config.hidden,
+            config.layers,
+            Dropouts(config.input_p, config.hidden_p, config.embed_p),
+            sparse=sampled,
+        )
+        table = initial_table(vectors, torch.Generator().manual_seed(seed))
+        model.initialise(table, unigram_probabilities(counts))
+        model.to(device)
+        optimizers = make_optimizers(
+            model, config.learning_rate, config.weight_decay, sparse=[model.table] if sampled else []
+        )
+        objective = _Truncated(SampledSoftmax(counts, config.samples, device) if sampled else FullSoftmax())
+        result = fit(
+            model,
+            windows(tokens, batch=config.batch, bptt=config.bptt, device=device, rng=np.random.default_rng(seed)),
+            objective,
+            optimizers=optimizers,
+            steps=config.steps,
+            warmup=config.warmup,
+            clip=config.clip,
+            device=device,
+            stage=_STAGE,
+            listener=listener,
+            evaluate=lambda: perplexity(model, watched),
+            evaluate_every=max(1, -(-config.steps // _EVALUATIONS)),
+            metric="validation perplexity",
+        )
+    final = perplexity(model, scored)
+    listener(Evaluated(_STAGE, "perplexity", final, result.best_step))
+    return TrainedGenerator(
+        model,
+        final,
+        unigram_perplexity(counts, scored),
+        bigram_perplexity(tokens, counts, scored),
+        scored.unknown_share,
+        scored.n_scored,
+        objective.n_tokens,
+        result.stopped,
+    )
+
+
+def uses_sampling(config: "GenerationConfig", n_tokens: int) -> bool:
+    """Return whether a vocabulary of `n_tokens` is trained with the sampled softmax."""
+    if config.softmax == "auto":
+        return n_tokens > _FULL_SOFTMAX_LIMIT
+    return config.softmax == "sampled"
+
+
+def stream_counts(vocabulary: Vocabulary, train: TokenStore) -> NDArray[np.float64]:
+    """Return how often each token stands in the training stream: the counts, and one ``<eos>`` for each sentence."""
+    counts = vocabulary.counts.astype(np.float64)
+    counts[EOS] = train.n_sentences
+    return counts
+
+
+class _Truncated:
+    """The loss of one window, with the state carried over from the window before."""
+
+    def __init__(self, softmax: FullSoftmax | SampledSoftmax) -> None:
+        self.softmax = softmax
+        self.state: State | None = None
+        self.n_tokens = 0
+
+    def __call__(self, model: nn.Module, window: Window) -> Tensor:
+        state = None if window.fresh or self.state is None else detach(self.state)
+        hidden, self.state = model(window.inputs, state)
+        self.n_tokens += window.inputs.numel()
+        assert isinstance(model, LanguageModel)
+        return self.softmax(model, hidden, window.targets)
