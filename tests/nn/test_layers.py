@@ -1,0 +1,96 @@
+"""The layers against hand-worked values and against torch's own packed bidirectional LSTM."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from embedpipe.nn.layers import (
+    BidirectionalLSTM,
+    LockedDropout,
+    embedding_dropout,
+    length_mask,
+    reverse_within_length,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=5))
+def test_reversing_equals_a_loop_and_undoes_itself(sizes: list[int]) -> None:
+    lengths = torch.tensor(sizes)
+    x = torch.randn(len(sizes), 6, 2)
+    expected = x.clone()
+    for row, n in enumerate(sizes):
+        expected[row, :n] = x[row, :n].flip(0)
+    once = reverse_within_length(x, lengths)
+    assert torch.equal(once, expected)
+    assert torch.equal(reverse_within_length(once, lengths), x)
+
+
+def test_bidirectional_equals_torchs_packed_lstm() -> None:
+    torch.manual_seed(0)
+    ours = BidirectionalLSTM(5, 7)
+    theirs = nn.LSTM(5, 7, batch_first=True, bidirectional=True)
+    with torch.no_grad():
+        for name, weight in theirs.named_parameters():
+            source = ours.backwards if name.endswith("_reverse") else ours.forwards
+            weight.copy_(getattr(source, name.removesuffix("_reverse")))
+    x, lengths = torch.randn(4, 9, 5), torch.tensor([9, 1, 4, 6])
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    expected, (final, _) = theirs(packed)
+    expected, _ = nn.utils.rnn.pad_packed_sequence(expected, batch_first=True)
+    outputs, last = ours(x, lengths)
+    torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(last, torch.cat([final[0], final[1]], dim=1), atol=1e-6, rtol=0)
+
+
+def test_padding_changes_nothing_and_gets_no_gradient() -> None:
+    torch.manual_seed(1)
+    lstm = BidirectionalLSTM(3, 4)
+    x, lengths = torch.randn(2, 5, 3), torch.tensor([2, 0])
+    noisy = x.clone()
+    noisy[0, 2:], noisy[1] = 100.0, -100.0
+    noisy.requires_grad_()
+    outputs, last = lstm(noisy, lengths)
+    alone, last_alone = lstm(x[:1, :2], lengths[:1])
+    torch.testing.assert_close(outputs[:1, :2], alone, atol=1e-6, rtol=0)
+    torch.testing.assert_close(last[:1], last_alone, atol=1e-6, rtol=0)
+    assert not outputs[0, 2:].any()
+    assert not outputs[1].any()
+    assert not last[1].any()
+    (outputs.sum() + last.sum()).backward()
+    assert noisy.grad is not None
+    assert noisy.grad[0, :2].any()
+    assert not noisy.grad[0, 2:].any()
+    assert not noisy.grad[1].any()
+
+
+def test_locked_dropout_drops_whole_features_of_a_sequence_and_keeps_the_mean() -> None:
+    torch.manual_seed(2)
+    dropped = LockedDropout(0.25).train()(torch.ones(400, 6, 50))
+    assert dropped.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped)), "one mask for all time steps"
+    assert (dropped[0] != dropped[1]).any(), "a mask of its own for each sequence"
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_locked_dropout_is_the_identity_outside_training() -> None:
+    x = torch.randn(2, 3, 4)
+    assert torch.equal(LockedDropout(0.5).eval()(x), x)
+    with pytest.raises(ValueError, match="1.0"):
+        LockedDropout(1.0)
+
+
+def test_embedding_dropout_drops_every_occurrence_of_a_word() -> None:
+    torch.manual_seed(3)
+    ids = torch.arange(1_000).repeat(2)[None]
+    dropped = embedding_dropout(torch.ones(1, 2_000, 3), ids, 1_000, 0.2)[0]
+    assert torch.equal(dropped[:1_000], dropped[1_000:])
+    kept = dropped[:1_000, 0] > 0
+    assert kept.float().mean().item() == pytest.approx(0.8, abs=0.05)
+    assert dropped[:1_000][kept].unique().tolist() == [pytest.approx(1.25)]
+
+
+def test_length_mask_of_an_empty_and_a_full_row() -> None:
+    assert length_mask(torch.tensor([0, 3]), 3).tolist() == [[False] * 3, [True] * 3]
