@@ -132,7 +132,7 @@ def _probes(rows: Sequence[Row]) -> str:
             _number(row.coverage),
             f"<td>{escape(row.baseline or '–')}</td>",
             _number(row.baseline_value),
-            _number(row.p_value),
+            _number(row.p_value, "&lt; 0.001" if row.p_value < 0.001 else ""),
         ]
         body.append(f"<tr>{''.join(cells)}</tr>")
     said = "".join(f"<li><b>{escape(what)}</b>: {escape(note)}</li>" for what, note in notes.items())
@@ -157,8 +157,8 @@ def _bar(row: Row) -> str:
     return f'<span class=bar><b style="left:{100 * low:.1f}%;width:{width:.1f}%"></b>{tick}</span>'
 
 
-def _number(value: float) -> str:
-    return f"<td class=number data-value={_data(value)}>{figure(value)}</td>"
+def _number(value: float, shown: str = "") -> str:
+    return f"<td class=number data-value={_data(value)}>{shown or figure(value)}</td>"
 
 
 def _data(value: float) -> str:
