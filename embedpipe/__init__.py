@@ -6,7 +6,6 @@
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from embedpipe.errors import EmbedpipeError, EmbedpipeWarning
@@ -15,13 +14,18 @@ if TYPE_CHECKING:
     from embedpipe.loading import Bundle, load
     from embedpipe.pipeline import run
 
+    __version__: str
+
 __all__ = ["Bundle", "EmbedpipeError", "EmbedpipeWarning", "__version__", "load", "run"]
-__version__ = version("embedpipe")
 
 _LAZY = {"Bundle": "embedpipe.loading", "load": "embedpipe.loading", "run": "embedpipe.pipeline"}
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("embedpipe")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'embedpipe' has no attribute '{name}'")
