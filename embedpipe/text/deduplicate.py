@@ -16,6 +16,7 @@ SHINGLE = 5
 MIN_TOKENS = 20
 MAX_SHINGLES = 1024
 _BLOCK = 4_096
+_GROUP = 32_768
 
 Signatures = NDArray[np.uint32]
 
@@ -71,10 +72,19 @@ class Signer:
             if len(part) > MAX_SHINGLES:
                 part = np.partition(part, MAX_SHINGLES - 1)[:MAX_SHINGLES]
             parts.append(part)
-        kept = _finalise32(np.concatenate(parts))
-        starts = np.cumsum([0, *map(len, parts[:-1])])
-        for k in range(len(multipliers)):
-            signatures[long_enough, k] = np.minimum.reduceat(multipliers[k] * kept + addends[k], starts)
+        # Groups of documents that stay in the processor's cache while all permutations go over them.
+        sizes_of_parts = np.array([len(part) for part in parts])
+        group_of_part = np.cumsum(sizes_of_parts) // _GROUP
+        for group in np.split(np.arange(len(parts)), np.flatnonzero(np.diff(group_of_part)) + 1):
+            kept = _finalise32(np.concatenate([parts[i] for i in group]))
+            starts = np.cumsum(sizes_of_parts[group]) - sizes_of_parts[group]
+            scratch = np.empty_like(kept)
+            found = np.empty((len(group), len(multipliers)), dtype=np.uint32)
+            for k in range(len(multipliers)):
+                np.multiply(kept, multipliers[k], out=scratch)
+                np.add(scratch, addends[k], out=scratch)
+                found[:, k] = np.minimum.reduceat(scratch, starts)
+            signatures[long_enough[group]] = found
         return signatures
 
 

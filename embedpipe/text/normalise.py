@@ -4,8 +4,9 @@ The same function prepares a corpus and a query, so that a word typed later find
 """
 
 import re
+from functools import cache
 from typing import Literal
-from unicodedata import is_normalized, normalize
+from unicodedata import category, is_normalized, normalize
 
 __all__ = ["DOCUMENT_MARK", "SENTENCE_MARK", "Case", "fold", "normalise", "normalise_marked", "without_marks"]
 
@@ -20,7 +21,8 @@ _INVISIBLE = re.compile("[\xad\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _TO_CLEAN = re.compile("[\x80-\x9f\xad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]")
 _ASCII_CONTROLS = bytes({*range(32), 127} - {2, 3, 9, 10})
-_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+_ASCII = bytes(range(128))
+_WINDOW = 32
 # Both begin with the literal character, which the regular expression engine finds at the speed of memory.
 _INNER_APOSTROPHES = (re.compile(r"’(?<=\w’)(?=\w)"), re.compile(r"ʼ(?<=\wʼ)(?=\w)"))
 
@@ -53,11 +55,11 @@ def normalise_marked(text: str) -> str:
     dirty = len(data.translate(None, _ASCII_CONTROLS)) != len(data)
     if not dirty and len(data) == len(text):
         return text
-    rare = " ".join([text[max(m.start() - 1, 0) : m.end()] for m in _NOT_ASCII.finditer(text)])
+    rare = data.translate(None, _ASCII).decode("utf-8", "surrogatepass")
     if dirty or _TO_CLEAN.search(rare) is not None:
         text = _CONTROL.sub(" ", _LINE_END.sub("\n", text))
         text = rare = _INVISIBLE.sub("", _LONE_SURROGATE.sub("\ufffd", text))
-    if not is_normalized("NFC", rare):
+    if not _is_nfc(text, rare):
         text = normalize("NFC", text)
     for apostrophe in _INNER_APOSTROPHES:
         text = apostrophe.sub("'", text)
@@ -73,3 +75,34 @@ def fold(text: str, case: Case) -> str:
     ('straße', 'Straße')
     """
     return text.lower() if case == "lower" else text
+
+
+def _is_nfc(text: str, rare: str) -> bool:
+    """Return whether `text`, whose characters outside ASCII `rare` holds in order, is in NFC."""
+    marks = _combining().findall(rare)
+    if not marks:
+        return is_normalized("NFC", rare)
+    if len(marks) * 100 > len(text):
+        return is_normalized("NFC", text)
+    if not is_normalized("NFC", _combining().sub(" ", rare)):
+        return False
+    for mark in sorted(set(marks)):
+        at = text.find(mark)
+        while at >= 0:
+            if not is_normalized("NFC", text[max(0, at - _WINDOW) : at + _WINDOW]):
+                return False
+            at = text.find(mark, at + 1)
+    return True
+
+
+@cache
+def _combining() -> re.Pattern[str]:
+    """Return the class of the characters that may combine with the one before them."""
+    found = [
+        chr(code)
+        for code in range(0x300, 0x10000)
+        if not 0x3400 <= code <= 0x9FFF
+        and not 0xAC00 <= code <= 0xDFFF
+        and (category(chr(code))[0] == "M" or 0x1100 <= code <= 0x11FF)
+    ]
+    return re.compile(f"[{''.join(found)}\U00010000-\U0010ffff]")
