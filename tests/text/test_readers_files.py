@@ -1,0 +1,301 @@
+"""Files to documents: compression, encodings, damage, what separates documents, and memory."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tracemalloc
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from embedpipe.errors import ConfigError, InputError, MissingExtraError
+from embedpipe.text.read_bytes import text_blocks, text_lines
+from embedpipe.text.read_text import in_parts, split_documents
+from embedpipe.text.read_types import MAX_CHARACTERS, ReadOptions
+from embedpipe.text.readers import expand_sources, fingerprint_source, read_documents
+
+COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
+
+
+def texts(source: object, **options: object) -> list[str]:
+    return [document.text for document in read_documents(str(source), ReadOptions(**options))]
+
+
+@pytest.mark.parametrize(
+    ("documents", "expected"),
+    [
+        ("auto", ["one\ntwo", "three"]),
+        ("blank", ["one\ntwo", "three"]),
+        ("line", ["one", "two", "three"]),
+        ("file", ["one\ntwo\n \nthree"]),
+    ],
+)
+def test_what_separates_documents_in_plain_text(tmp_path: Path, documents: str, expected: list[str]) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"\n\none\r\ntwo\r\n \r\nthree\n\n")
+    assert texts(file, documents=documents) == expected
+
+
+def test_without_blank_lines_between_text_each_line_is_a_document(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n\n  one\ntwo  \n\n")
+    assert texts(tmp_path / "a.txt") == ["one", "two"]
+
+
+@given(
+    st.text(alphabet="ab.\n ", max_size=60), st.lists(st.integers(1, 9), max_size=8), st.sampled_from(["blank", "line"])
+)
+def test_documents_do_not_depend_on_where_blocks_end(text: str, sizes: list[int], documents: str) -> None:
+    blocks, rest = [], text
+    for size in sizes:
+        blocks, rest = [*blocks, rest[:size]], rest[size:]
+    assert list(split_documents([*blocks, rest], documents)) == list(split_documents([text], documents))
+
+
+@given(st.binary(max_size=40), st.sampled_from(["utf-8", "gb18030", "utf-16"]))
+def test_decoded_text_is_what_python_decodes(
+    tmp_path_factory: pytest.TempPathFactory, tail: bytes, encoding: str
+) -> None:
+    path = tmp_path_factory.mktemp("decode") / "a.txt"
+    path.write_bytes("héllo\r\n世界".encode(encoding) + tail)
+    expected = path.read_bytes().decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+    options = ReadOptions(encoding=encoding, encoding_errors="replace")
+    assume("\0" not in expected and not any(byte < 32 for byte in tail))
+    assert "".join(text_blocks(path, options)) == expected.removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_compressed_files_give_the_same_documents(tmp_path: Path, suffix: str) -> None:
+    content = "".join(f"Document {i} — naïve.\n\n" for i in range(3000))
+    plain, packed, unnamed = tmp_path / "a.txt", tmp_path / f"a.txt{suffix}", tmp_path / "b"
+    plain.write_text(content)
+    packed.write_bytes(COMPRESS[suffix](content.encode()))
+    unnamed.write_bytes(packed.read_bytes())
+    assert len(texts(plain)) == 3000
+    assert texts(packed) == texts(plain) == texts(unnamed)
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_several_compressed_members_are_read_on(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.txt{suffix}"
+    path.write_bytes(COMPRESS[suffix](b"one\n") + COMPRESS[suffix](b"two\n"))
+    assert texts(path) == ["one", "two"]
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+@pytest.mark.parametrize("damage", ["cut", "changed", "not compressed"])
+def test_damaged_compressed_files_are_named(tmp_path: Path, suffix: str, damage: str) -> None:
+    path = tmp_path / f"a.txt{suffix}"
+    content = bytearray(COMPRESS[suffix]("".join(f"{i * 7919} words\n" for i in range(20_000)).encode()))
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    elif damage == "changed":
+        for i in range(len(content) // 3, len(content) // 3 + 40):
+            content[i] ^= 0xFF
+    else:
+        content = bytearray(b"only text\n")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.txt\{suffix}.*{suffix[1:]} data") as caught:
+        texts(path)
+    assert str(caught.value.path) == str(path)
+
+
+def test_zstd_without_its_library_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.zst").write_bytes(zstandard.compress(b"text"))
+    monkeypatch.setitem(__import__("sys").modules, "zstandard", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "embedpipe\[zstd\]"'):
+        texts(tmp_path / "a.zst")
+
+
+def test_invalid_utf8_is_placed_by_line_and_byte(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"first\nse\xffcond\n")
+    with pytest.raises(InputError, match=rf"{path}:2: invalid utf-8 at byte 8 \(0xff.*--encoding"):
+        texts(path)
+    assert texts(path, encoding_errors="replace") == ["first", "se\ufffdcond"]
+    assert texts(path, encoding_errors="ignore") == ["first", "second"]
+    assert texts(path, encoding="latin-1") == ["first", "seÿcond"]
+
+
+def test_invalid_utf8_is_placed_across_blocks_and_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    # A character of two bytes lies across the end of the first block of 2**20 bytes.
+    good = b"x" * (2**20 - 1) + "é".encode() + b"\n" + b"y" * 10 + b"\n"
+    path.write_bytes(good + b"\xfe")
+    with pytest.raises(InputError, match=rf":3: invalid utf-8 at byte {len(good)} "):
+        texts(path)
+    path.write_bytes(good + b"\xc3")
+    with pytest.raises(InputError, match=rf":3: invalid utf-8 at byte {len(good)} .*unexpected end"):
+        texts(path)
+
+
+def test_nul_bytes_and_binary_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\ntwo\0\n")
+    with pytest.raises(InputError, match=r"a\.txt:2: is a binary file \(a NUL byte at byte 7\)"):
+        texts(path)
+    path.write_bytes(b"line\n" * 300_000 + b"bad\0\n")
+    with pytest.raises(InputError, match=r"a\.txt:300001: holds a NUL byte"):
+        texts(path)
+    path.write_bytes(bytes(range(1, 9)) * 20)
+    with pytest.raises(InputError, match="control characters"):
+        texts(path)
+
+
+def test_utf16_is_recognised_and_read_when_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("héllo\n\nwörld".encode("utf-16"))
+    with pytest.raises(InputError, match="--encoding utf-16"):
+        texts(path)
+    assert texts(path, encoding="utf-16") == ["héllo", "wörld"]
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\n")
+    assert texts(tmp_path / "a.txt") == ["one"]
+
+
+def test_an_unknown_encoding_is_a_setting_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(ConfigError, match="unknown encoding 'utf9'"):
+        texts(tmp_path / "a.txt", encoding="utf9")
+
+
+def test_only_line_feeds_and_carriage_returns_end_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("a\u2028b\x85c\r\nd\re\n".encode())
+    assert list(text_lines(path, ReadOptions())) == ["a\u2028b\x85c", "d", "e"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n\t\n"])
+def test_a_source_without_text_is_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.txt: holds no text"):
+        texts(tmp_path / "a.txt")
+
+
+def test_a_ten_million_character_line_comes_in_parts_and_constant_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("word. " * 1_700_000)
+    tracemalloc.start()
+    lengths = [len(document.text) for document in read_documents(str(path), ReadOptions())]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert max(lengths) <= MAX_CHARACTERS
+    assert sum(lengths) + len(lengths) >= 10_199_999
+    assert peak < 12_000_000
+
+
+def test_parts_end_at_lines_then_sentences_then_words() -> None:
+    half = MAX_CHARACTERS * 6 // 10
+    for end in ("\n", ". ", "。", " "):
+        first, second = in_parts("x" * half + end + "y" * half)
+        assert first == ("x" * half + end).strip()
+        assert second == "y" * half
+    assert [len(part) for part in in_parts("x" * (2 * MAX_CHARACTERS + 1))] == [MAX_CHARACTERS, MAX_CHARACTERS, 1]
+    accents = "e\u0301" * MAX_CHARACTERS
+    assert not any(part.startswith("\u0301") for part in in_parts("x" + accents))
+
+
+def test_folders_are_read_in_order_without_hidden_files(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".git").mkdir()
+    for name, text in {
+        "b.txt": "b",
+        "a.txt": "a",
+        "sub/c.txt": "c",
+        ".hidden": "no",
+        ".git/x": "no",
+        "e.txt": "",
+    }.items():
+        (tmp_path / name).write_text(text)
+    options = ReadOptions()
+    documents = list(read_documents(str(tmp_path), options))
+    assert [document.text for document in documents] == ["a", "b", "c"]
+    assert documents[2].origin == str(tmp_path / "sub" / "c.txt")
+    assert options.skipped == {"hidden files": 2, "files without text": 1}
+    assert texts(tmp_path / "*.txt") == ["a", "b"]
+    assert expand_sources([str(tmp_path / "?.txt"), "builtin:lee"]) == [
+        *(str(tmp_path / name) for name in ("a.txt", "b.txt", "e.txt")),
+        "builtin:lee",
+    ]
+
+
+def test_a_binary_file_in_a_folder_is_never_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.bin").write_bytes(b"\x7fELF\0\0")
+    with pytest.raises(InputError, match=r"b\.bin:1: is a binary file"):
+        texts(tmp_path)
+
+
+def test_each_of_ten_small_files_is_a_document(tmp_path: Path) -> None:
+    for i in range(10):
+        (tmp_path / f"{i}.txt").write_text(f"title {i}\n\nbody {i}")
+    assert texts(tmp_path) == [f"title {i}\n\nbody {i}" for i in range(10)]
+    assert len(texts(tmp_path, documents="blank")) == 20
+    (tmp_path / "9.txt").unlink()
+    assert len(texts(tmp_path)) == 18
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nots.txt", r"no such file or folder; did you mean 'notes.txt'\?"),
+        ("*.csv", "matches no files"),
+        ("empty", "holds no files"),
+        ("notes.txt#text", "names a field"),
+        ("page.xml", "no MediaWiki dump"),
+        ("data.json", "one object per line"),
+        ("dangling", "link to something that does not exist"),
+    ],
+)
+def test_sources_that_cannot_be_read_say_why(tmp_path: Path, source: str, message: str) -> None:
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / "page.xml").write_text("<page/>")
+    (tmp_path / "data.json").write_text("[]")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=message):
+        texts(tmp_path / source)
+
+
+def test_a_file_name_may_hold_a_hash_or_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a#b.txt", "nltk:notes", "x[1].txt"):
+        Path(name).write_text(name)
+        assert texts(name) == [name]
+
+
+def test_standard_input_is_kept_so_that_it_can_be_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(b"one\n\ntwo")))
+    monkeypatch.setattr("sys.stdin", stdin)
+    options = ReadOptions(spool=tmp_path / "spool")
+    first = fingerprint_source("-", options)
+    assert texts("-", spool=tmp_path / "spool") == ["one", "two"]
+    assert texts("-", spool=tmp_path / "spool") == ["one", "two"]
+    assert fingerprint_source("-", options) == first
+    with pytest.raises(InputError, match="no fields"):
+        texts("-#text", spool=tmp_path / "spool")
+
+
+def test_fingerprints_change_with_content_and_field_only(tmp_path: Path) -> None:
+    options = ReadOptions()
+    a, b = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    a.write_text('{"x": "1"}')
+    b.write_text('{"x": "1"}')
+    assert fingerprint_source(f"{a}#x", options) == fingerprint_source(f"{b}#x", options)
+    assert fingerprint_source(f"{a}#x", options) != fingerprint_source(f"{a}#y", options)
+    both = fingerprint_source(str(tmp_path), options)
+    b.write_text('{"x": "2"}')
+    assert fingerprint_source(f"{a}#x", options) != fingerprint_source(f"{b}#x", options)
+    assert fingerprint_source(str(tmp_path), options) != both
+    with pytest.raises(InputError, match="no such file"):
+        fingerprint_source(str(tmp_path / "gone"), options)
+
+
+def test_a_bare_string_is_no_list_of_sources() -> None:
+    with pytest.raises(TypeError, match="wrap the name in a list"):
+        expand_sources("builtin:lee")

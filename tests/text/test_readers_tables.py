@@ -1,0 +1,116 @@
+"""JSON lines, CSV, TSV and Parquet: the field that is asked for, and what is said when it is not there."""
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from embedpipe.errors import InputError, MissingExtraError
+from embedpipe.text.read_types import ReadOptions
+from embedpipe.text.readers import read_documents
+
+
+def texts(source: object, options: ReadOptions | None = None) -> list[str]:
+    return [document.text for document in read_documents(str(source), options or ReadOptions())]
+
+
+def test_jsonl_reads_strings_lists_of_strings_and_counts_nulls(tmp_path: Path) -> None:
+    rows = [{"text": "one\ntwo"}, {"text": ["a", "b"]}, {"text": None}, {"text": ""}, {"text": "ünd"}]
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress("\n\n".join(map(json.dumps, rows)).encode()))
+    options = ReadOptions()
+    documents = list(read_documents(f"{path}#text", options))
+    assert [document.text for document in documents] == ["one\ntwo", "a\nb", "ünd"]
+    assert documents[2].origin == f"{path}:9"
+    assert options.skipped == {"rows without text": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "message"),
+    [
+        (
+            '{"title": "a", "text": "b"}',
+            "#txt",
+            r"a\.jsonl:2: has no field 'txt'; fields here are title, text; did you",
+        ),
+        ('{"title": "a", "text": "b"}', "", r"say which field.*a\.jsonl#text \(here are title, text\)"),
+        ('{"text": 3}', "#text", r"a\.jsonl:2: field 'text' holds int, expected text"),
+        ('{"text": "b"', "#text", r"a\.jsonl:2: is not JSON"),
+        ("[1]", "#text", r"a\.jsonl:2: holds list, expected a JSON object"),
+        ("[" * 100_000, "#text", r"a\.jsonl:2: is not JSON"),
+    ],
+)
+def test_jsonl_errors_name_path_line_and_fields(tmp_path: Path, line: str, field: str, message: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n" + line + "\n")
+    with pytest.raises(InputError, match=message):
+        texts(f"{path}{field}")
+
+
+def test_csv_keeps_quoted_commas_and_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id, body \r\n1,"one, ""two""\nthree"\r\n\r\n2,four\r\n3,\r\n', newline="")
+    documents = list(read_documents(f"{path}#body", ReadOptions()))
+    assert [document.text for document in documents] == ['one, "two"\nthree', "four"]
+
+
+def test_csv_fields_may_be_longer_than_the_default_of_the_library(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("body\n" + "x" * 200_000)
+    assert [len(text) for text in texts(f"{tmp_path}/a.csv#body")] == [200_000]
+
+
+def test_tsv_takes_quotation_marks_as_they_are(tmp_path: Path) -> None:
+    for name in ("a.tsv", "a.tsv.gz"):
+        content = b'label\ttext\n1\t"lone quote\n0\tplain\n'
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+        assert texts(f"{tmp_path / name}#text") == ['"lone quote', "plain"]
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "message"),
+    [
+        ("id,text\n1,a", "#txt", r"a\.csv:1: has no column 'txt'; columns here are id, text; did you mean 'text'\?"),
+        ("id,text\n1,a", "", r"say which column.*a\.csv#text \(here are id, text\)"),
+        ("id,text\n1,a\n2", "#text", r"a\.csv:3: has 1 columns, expected 2"),
+        ('id,text\n1,"a', "#text", r"a\.csv:2: is not well-formed"),
+        ("", "#text", "holds no text"),
+    ],
+)
+def test_csv_errors_name_path_line_and_columns(tmp_path: Path, content: str, column: str, message: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        texts(f"{path}{column}")
+
+
+def test_parquet_reads_one_text_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    words = [f"document {i}" for i in range(3000)]
+    table = {"text": [*words, None, ""], "kind": pyarrow.array(["a", "b"] * 1501).dictionary_encode(), "n": range(3002)}
+    parquet.write_table(pyarrow.table(table), path, row_group_size=700)
+    options = ReadOptions()
+    assert texts(f"{path}#text", options) == words
+    assert options.skipped == {"rows without text": 1}
+    assert texts(f"{path}#kind") == ["a", "b"] * 1501
+    with pytest.raises(InputError, match="no column 'txt'; columns here are text, kind, n; did you mean 'text'"):
+        texts(f"{path}#txt")
+    with pytest.raises(InputError, match="say which column"):
+        texts(path)
+    with pytest.raises(InputError, match="column 'n' holds int64, expected text"):
+        texts(f"{path}#n")
+
+
+def test_what_is_not_parquet_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        texts(f"{tmp_path}/a.parquet#text")
+    (tmp_path / "a.parquet.gz").write_bytes(b"")
+    with pytest.raises(InputError, match="decompress it first"):
+        texts(f"{tmp_path}/a.parquet.gz#text")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"embedpipe\[parquet\]"):
+        texts(f"{tmp_path}/a.parquet#text")
