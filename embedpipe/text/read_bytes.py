@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
+from weakref import WeakKeyDictionary
 
 from embedpipe.errors import ConfigError, InputError, MissingExtraError
 from embedpipe.text.read_types import ReadOptions
@@ -26,6 +27,8 @@ _CONTROL_SHARE = 0.1
 _BLOCK = 1 << 20
 # A zstd block of 4 bytes can stand for 128 KB: small steps keep what one step gives within bounds.
 _ZSTD_STEP = 1 << 14
+# Stages name folders of their own, but there is one standard input, and it can be read once.
+_SPOOLED: WeakKeyDictionary[TextIO, Path] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -104,22 +107,31 @@ def text_lines(path: Path, options: ReadOptions) -> Iterator[str]:
         yield "".join(pending)
 
 
-@cache
 def spool_stdin(folder: Path | None) -> Path:
-    """Return a file that holds all of standard input, which is read once per process.
+    """Return a file that holds all of standard input, which is read once: later calls return the first file.
 
     Parameters
     ----------
     folder : where the file is kept; None for a temporary folder that is removed when the process ends.
+
+    Raises
+    ------
+    InputError
+        If standard input was read before and its file has been removed since.
     """
+    if sys.stdin in _SPOOLED:
+        if not _SPOOLED[sys.stdin].is_file():
+            raise InputError("standard input was read already and cannot be read again; write it to a file first", "-")
+        return _SPOOLED[sys.stdin]
     if folder is None:
         folder = Path(_temporary_folder().name)
     folder.mkdir(parents=True, exist_ok=True)
-    partial, whole = folder / "stdin.partial", folder / "stdin"
+    partial = folder / "stdin.partial"
     with open(partial, "wb") as file:
         while block := sys.stdin.buffer.read(_BLOCK):
             file.write(block)
-    return partial.replace(whole)
+    _SPOOLED[sys.stdin] = partial.replace(folder / "stdin")
+    return _SPOOLED[sys.stdin]
 
 
 @cache

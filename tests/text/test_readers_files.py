@@ -277,8 +277,12 @@ def test_standard_input_is_kept_so_that_it_can_be_read_twice(tmp_path: Path, mon
     assert texts("-", spool=tmp_path / "spool") == ["one", "two"]
     assert texts("-", spool=tmp_path / "spool") == ["one", "two"]
     assert fingerprint_source("-", options) == first
+    assert texts("-", spool=tmp_path / "another stage") == ["one", "two"]
     with pytest.raises(InputError, match="no fields"):
         texts("-#text", spool=tmp_path / "spool")
+    (tmp_path / "spool" / "stdin").unlink()
+    with pytest.raises(InputError, match="was read already"):
+        texts("-", spool=tmp_path / "spool")
 
 
 def test_fingerprints_change_with_content_and_field_only(tmp_path: Path) -> None:
