@@ -1,0 +1,119 @@
+"""The sampled softmax against the full one."""
+
+import numpy as np
+import pytest
+import torch
+
+from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.softmax import FullSoftmax, SampledSoftmax
+
+CPU = torch.device("cpu")
+SIZE = 400
+
+
+@pytest.fixture
+def model() -> LanguageModel:
+    torch.manual_seed(0)
+    return LanguageModel(SIZE, dim=8, hidden=8, layers=1, sparse=True)
+
+
+@pytest.fixture
+def counts() -> np.ndarray:
+    return 1e5 / np.arange(1, SIZE + 1)
+
+
+def positions() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(3, 150, 8, generator=generator)
+    return hidden, torch.randint(0, SIZE, (3, 150), generator=generator)
+
+
+def test_full_softmax_is_the_mean_negative_log_probability(model) -> None:
+    hidden, targets = positions()
+    logits = hidden @ model.table.T + model.bias
+    by_hand = (logits.logsumexp(2) - logits.gather(2, targets[:, :, None])[:, :, 0]).mean()
+    torch.testing.assert_close(FullSoftmax()(model, hidden, targets), by_hand)
+
+
+def test_with_every_token_as_candidate_loss_and_gradients_are_those_of_the_full_softmax(model, counts) -> None:
+    hidden, targets = positions()
+    gradients = []
+    for loss in (FullSoftmax(), SampledSoftmax(counts, SIZE, CPU)):
+        model.zero_grad()
+        leaf = hidden.clone().requires_grad_()
+        value = loss(model, leaf, targets)
+        value.backward()
+        table = model.table.grad.to_dense() if model.table.grad.is_sparse else model.table.grad
+        gradients.append((value.detach(), leaf.grad, table, model.bias.grad))
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-6, rtol=1e-4)
+
+
+def test_gradients_are_those_that_autograd_finds(counts) -> None:
+    """The hand-made gradient against finite differences, draws held fixed."""
+    torch.manual_seed(0)
+    model = LanguageModel(60, dim=4, hidden=4, layers=1, sparse=True)
+    loss = SampledSoftmax(counts[:60], 20, CPU)
+    hidden = torch.randn(1, 5, 4)
+    targets = torch.randint(0, 60, (1, 5))
+
+    def value(at: torch.Tensor) -> float:
+        torch.manual_seed(7)
+        return loss(model, at, targets).item()
+
+    leaf = hidden.clone().requires_grad_()
+    torch.manual_seed(7)
+    loss(model, leaf, targets).backward()
+    step = 1e-2
+    for position, feature in [(0, 0), (2, 3), (4, 1)]:
+        shift = torch.zeros_like(hidden)
+        shift[0, position, feature] = step
+        slope = (value(hidden + shift) - value(hidden - shift)) / (2 * step)
+        assert float(leaf.grad[0, position, feature]) == pytest.approx(slope, abs=3e-4)
+
+
+def test_the_estimate_comes_close_to_the_full_loss(model, counts) -> None:
+    hidden, targets = positions()
+    full = FullSoftmax()(model, hidden, targets).item()
+    loss = SampledSoftmax(counts, 100, CPU)
+    torch.manual_seed(3)
+    estimates = np.array([loss(model, hidden, targets).item() for _ in range(200)])
+    assert estimates.mean() == pytest.approx(full, abs=0.05)
+    assert estimates.std() > 0
+
+
+def test_the_normaliser_is_unbiased(counts) -> None:
+    """The mean over many draws of exp(-log expected) over the tail is the number of tokens in the tail."""
+    loss = SampledSoftmax(counts, 100, CPU)
+    torch.manual_seed(4)
+    weights = np.zeros(SIZE)
+    rounds = 3_000
+    for _ in range(rounds):
+        ids, log_expected = loss.candidates()
+        np.add.at(weights, ids.numpy(), np.exp(-log_expected.numpy()) / rounds)
+    np.testing.assert_allclose(weights[: loss.n_head], 1.0, atol=1e-4)
+    np.testing.assert_allclose(weights[loss.n_head :], 1.0, atol=0.35)
+    assert weights[loss.n_head :].mean() == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_draw_that_is_the_target_is_left_out(counts) -> None:
+    """With one token in the tail, that token is every draw, and its own loss sees the head only."""
+    torch.manual_seed(0)
+    model = LanguageModel(11, dim=4, hidden=4, layers=1, sparse=True)
+    loss = SampledSoftmax(counts[:11], 10, CPU)
+    loss.n_head, loss.n_draws, loss.head = 10, 3, torch.arange(10)
+    loss.cumulative = torch.ones(1, dtype=torch.float64)
+    loss.log_expected = torch.log(torch.tensor([3.0]))
+    hidden = torch.randn(1, 2, 4)
+    for target in (10, 2):
+        targets = torch.tensor([[target, target]])
+        torch.testing.assert_close(loss(model, hidden, targets), FullSoftmax()(model, hidden, targets))
+
+
+def test_gradients_reach_few_rows(model, counts) -> None:
+    hidden, _ = positions()
+    targets = torch.full((3, 150), 399)
+    SampledSoftmax(counts, 40, CPU)(model, hidden.requires_grad_(), targets).backward()
+    assert model.table.grad.is_sparse
+    touched = model.table.grad.coalesce().indices()[0]
+    assert 21 <= len(touched) <= 41
+    assert 399 in touched

@@ -1,0 +1,178 @@
+"""Training on a planted language: what can be learnt is learnt, and twice the same."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from embedpipe.config import GenerationConfig
+from embedpipe.errors import NotEnoughDataError
+from embedpipe.generation.train import stream_counts, train_language_model, uses_sampling
+from embedpipe.runtime import Evaluated
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
+
+CPU = torch.device("cpu")
+N_WORDS = 40
+SMALL = {"hidden": 24, "layers": 2, "batch": 8, "bptt": 10, "input_p": 0.0, "hidden_p": 0.0, "embed_p": 0.0}
+
+
+def write_store(folder: Path, sentences: list[list[int]]) -> TokenStore:
+    folder.mkdir()
+    closed = [np.array([*sentence, EOS], dtype=np.uint32) for sentence in sentences]
+    np.save(folder / "tokens.npy", np.concatenate([*closed, np.empty(0, np.uint32)]).astype(np.uint32))
+    np.save(folder / "sentences.npy", np.cumsum([0, *map(len, closed)]).astype(np.uint64))
+    np.save(folder / "documents.npy", np.array([0, len(closed)], dtype=np.uint64))
+    return TokenStore(folder)
+
+
+def sentences(n: int, seed: int) -> list[list[int]]:
+    """A word is followed by the next one, around the circle, for seven words; one in fifty is unknown."""
+    rng = np.random.default_rng(seed)
+    made = [[4 + (start + i) % N_WORDS for i in range(7)] for start in rng.integers(0, N_WORDS, n)]
+    return [[UNK if rng.random() < 0.02 else word for word in sentence] for sentence in made]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stores")
+    train = write_store(folder / "train", sentences(1_500, 0))
+    validation = write_store(folder / "validation", sentences(300, 1))
+    counts = np.bincount(train.tokens, minlength=4 + N_WORDS)
+    counts[EOS] = 0
+    vocabulary = Vocabulary([*SPECIALS, *(f"w{i}" for i in range(N_WORDS))], counts)
+    vectors = np.random.default_rng(2).normal(size=(len(vocabulary), 16)).astype(np.float32)
+    vectors[:4] = 0
+    return vectors, vocabulary, train, validation
+
+
+def train_small(corpus, *, seed: int = 1, events: list | None = None, **settings):
+    config = GenerationConfig(**{**SMALL, "steps": 150, "learning_rate": 1e-2, **settings})
+    listener = (lambda event: None) if events is None else events.append
+    return train_language_model(*corpus, config, seed=seed, device=CPU, listener=listener)
+
+
+@pytest.mark.parametrize("softmax", ["full", "sampled"])
+def test_a_chain_is_learnt(corpus, softmax) -> None:
+    """The best possible: the first word of eight is one of 40, the rest are given but for the unknown ones."""
+    events: list = []
+    trained = train_small(corpus, softmax=softmax, samples=30, steps=300, learning_rate=4e-2, events=events)
+    assert trained.unigram_perplexity == pytest.approx(35, abs=6)
+    assert trained.perplexity < 0.12 * trained.unigram_perplexity
+    assert trained.perplexity < trained.bigram_perplexity
+    assert trained.unknown_share == pytest.approx(0.02 * 7 / 8, abs=0.01)
+    assert trained.n_tokens_seen == pytest.approx(300 * 8 * 10, rel=0.02)
+    values = [event.value for event in events if isinstance(event, Evaluated)]
+    assert values[0] == pytest.approx(trained.unigram_perplexity, rel=0.2)
+    assert min(values) == pytest.approx(trained.perplexity, rel=0.05)
+
+
+def test_on_shuffled_words_there_is_nothing_to_learn(corpus, tmp_path) -> None:
+    vectors, vocabulary, train, validation = corpus
+    rng = np.random.default_rng(3)
+    stores = [
+        write_store(tmp_path / name, np.array_split(rng.permutation(store.tokens[store.tokens != EOS]), 300))
+        for name, store in (("train", train), ("validation", validation))
+    ]
+    trained = train_small((vectors, vocabulary, *stores), softmax="full", steps=60)
+    assert trained.perplexity > 0.8 * trained.unigram_perplexity
+
+
+def test_no_steps_give_the_untrained_model(corpus) -> None:
+    trained = train_small(corpus, steps=0)
+    assert trained.perplexity == pytest.approx(trained.unigram_perplexity, rel=0.2)
+    assert trained.n_tokens_seen == 0
+
+
+def test_a_huge_learning_rate_leaves_a_finite_model(corpus) -> None:
+    trained = train_small(corpus, learning_rate=1e4, clip=1e9, steps=12)
+    assert all(bool(torch.isfinite(p).all()) for p in trained.model.parameters())
+    assert trained.perplexity <= 1.2 * trained.unigram_perplexity
+
+
+def test_the_global_generator_is_left_alone(corpus) -> None:
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    train_small(corpus, steps=2, input_p=0.2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_softmax_is_chosen_by_the_size_of_the_vocabulary() -> None:
+    assert not uses_sampling(GenerationConfig(), 8_000)
+    assert uses_sampling(GenerationConfig(), 8_001)
+    assert not uses_sampling(GenerationConfig(softmax="full"), 10**6)
+    assert uses_sampling(GenerationConfig(softmax="sampled"), 10)
+
+
+def test_sentence_ends_are_counted(corpus) -> None:
+    counts = stream_counts(corpus[1], corpus[2])
+    np.testing.assert_array_equal(counts, np.bincount(corpus[2].tokens, minlength=len(corpus[1])))
+
+
+def test_too_little_text_is_said(corpus, tmp_path) -> None:
+    vectors, vocabulary, _, validation = corpus
+    empty = write_store(tmp_path / "train", [[]])
+    with pytest.raises(NotEnoughDataError, match="too few to train a generator"):
+        train_small((vectors, vocabulary, empty, validation))
+
+
+def test_tiny_stores_train(corpus, tmp_path) -> None:
+    vectors, vocabulary, _, _ = corpus
+    stores = [write_store(tmp_path / name, [[4, 5, 6]]) for name in ("train", "validation")]
+    trained = train_small((vectors, vocabulary, *stores), steps=30)
+    assert trained.perplexity < trained.unigram_perplexity
+
+
+SCRIPT = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np, torch
+from embedpipe.config import GenerationConfig
+from embedpipe.generation.train import train_language_model
+from embedpipe.runtime import seed_everything
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import Vocabulary
+folder = Path(sys.argv[1])
+torch.set_num_threads(2)
+seed_everything(3, deterministic=True)
+config = GenerationConfig(hidden=24, batch=8, bptt=10, steps=25, softmax=sys.argv[2], samples=20)
+trained = train_language_model(
+    np.load(folder / "vectors.npy"), Vocabulary.load(folder / "vocabulary.json"), TokenStore(folder / "train"),
+    TokenStore(folder / "validation"), config, seed=3, device=torch.device("cpu"),
+)
+state = trained.model.state_dict()
+print(hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("softmax", ["full", "sampled"])
+def test_two_processes_make_the_same_bytes(corpus, softmax) -> None:
+    vectors, vocabulary, train, _ = corpus
+    folder = train.path.parent
+    np.save(folder / "vectors.npy", vectors)
+    vocabulary.save(folder / "vocabulary.json")
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, folder, softmax],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_one_seed_gives_one_model_and_another_another(corpus) -> None:
+    def digest(seed: int) -> str:
+        state = train_small(corpus, seed=seed, steps=8, softmax="sampled", input_p=0.2).model.state_dict()
+        return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in state.values())).hexdigest()
+
+    assert digest(1) == digest(1) != digest(2)
