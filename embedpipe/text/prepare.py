@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from itertools import chain
@@ -111,20 +111,15 @@ def prepare(
         If the tokenizer needs a package that is not installed.
     """
     out = Path(out)
-    spool = out.parent / f".{out.name}.stdin-{os.getpid()}"
     options = ReadOptions(
         encoding=config.encoding,
         encoding_errors=config.encoding_errors,
         documents=config.documents,
         download=download,
-        spool=spool if "-" in sources else None,
     )
     texts = (document.text for source in sources for document in read_documents(source, options))
     listener(StageStarted("text", _megabytes(sources), "MB"))
-    try:
-        return prepare_texts(texts, config, out, seed=seed, workers=workers, listener=listener)
-    finally:
-        shutil.rmtree(spool, ignore_errors=True)
+    return prepare_texts(texts, config, out, seed=seed, workers=workers, listener=listener, passed_over=options.skipped)
 
 
 def prepare_texts(
@@ -135,12 +130,18 @@ def prepare_texts(
     seed: int,
     workers: int | None = None,
     listener: Listener = silent,
+    passed_over: Mapping[str, int] | None = None,
 ) -> PreparedText:
-    """Do what `prepare` does for documents that are given as strings; read once, from first to last."""
+    """Do what `prepare` does for documents that are given as strings; read once, from first to last.
+
+    `passed_over` is what the readers count while `texts` is read; it goes into the report.
+    """
     started = time.monotonic()
     out = Path(out)
     _check_out(out)
-    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
+    partial = out.parent / f".{out.name}.partial"
+    # What a run that was killed has left.
+    shutil.rmtree(partial, ignore_errors=True)
     try:
         chunk_folder = partial / "chunks"
         chunk_folder.mkdir(parents=True)
@@ -159,7 +160,12 @@ def prepare_texts(
         del sample
         chunks = [ChunkFiles(chunk_folder, number) for number in range(read.pop("chunks"))]
         plan = plan_splits(chunks, config, seed)
-        report = {**read, **plan.report, **_describe(tokenizer, reason, splitter)}
+        report = {
+            **read,
+            "passed_over": dict(passed_over or {}),
+            **plan.report,
+            **_describe(tokenizer, reason, splitter),
+        }
         report |= _write(chunks, plan, config, tokenizer, splitter, partial)
         shutil.rmtree(chunk_folder)
         report["seconds"] = round(time.monotonic() - started, 2)

@@ -225,6 +225,14 @@ def test_sources_are_read_and_progress_is_told(tmp_path: Path) -> None:
         prepare.prepare([str(tmp_path / "missing.txt")], TextConfig(), tmp_path / "p", seed=1)
 
 
+def test_what_a_killed_run_left_is_cleared_and_what_readers_passed_over_is_reported(tmp_path: Path) -> None:
+    (tmp_path / ".o.partial" / "chunks").mkdir(parents=True)
+    (tmp_path / ".o.partial" / "chunks" / "000000.ids.npy").write_bytes(b"old")
+    out = prepare_texts(made_documents(40), TextConfig(), tmp_path / "o", seed=1, passed_over={"redirects": 3})
+    assert out.report["passed_over"] == {"redirects": 3}
+    assert [p.name for p in tmp_path.iterdir()] == ["o"]
+
+
 def test_chinese_is_segmented_by_jieba(tmp_path: Path) -> None:
     rng = random.Random(1)
     who, what = ["我们", "他们", "老师", "学生", "朋友"], ["北京", "上海", "苹果", "音乐", "电影", "历史"]
