@@ -31,6 +31,6 @@ def to_embedding_layer(source: "Bundle | WordVectors", *, freeze: bool = True, s
     """
     words = source.words if isinstance(source, Bundle) else source
     weight = torch.from_numpy(np.array(words.vectors, dtype=np.float32))
-    layer = nn.Embedding(*weight.shape, padding_idx=PAD, sparse=sparse, _weight=weight)
+    layer = nn.Embedding(weight.shape[0], weight.shape[1], padding_idx=PAD, sparse=sparse, _weight=weight)
     layer.weight.requires_grad_(not freeze)
     return layer

@@ -40,7 +40,9 @@ class ResidualEncoder(nn.Module):
     def __init__(self, shape: EncoderShape, dropout: float = 0.0) -> None:
         super().__init__()
         self.shape = shape
-        self.embedding = nn.Embedding(shape.n_tokens, shape.dim, padding_idx=PAD, sparse=True)
+        # Given as zeros, for drawing a random table that is overwritten at once would dominate the time to open.
+        table = torch.zeros(shape.n_tokens, shape.dim)
+        self.embedding = nn.Embedding(shape.n_tokens, shape.dim, padding_idx=PAD, sparse=True, _weight=table)
         self.log_weight = nn.Embedding(shape.n_tokens, 1, sparse=True)
         self.register_buffer("known", torch.ones(shape.n_tokens))
         self.lstm = BidirectionalLSTM(shape.dim, shape.hidden)
@@ -49,6 +51,7 @@ class ResidualEncoder(nn.Module):
         self.output_dropout = nn.Dropout(dropout)
 
     known: Tensor
+    word_dropout = 0.0
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Return float32 of shape (batch, dim): unit rows, and zero rows where no token is known.
@@ -60,6 +63,8 @@ class ResidualEncoder(nn.Module):
         """
         mask = length_mask(lengths, ids.shape[1])
         embedded = self.embedding(ids)  # (batch, time, dim)
+        if self.training and self.word_dropout > 0.0:
+            embedded = embedded * (torch.rand(ids.shape, device=ids.device) >= self.word_dropout)[:, :, None]
         weights = self.log_weight(ids).exp()[:, :, 0] * self.known[ids] * mask  # (batch, time)
         average = F.normalize(torch.einsum("bt,btd->bd", weights, embedded), dim=1)
         # The rows of a bag have length 1, and an LSTM wants features of about unit variance.

@@ -41,8 +41,8 @@ def load_encoder(folder: Path, n_tokens: int) -> ResidualEncoder:
     shape = _read_shape(folder / "config.json", n_tokens)
     path = folder / "model.safetensors"
     tensors = map_tensors(path)
-    # Built without memory of its own: the tensors of the file take the place of the parameters.
-    with torch.device("meta"):
+    # The random start is overwritten at once; the caller's random numbers are left as they were.
+    with torch.random.fork_rng(devices=[]):
         network = ResidualEncoder(shape)
     expected = network.state_dict()
     if extra := sorted(tensors.keys() - expected.keys()):

@@ -3,6 +3,7 @@
 import copy
 import math
 import os
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_schedule_rises_to_one_and_falls_to_zero() -> None:
     assert factors[:10] == pytest.approx([0.1 * i for i in range(1, 11)])
     assert max(factors) == 1.0
     assert factors[55] == pytest.approx(0.5)
-    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert all(a > b for a, b in pairwise(factors[10:]))
     assert warmup_cosine(0, 10, 0.0) == 1.0
 
 

@@ -1,0 +1,151 @@
+"""The verb `encode`: what is in the file is what the library returns, and nothing half-written is left."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedpipe.bundle.tensors import map_tensors
+from embedpipe.errors import ConfigError, OutputError
+from embedpipe.sentences.files import format_of, open_writer
+
+LINES = ["the king lives in the palace", "", "zzzqx", "the doctor sees a patient", "  "]
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    path = tmp_path / "lines.txt"
+    path.write_bytes("\n".join(LINES).encode() + b"\n")
+    return path
+
+
+def read(path: Path) -> np.ndarray:
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if path.suffix == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert [row["text"] for row in rows] == LINES
+        return np.array([row["vector"] for row in rows], dtype=np.float32)
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(path)
+        assert table["text"].to_pylist() == LINES
+        return np.array(table["vector"].to_pylist(), dtype=np.float32)
+    return map_tensors(path)["vectors"]
+
+
+@pytest.mark.parametrize("ending", ["npy", "jsonl", "parquet", "safetensors"])
+@pytest.mark.parametrize("with_", ["sentences", "words"])
+def test_file_holds_what_the_library_returns(
+    embedpipe_cli, toy_bundle, lines, tmp_path, monkeypatch, ending, with_
+) -> None:
+    monkeypatch.setattr("embedpipe.cli.encode._LINES_AT_ONCE", 2)
+    target = tmp_path / f"vectors.{ending}"
+    outcome = embedpipe_cli("encode", toy_bundle.path, lines, "-o", target, "--with", with_)
+    assert outcome.exit_code == 0, outcome.err
+    encoder = toy_bundle.encoder if with_ == "sentences" else toy_bundle.bag_encoder
+    np.testing.assert_allclose(read(target), encoder.encode(LINES), atol=1e-6)
+    assert outcome.out == ""
+    assert "5 lines encoded, 3 zero vectors: 2 empty, 1 without a known word" in outcome.err
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(("vectors", "."))) == [target.name]
+
+
+def test_stdout_is_jsonl_by_default_and_other_rows_on_request(embedpipe_cli, toy_bundle, lines) -> None:
+    expected = toy_bundle.bag_encoder.encode(LINES)
+    base = ("encode", toy_bundle.path, lines, "--with", "words")
+    rows = [json.loads(line) for line in embedpipe_cli(*base).out.splitlines()]
+    assert rows == json.loads(embedpipe_cli(*base, "--format", "json").out)
+    np.testing.assert_allclose([row["vector"] for row in rows], expected, atol=1e-7)
+    table = list(csv.DictReader(io.StringIO(embedpipe_cli(*base, "--format", "csv").out)))
+    assert [row["text"] for row in table] == LINES
+    np.testing.assert_allclose([[float(x) for x in row["vector"].split()] for row in table], expected, atol=1e-6)
+    assert "the doctor sees a patient" in embedpipe_cli(*base, "--format", "table").out
+
+
+def test_binary_to_a_pipe_and_stdin_in_a_process_without_torch(toy_bundle, lines) -> None:
+    script = (
+        "import sys; from embedpipe.cli import cli; "
+        "cli.main(sys.argv[1:], standalone_mode=False); "
+        "print(sorted({'torch', 'gensim', 'sklearn', 'pydantic', 'scipy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", script, "encode", str(toy_bundle.path), "--with", "words", "--format", "npy"]
+    done = subprocess.run(command, input=lines.read_bytes(), capture_output=True, check=True)
+    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), toy_bundle.bag_encoder.encode(LINES))
+    assert done.stderr.decode().splitlines()[-1] == "[]"
+
+
+def test_nothing_in_gives_an_empty_matrix(embedpipe_cli, toy_bundle, tmp_path) -> None:
+    (tmp_path / "empty.txt").write_bytes(b"")
+    target = tmp_path / "vectors.npy"
+    outcome = embedpipe_cli("encode", toy_bundle.path, tmp_path / "empty.txt", "-o", target, "--with", "words")
+    assert outcome.exit_code == 0
+    assert np.load(target).shape == (0, toy_bundle.bag_encoder.dim)
+
+
+def test_bad_bytes_are_named_by_line_and_leave_the_old_file(embedpipe_cli, toy_bundle, tmp_path) -> None:
+    source, target = tmp_path / "latin.txt", tmp_path / "vectors.npy"
+    source.write_bytes(b"the king\nthe caf\xe9\n")
+    target.write_bytes(b"old")
+    outcome = embedpipe_cli("encode", toy_bundle.path, source, "-o", target, "--with", "words")
+    assert outcome.exit_code == 1
+    assert f"{source}:2: not UTF-8 at byte 8" in outcome.err
+    assert target.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latin.txt", "vectors.npy"]
+
+
+def test_windows_line_ends_and_a_byte_order_mark(embedpipe_cli, toy_bundle, tmp_path) -> None:
+    source = tmp_path / "windows.txt"
+    source.write_bytes(b"\xef\xbb\xbfthe king\r\nthe queen")
+    out = embedpipe_cli("encode", toy_bundle.path, source, "--with", "words").out
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["the king", "the queen"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("lines.txt", "-o", "vectors.pkl"), 2, "vectors.pkl: the ending names no format"),
+        (("lines.txt", "-o", "vectors.npy", "--format", "csv"), 2, "csv is for stdout"),
+        (("lines.txt", "-o", "nowhere/vectors.npy"), 1, "its folder does not exist"),
+        (("missing.txt",), 1, "missing.txt: no such file"),
+    ],
+)
+def test_mistakes_are_explained(embedpipe_cli, toy_bundle, lines, monkeypatch, arguments, code, message) -> None:
+    monkeypatch.chdir(lines.parent)
+    outcome = embedpipe_cli("encode", toy_bundle.path, *arguments, "--with", "words")
+    assert outcome.exit_code == code
+    assert message in outcome.err
+    assert outcome.out == ""
+
+
+def test_npy_of_many_chunks_has_one_right_header(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(12_345, 3)).astype(np.float32)
+    with open_writer(tmp_path / "x.npy", "npy", 3) as writer:
+        for start in range(0, len(rows), 1_000):
+            writer.write(["x"] * len(rows[start : start + 1_000]), rows[start : start + 1_000])
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy", allow_pickle=False), rows)
+
+
+@pytest.mark.parametrize("format_", ["npy", "jsonl", "parquet", "safetensors"])
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, format_) -> None:
+    def fail() -> None:
+        with open_writer(tmp_path / "x", format_, 2) as writer:
+            writer.write(["a"], np.zeros((1, 2), np.float32))
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_format_of_an_ending_and_a_folder_as_output(tmp_path: Path) -> None:
+    assert format_of(Path("A.PARQUET")) == "parquet"
+    with pytest.raises(ConfigError, match=r"\.npy, \.jsonl"):
+        format_of(Path("vectors"))
+    with pytest.raises(OutputError, match="is a folder"), open_writer(tmp_path, "npy", 2):
+        pass

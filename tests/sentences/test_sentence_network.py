@@ -1,0 +1,260 @@
+"""The residual encoder, its objective and its training, on bags and stores made by hand."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from embedpipe.config import SentencesConfig
+from embedpipe.errors import NotEnoughDataError
+from embedpipe.nn.batches import pad
+from embedpipe.runtime import Evaluated
+from embedpipe.sentences.network import EncoderShape, ResidualEncoder, pool
+from embedpipe.sentences.objectives import neighbour_loss, same_sentence
+from embedpipe.sentences.train import train_encoder, untrained_encoder
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS
+from embedpipe.words.bag import Bag
+
+CPU = torch.device("cpu")
+N_TOKENS, DIM = 60, 12
+
+
+def make_bag(seed: int = 0) -> Bag:
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(N_TOKENS, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    weights = rng.uniform(0.1, 1, N_TOKENS).astype(np.float32)
+    vectors[:4], weights[:4] = 0, 0
+    return Bag(vectors, weights)
+
+
+def make_store(path: Path, documents: list[list[list[int]]]) -> TokenStore:
+    path.mkdir()
+    sentences = [[*sentence, EOS] for document in documents for sentence in document]
+    np.save(path / "tokens.npy", np.array([t for s in sentences for t in s], dtype=np.uint32))
+    np.save(path / "sentences.npy", np.cumsum([0, *map(len, sentences)]).astype(np.uint64))
+    np.save(path / "documents.npy", np.cumsum([0, *map(len, documents)]).astype(np.uint64))
+    return TokenStore(path)
+
+
+def topics(seed: int, n: int = 40) -> list[list[list[int]]]:
+    """Documents that alternate between two word groups of one of seven topics, so that neighbours share no word.
+
+    Only training can find out which groups belong together: the vectors of the bag are random.
+    """
+    rng = np.random.default_rng(seed)
+    documents = []
+    for _ in range(n):
+        topic = 4 + 8 * int(rng.integers(7))
+        groups = [range(topic, topic + 4), range(topic + 4, topic + 8)]
+        documents.append([rng.choice(groups[i % 2], 4).tolist() for i in range(8)])
+    return documents
+
+
+CONFIG = SentencesConfig(hidden=8, steps=60, batch=16, learning_rate=1e-2, dropout=0.0, temperature=0.1)
+
+
+def vectors_of(network: ResidualEncoder, sequences: list[list[int]]) -> torch.Tensor:
+    batch = pad([np.array(s, dtype=np.uint32) for s in sequences], CPU)
+    with torch.no_grad():
+        return network(batch.ids, batch.lengths)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "last"])
+def test_the_start_is_the_bag(pooling: str) -> None:
+    bag = make_bag()
+    network = untrained_encoder(bag, SentencesConfig(hidden=8, pooling=pooling), seed=1)
+    sequences = [[4, 9, 9, 30], [5], [1, 6, 1], list(range(4, 40))]
+    found = vectors_of(network, sequences)
+    expected = torch.from_numpy(bag.encode_ids([np.array(s, np.uint32) for s in sequences]))
+    assert F.cosine_similarity(found, expected).min() > 0.98
+    with torch.no_grad():
+        network.projection.weight.zero_()
+    torch.testing.assert_close(vectors_of(network, sequences), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "last"])
+def test_rows_do_not_depend_on_the_batch(pooling: str) -> None:
+    torch.manual_seed(0)
+    network = untrained_encoder(make_bag(), SentencesConfig(hidden=8, pooling=pooling), seed=1)
+    with torch.no_grad():
+        network.projection.weight.normal_()
+    sequences = [list(np.random.default_rng(n).integers(1, N_TOKENS, n)) for n in (1, 30, 3, 7, 0)]
+    together = vectors_of(network, sequences)
+    for sequence, row in zip(sequences, together, strict=True):
+        torch.testing.assert_close(vectors_of(network, [sequence])[0], row, atol=1e-6, rtol=0)
+
+
+def test_no_known_token_is_exactly_zero_and_all_else_has_length_one() -> None:
+    network = untrained_encoder(make_bag(), SentencesConfig(hidden=8), seed=1)
+    with torch.no_grad():
+        network.projection.bias.fill_(1.0)
+    rows = vectors_of(network, [[], [1], [1, 1, 1], [1, 4]])
+    assert not rows[:3].any()
+    assert rows[3].norm().item() == pytest.approx(1, abs=1e-6)
+
+
+def test_word_order_counts_once_the_projection_is_not_zero() -> None:
+    network = untrained_encoder(make_bag(), SentencesConfig(hidden=8), seed=1)
+    with torch.no_grad():
+        network.projection.weight.mul_(10)
+    forwards, backwards = vectors_of(network, [[4, 5, 6], [6, 5, 4]])
+    assert (forwards - backwards).abs().max() > 1e-3
+
+
+def test_pooling_by_hand() -> None:
+    outputs = torch.tensor([[[1.0, -4.0], [3.0, -2.0], [0.0, 0.0]], [[0.0, 0.0]] * 3])
+    mask = torch.tensor([[True, True, False], [False] * 3])
+    last = torch.tensor([[3.0, -4.0], [0.0, 0.0]])
+    assert pool(outputs, last, mask, "mean").tolist() == [[2.0, -3.0], [0.0, 0.0]]
+    assert pool(outputs, last, mask, "max").tolist() == [[3.0, -2.0], [0.0, 0.0]]
+    assert pool(outputs, last, mask, "last").tolist() == last.tolist()
+
+
+def test_loss_by_hand() -> None:
+    first, second = torch.eye(2), torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    loss, accuracy = neighbour_loss(first, second, torch.eye(4, dtype=torch.bool), 0.5)
+    # Cosines, row asks and column answers: [[1, .6], [0, .8]]; divided by the temperature: [[2, 1.2], [0, 1.6]].
+    ahead = [math.log(1 + math.exp(1.2 - 2)), math.log(1 + math.exp(0 - 1.6))]
+    back = [math.log(1 + math.exp(0 - 2)), math.log(1 + math.exp(1.2 - 1.6))]
+    assert loss.item() == pytest.approx((sum(ahead) + sum(back)) / 4, abs=1e-6)
+    assert accuracy.item() == 1.0
+
+
+def test_a_repeated_sentence_is_no_wrong_answer() -> None:
+    # Rows: first sentences a b, their neighbours c c. c answers both, so nothing is left to be confused with.
+    ids = torch.tensor([[4], [5], [6], [6]])
+    same = same_sentence(ids, torch.ones(4, dtype=torch.long))
+    rows = F.normalize(torch.tensor([[1.0, 0.2], [0.3, 1.0], [1.0, 1.0], [1.0, 1.0]]), dim=1)
+    ahead = neighbour_loss(rows[:2], rows[2:], same, 0.1)
+    unmasked = neighbour_loss(rows[:2], rows[2:], torch.eye(4, dtype=torch.bool), 0.1)
+    cosines = (rows[:2] @ rows[2]) / 0.1
+    # Only the way back, from each c to its own first sentence, has a candidate that is wrong.
+    expected = (torch.logsumexp(cosines, 0) - cosines).mean() / 2
+    assert ahead[0].item() == pytest.approx(expected.item(), rel=1e-5)
+    assert unmasked[0] > ahead[0]
+
+
+def test_a_sentence_is_no_wrong_answer_to_itself() -> None:
+    # Pairs a-b and b-c: when b looks for c it meets itself among the candidates.
+    ids = torch.tensor([[4], [5], [5], [6]])
+    same = same_sentence(ids, torch.ones(4, dtype=torch.long))
+    a, b, c = F.normalize(torch.randn(3, 5, generator=torch.Generator().manual_seed(0)), dim=1)
+    _, accuracy = neighbour_loss(torch.stack([a, b]), torch.stack([b, c]), same, 0.1)
+    assert accuracy >= 0.5, "b finds c, for b itself is left out"
+    assert neighbour_loss(torch.stack([b, b]), torch.stack([b, c]), torch.eye(4, dtype=torch.bool), 0.1)[1] < 1
+
+
+def test_same_sentence_is_exact_on_random_rows() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 3, (80, 4))
+    expected = (rows[:, None] == rows[None]).all(axis=2)
+    assert same_sentence(torch.from_numpy(rows), torch.full((80,), 4)).numpy().tolist() == expected.tolist()
+
+
+def test_training_finds_what_the_bag_cannot_know(tmp_path: Path) -> None:
+    train, validation = make_store(tmp_path / "t", topics(1)), make_store(tmp_path / "v", topics(2))
+    events: list[Evaluated] = []
+    trained = train_encoder(
+        make_bag(),
+        train,
+        validation,
+        CONFIG,
+        seed=1,
+        device=CPU,
+        listener=lambda e: events.append(e) if isinstance(e, Evaluated) else None,
+    )
+    assert trained.before[1] < 0.25
+    assert trained.after[1] > trained.before[1] + 0.15
+    assert trained.after[0] == min(event.value for event in events)
+    assert events[0].value == pytest.approx(trained.before[0])
+    assert trained.result["neighbour_accuracy"] == trained.after[1]
+    assert "among 16" in trained.summary
+
+
+def test_nothing_is_learnt_from_neighbours_that_have_nothing_in_common(tmp_path: Path) -> None:
+    def shuffled(seed: int) -> list[list[list[int]]]:
+        sentences = [s for document in topics(seed) for s in document]
+        order = np.random.default_rng(seed).permutation(len(sentences)).tolist()
+        return [[sentences[i] for i in order[k : k + 8]] for k in range(0, len(order), 8)]
+
+    train, validation = make_store(tmp_path / "t", shuffled(1)), make_store(tmp_path / "v", shuffled(2))
+    trained = train_encoder(make_bag(), train, validation, CONFIG, seed=1, device=CPU)
+    assert trained.after[1] < trained.before[1] + 0.05
+
+
+def test_training_never_ends_worse_than_its_start(tmp_path: Path) -> None:
+    train, validation = make_store(tmp_path / "t", topics(1)), make_store(tmp_path / "v", topics(2))
+    bag = make_bag()
+    for topic in range(7):
+        bag.vectors[4 + 8 * topic : 12 + 8 * topic] = np.eye(DIM)[topic]
+    wild = CONFIG.model_copy(update={"learning_rate": 1.0, "steps": 8, "warmup": 0.0})
+    trained = train_encoder(bag, train, validation, wild, seed=1, device=CPU)
+    assert trained.best_step == 0, "the start knows all topics, and such steps destroy that"
+    assert trained.after == trained.before
+    for name, tensor in untrained_encoder(bag, wild, seed=1).state_dict().items():
+        assert torch.equal(trained.network.state_dict()[name], tensor)
+
+
+def test_zero_steps_and_an_empty_validation_split(tmp_path: Path) -> None:
+    train, none = make_store(tmp_path / "t", topics(1)), make_store(tmp_path / "v", [[[4, 5, 6]]])
+    still = train_encoder(make_bag(), train, none, CONFIG.model_copy(update={"steps": 0}), seed=1, device=CPU)
+    assert (still.steps, still.result) == (0, {"best_step": 0.0})
+    short = CONFIG.model_copy(update={"steps": 3})
+    trained = train_encoder(make_bag(), train, none, short, seed=1, device=CPU)
+    assert trained.best_step == 3
+    assert "no held-out" in trained.summary
+    with pytest.raises(NotEnoughDataError):
+        train_encoder(make_bag(), none, train, short, seed=1, device=CPU)
+
+
+SCRIPT = """
+import sys, hashlib, torch
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_sentence_network import CONFIG, CPU, make_bag, TokenStore, train_encoder
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+folder = Path({folder!r})
+config = CONFIG.model_copy(update=dict(steps=6, dropout=0.2))
+trained = train_encoder(make_bag(), TokenStore(folder / "t"), TokenStore(folder / "v"), config, seed=3, device=CPU)
+digest = hashlib.sha256()
+for name, tensor in sorted(trained.network.state_dict().items()):
+    digest.update(name.encode() + tensor.numpy().tobytes())
+print(digest.hexdigest(), trained.best_step)
+"""
+
+
+def test_two_processes_train_the_same_weights_to_the_byte(tmp_path: Path) -> None:
+    make_store(tmp_path / "t", topics(1))
+    make_store(tmp_path / "v", topics(2))
+    script = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("1", "2")
+    ]
+    first, second = (process.communicate(timeout=120)[0].split() for process in running)
+    assert len(first[0]) == 64
+    assert int(first[1]) > 0, "the weights compared are trained ones"
+    assert first == second
+
+
+def test_shape_is_what_the_tensors_have() -> None:
+    network = ResidualEncoder(EncoderShape(10, 6, 3, "max"))
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    assert shapes["embedding.weight"] == (10, 6)
+    assert shapes["log_weight.weight"] == (10, 1)
+    assert shapes["lstm.backwards.weight_hh_l0"] == (12, 3)
+    assert shapes["projection.weight"] == (6, 6)
