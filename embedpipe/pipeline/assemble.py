@@ -108,4 +108,4 @@ def _content(job: "Job", title: str, records: Mapping[str, StageRecord], command
 
 def _rows(job: "Job") -> list[Row]:
     content = json.loads(job.work.file("probes.json", "probes").read_text(encoding="utf-8"))
-    return [Row(**row) for row in content]
+    return [Row.from_dict(row) for row in content]

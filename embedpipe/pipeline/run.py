@@ -97,7 +97,7 @@ def run(
         resolve_device(device)
 
     existing = existing_bundle(target, force=force)
-    work = WorkFolder(target)
+    work = WorkFolder(target, planned)
     with work.locked():
         remove_leftovers(target)
         options = ReadOptions(
@@ -113,7 +113,7 @@ def run(
         job = Job(sources, config, work, device, download, listener)
         if chosen == "auto":
             text = _known(existing, work, "text", prints["text"]) or _make(job, "text", prints["text"])
-            job.config = PipelineConfig.of(preset_for(int(text.result["tokens"])), over)
+            job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), over)
         prints = fingerprints(job.config, planned, source_prints)
         check_conflict(existing, planned, prints, force=force)
         return _complete(job, planned, prints, existing, target, command)

@@ -10,7 +10,7 @@ from typing import Any
 from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.work import WorkFolder
-from embedpipe.runtime import DeviceName, Listener, n_cores, resolve_device, seed_everything
+from embedpipe.runtime import DeviceName, Listener, StageStarted, n_cores, resolve_device, seed_everything
 from embedpipe.text.prepare import PreparedText, prepare
 
 __all__ = ["RUNNERS", "Job", "StageOutcome"]
@@ -55,11 +55,9 @@ def run_text(job: Job, out: Path) -> StageOutcome:
     config = job.config
     prepared = prepare(job.sources, config.text, out, seed=config.seed, download=job.download, listener=job.listener)
     report = prepared.report
-    words = len(prepared.vocabulary) - 4
-    summary = (
-        f"{report['tokens']:,} tokens in {report['documents']:,} documents, {words:,} words in the vocabulary, "
-        f"{report['duplicates_exact']:,} exact and {report['duplicates_near']:,} near duplicates removed"
-    )
+    tokens = sum(report[split]["tokens"] for split in ("train", "validation", "test"))
+    removed = f"{report['exact_duplicates']:,} exact and {report['near_duplicates']:,} near duplicates removed"
+    summary = f"{tokens:,} tokens of {report['documents']:,} documents, {report['vocabulary'] - 4:,} words; {removed}"
     return StageOutcome(summary, report)
 
 
@@ -95,6 +93,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
     from embedpipe.sentences.train import train_encoder
 
     job.seed_torch()
+    job.listener(StageStarted("sentences", job.config.sentences.steps, "step"))
     trained = train_encoder(
         job.parts.bag,
         job.text.train,
@@ -115,6 +114,7 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
     from embedpipe.generation.train import train_language_model
 
     job.seed_torch()
+    job.listener(StageStarted("generation", job.config.generation.steps, "step"))
     trained = train_language_model(
         job.parts.words.vectors,
         job.text.vocabulary,
@@ -127,23 +127,28 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
     )
     (out / "generator").mkdir()
     save_generator(out / "generator", trained.model)
-    return StageOutcome(
-        f"perplexity {trained.perplexity:.1f} on held-out text (unigram {trained.unigram_perplexity:.1f})",
-        {"perplexity": trained.perplexity, "unigram_perplexity": trained.unigram_perplexity},
+    perplexities = {
+        "perplexity": trained.perplexity,
+        "unigram_perplexity": trained.unigram_perplexity,
+        "bigram_perplexity": trained.bigram_perplexity,
+    }
+    summary = (
+        f"perplexity {trained.perplexity:,.1f} on held-out text "
+        f"(bigram {trained.bigram_perplexity:,.1f}, unigram {trained.unigram_perplexity:,.1f})"
     )
+    return StageOutcome(summary, {**perplexities, "unknown_share": trained.unknown_share, "n_scored": trained.n_scored})
 
 
 def run_probes(job: Job, out: Path) -> StageOutcome:
     """Measure the words and the encoder beside baselines."""
+    from embedpipe.probes.rows import headline
     from embedpipe.probes.run import probe_bundle
 
     rows = probe_bundle(job.parts, job.text, job.config.probes, seed=job.config.seed, listener=job.listener)
-    content = [row.as_dict() for row in rows]
     with open(out / "probes.json", "w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1, allow_nan=False)
-    scores = {f"{row.task} {row.metric}": row.value for row in rows}
-    summary = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-    return StageOutcome(summary, {"scores": scores})
+        json.dump([row.as_dict() for row in rows], file, ensure_ascii=False, indent=1, allow_nan=False)
+    scores = headline(rows)
+    return StageOutcome(", ".join(f"{name} {value:.3f}" for name, value in scores.items()), {"scores": scores})
 
 
 RUNNERS: dict[str, Callable[[Job, Path], StageOutcome]] = {

@@ -7,7 +7,7 @@ every finished stage. It may be deleted at any time.
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -32,10 +32,17 @@ _RECORD = "stage.json"
 
 
 class WorkFolder:
-    """The working folder of the bundle `target`; also the `Parts` of a bundle that is not saved yet."""
+    """The working folder of the bundle `target`; also the `Parts` of a bundle that is not saved yet.
 
-    def __init__(self, target: Path) -> None:
+    Parameters
+    ----------
+    target : the bundle.
+    stages : the stages of this run; what others left behind here is not a part of its bundle.
+    """
+
+    def __init__(self, target: Path, stages: Sequence[str] = tuple(STAGE_FILES)) -> None:
         self.path = target.with_name(target.name + ".work")
+        self.stages = tuple(stages)
 
     def stage(self, stage: str) -> Path:
         """Return the folder of a stage's output."""
@@ -48,7 +55,8 @@ class WorkFolder:
     folder = file
 
     def __contains__(self, name: str) -> bool:
-        return name in _STAGE_OF_FILE and self.file(name, _STAGE_OF_FILE[name]).is_file()
+        stage = _STAGE_OF_FILE.get(name)
+        return stage in self.stages and self.file(name, stage).is_file()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -61,7 +69,14 @@ class WorkFolder:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            self._remove_leftovers()
             yield
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed runs left half-written."""
+        for entry in self.path.iterdir():
+            if entry.is_dir() and entry.name not in STAGE_FILES:
+                shutil.rmtree(entry, ignore_errors=True)
 
     def record(self, stage: str) -> StageRecord | None:
         """Return the record of a stage that stands finished here, None otherwise."""
