@@ -8,10 +8,11 @@ from torch import Tensor
 
 from embedpipe.errors import ConfigError
 
-__all__ = ["Decoding", "ban", "in_nucleus", "keep_nucleus", "keep_top_k", "sample"]
+__all__ = ["Decoding", "ban_", "in_nucleus", "keep_nucleus", "keep_top_k", "sample"]
 
 _GREEDY_BELOW = 1e-4
 _DRAWS = 32
+_ROWS_IN_CACHE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,8 @@ class Decoding:
             raise ConfigError(f"top_p lies above 0 and up to 1 (no limit), not {self.top_p}")
 
 
-def ban(logits: Tensor, ids: Sequence[int]) -> Tensor:
-    """Return a copy of the logits, shape (batch, n_tokens), in which the tokens `ids` cannot be chosen."""
-    logits = logits.clone()
+def ban_(logits: Tensor, ids: Sequence[int]) -> Tensor:
+    """Make the tokens `ids` impossible, in place, and return the logits, shape (batch, n_tokens)."""
     logits[:, list(ids)] = -torch.inf
     return logits
 
@@ -65,29 +65,33 @@ def keep_top_k(logits: Tensor, k: int) -> Tensor:
     return logits.masked_fill(~(above | (equal & (equal.cumsum(dim=1) <= room))), -torch.inf)
 
 
-def keep_nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+def keep_nucleus(weights: Tensor, top_p: float) -> Tensor:
     """Return which tokens belong to the nucleus: bool, shape (batch, n_tokens).
 
-    The nucleus is the shortest beginning of the tokens, most probable first and equal ones in order of id, whose
-    probabilities reach `top_p`. It always holds the first.
+    A token belongs to it when the tokens that are more probable hold less than `top_p` of the weight. It is the
+    smallest set of most probable tokens that reaches `top_p`, but that equal tokens are all in it or all out.
 
+    Parameters
+    ----------
+    weights : probabilities, or any multiple of them.
+
+    Examples
+    --------
     >>> keep_nucleus(torch.tensor([[0.125, 0.5, 0.25, 0.125]]), 0.75).tolist()
     [[False, True, True, False]]
     """
-    ordered, order = probabilities.sort(dim=1, descending=True, stable=True)
+    ordered = weights.sort(dim=1, descending=True).values
     before = ordered.cumsum(dim=1) - ordered
-    inside = before < top_p
-    inside[:, 0] = True
-    return torch.zeros_like(inside).scatter(1, order, inside)
+    inside = (before < top_p * ordered.sum(dim=1, keepdim=True)).sum(dim=1, keepdim=True)
+    least = ordered.gather(1, (inside - 1).clamp(min=0))
+    return weights >= least
 
 
-def in_nucleus(probabilities: Tensor, chosen: Tensor, top_p: float) -> Tensor:
+def in_nucleus(weights: Tensor, chosen: Tensor, top_p: float) -> Tensor:
     """Return whether each row's `chosen` token is in the nucleus, without sorting: bool, shape (batch,)."""
-    own = probabilities.gather(1, chosen[:, None])
-    ids = torch.arange(probabilities.shape[1], device=probabilities.device)
-    ahead = (probabilities > own) | ((probabilities == own) & (ids < chosen[:, None]))
-    before = (probabilities * ahead).sum(dim=1)
-    return (before < top_p) | ~ahead.any(dim=1)
+    # Comparing into floats and multiplying in place takes a third of the time of a product with a mask.
+    ahead = torch.gt(weights, weights.gather(1, chosen[:, None]), out=torch.empty_like(weights))
+    return ahead.mul_(weights).sum(dim=1) < top_p * weights.sum(dim=1)
 
 
 def sample(logits: Tensor, decoding: Decoding, generator: torch.Generator | None = None) -> Tensor:
@@ -104,32 +108,32 @@ def sample(logits: Tensor, decoding: Decoding, generator: torch.Generator | None
 
     Notes
     -----
-    A token drawn from all of the distribution and rejected outside the nucleus is distributed as one drawn from
-    the nucleus, and asking whether one token is inside needs no sort of the whole vocabulary.
+    A token drawn from all of the distribution and drawn again while it lies outside the nucleus is distributed as
+    one drawn from the nucleus, and asking whether one token is inside needs no sort of the whole vocabulary.
     """
-    logits = logits.float()
     if decoding.temperature < _GREEDY_BELOW:
         return logits.argmax(dim=1)
+    rows = _ROWS_IN_CACHE if logits.device.type == "cpu" else len(logits)
+    return torch.cat([_sample(part, decoding, generator) for part in torch.split(logits.float(), rows)])
+
+
+def _sample(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) -> Tensor:
     logits = keep_top_k(logits, decoding.top_k)
     # The largest logit becomes 0 first, so that a small temperature cannot make infinities.
-    scaled = (logits - logits.max(dim=1, keepdim=True).values) / decoding.temperature
-    probabilities = torch.softmax(scaled, dim=1)
+    weights = (logits - logits.amax(dim=1, keepdim=True)).div_(decoding.temperature).exp_()
     if decoding.top_p >= 1.0:
-        return _draw(probabilities, generator)
-    chosen = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
-    open_rows = torch.arange(len(logits), device=logits.device)
-    if decoding.top_p >= 0.5:
-        for _ in range(_DRAWS):
-            part = probabilities[open_rows] if len(open_rows) < len(chosen) else probabilities
-            drawn = _draw(part, generator)
-            inside = in_nucleus(part, drawn, decoding.top_p)
-            chosen[open_rows[inside]] = drawn[inside]
-            open_rows = open_rows[~inside]
-            if not len(open_rows):
-                return chosen
+        return _draw(weights, generator)
+    chosen = torch.empty(len(weights), dtype=torch.int64, device=weights.device)
+    waiting = torch.arange(len(weights), device=weights.device)
     # Small nuclei would be missed too often, so their borders are found by sorting.
-    part = probabilities[open_rows]
-    chosen[open_rows] = _draw(part * keep_nucleus(part, decoding.top_p), generator)
+    for _ in range(_DRAWS if decoding.top_p >= 0.5 else 0):
+        drawn = _draw(weights, generator)
+        inside = in_nucleus(weights, drawn, decoding.top_p)
+        chosen[waiting[inside]] = drawn[inside]
+        if inside.all():
+            return chosen
+        waiting, weights = waiting[~inside], weights[~inside]
+    chosen[waiting] = _draw(weights * keep_nucleus(weights, decoding.top_p), generator)
     return chosen
 
 

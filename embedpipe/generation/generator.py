@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embedpipe.errors import ConfigError
-from embedpipe.generation.decoding import Decoding, ban, sample
+from embedpipe.generation.decoding import Decoding, ban_, sample
 from embedpipe.generation.language_model import LanguageModel, State, repeat_state, select_rows
 from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
 
@@ -174,7 +174,7 @@ class TextGenerator:
         texts: list[list[int]] = [[] for _ in range(n)]
         rows = list(range(n))
         state = repeat_state(state, n)
-        logits = ban(first.expand(n, -1), (PAD, UNK, BOS, EOS))
+        logits = ban_(first.repeat(n, 1), (PAD, UNK, BOS, EOS))
         for written in range(1, max_tokens + 1):
             chosen = sample(logits, decoding, generator)
             going = chosen != EOS
@@ -188,7 +188,7 @@ class TextGenerator:
                 rows = [row for row, token in zip(rows, ids, strict=True) if token != EOS]
                 chosen, state = chosen[going], select_rows(state, going)
             hidden, state = self.model(chosen[:, None], state)
-            logits = ban(self.model.logits(hidden[:, -1]), (PAD, UNK, BOS))
+            logits = ban_(self.model.logits(hidden[:, -1]), (PAD, UNK, BOS))
         return texts
 
     def _join(self, prompt: str, read: NDArray[np.int64], new: Sequence[int]) -> str:

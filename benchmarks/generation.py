@@ -1,0 +1,143 @@
+"""Measure the language model: python benchmarks/generation.py [--json FILE] [--markdown FILE] [--steps 8] [--threads N]
+
+Tokens for each second of training, beside the bare loop (nn.LSTM, a full softmax, dense Adam) of the same shape and
+beside the LSTMs alone, and tokens for each second of writing. The text is random with Zipf's frequencies; a speed does
+not depend on its meaning. Variants take turns and the fastest turn of each counts, so that other programs on the
+machine disturb less.
+"""
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from embedpipe.config import PipelineConfig
+from embedpipe.generation.decoding import Decoding, ban_, sample
+from embedpipe.generation.language_model import Dropouts, LanguageModel, repeat_state
+from embedpipe.generation.softmax import SampledSoftmax
+from embedpipe.nn.fit import make_optimizers
+from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
+
+CPU = torch.device("cpu")
+
+
+def zipf(n_tokens: int) -> np.ndarray:
+    """Return counts like those of a corpus, most frequent first."""
+    return 1e7 / np.arange(1, n_tokens + 1)
+
+
+def training_steps(n_tokens: int) -> tuple[dict[str, Callable[[torch.Tensor], None]], int, int]:
+    """Return one training step of each variant, and the batch and time of the `small` preset."""
+    config = PipelineConfig.of("small", {})
+    settings, dim = config.generation, config.words.dim
+    counts = zipf(n_tokens)
+    dropouts = Dropouts(settings.input_p, settings.hidden_p, settings.embed_p)
+    ours = LanguageModel(n_tokens, dim, settings.hidden, settings.layers, dropouts, sparse=True).train()
+    softmax = SampledSoftmax(counts, settings.samples, CPU)
+    optimizers = make_optimizers(ours, 1e-3, 0.01, sparse=[ours.table])
+
+    def embedpipe_step(ids: torch.Tensor) -> None:
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        softmax(ours, ours(ids, None)[0], ids).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+
+    bare = LanguageModel(n_tokens, dim, settings.hidden, settings.layers).train()
+    adam = torch.optim.Adam(bare.parameters(), lr=1e-3, fused=True)
+
+    def bare_step(ids: torch.Tensor) -> None:
+        adam.zero_grad()
+        nn.functional.cross_entropy(bare.logits(bare(ids, None)[0].flatten(0, 1)), ids.flatten()).backward()
+        adam.step()
+
+    x = torch.randn(settings.batch, settings.bptt, dim)
+
+    def lstm_step(ids: torch.Tensor) -> None:  # noqa: ARG001
+        y = x.requires_grad_(True)
+        for lstm in bare.lstms:
+            y, _ = lstm(y)
+        y.sum().backward()
+
+    steps = {
+        f"embedpipe ({softmax.n_head + softmax.n_draws:,} candidates, sparse Adam)": embedpipe_step,
+        "bare loop (full softmax, dense Adam)": bare_step,
+        "its LSTMs alone, forward and backward": lstm_step,
+    }
+    return steps, settings.batch, settings.bptt
+
+
+def training(n_tokens: int, turns: int) -> list[dict[str, object]]:
+    """Return tokens for each second of the fastest training step of each variant."""
+    steps, batch, time_steps = training_steps(n_tokens)
+    cumulative = torch.from_numpy(np.cumsum(zipf(n_tokens)))
+    best = dict.fromkeys(steps, float("inf"))
+    for turn in range(turns + 1):
+        uniform = torch.rand(batch, time_steps, dtype=torch.float64) * cumulative[-1]
+        ids = torch.searchsorted(cumulative, uniform).clamp(max=n_tokens - 1)
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step(ids)
+            if turn:
+                best[name] = min(best[name], time.perf_counter() - began)
+    return [{"what": f"train: {name}", "tokens_per_second": round(batch * time_steps / s)} for name, s in best.items()]
+
+
+@torch.inference_mode()
+def writing(n_tokens: int, turns: int) -> list[dict[str, object]]:
+    """Return tokens for each second of the fastest decoding step for batches of several sizes."""
+    config = PipelineConfig.of("small", {})
+    model = LanguageModel(n_tokens, config.words.dim, config.generation.hidden, config.generation.layers).eval()
+    model.initialise(model.table * 4, zipf(n_tokens) / zipf(n_tokens).sum())
+    rows: list[dict[str, object]] = []
+    for n in (1, 3, 16, 64):
+        _, state = model(torch.tensor([[EOS]]), None)
+        state, chosen, best = repeat_state(state, n), torch.full((n,), EOS), float("inf")
+        for _ in range(turns * 4):
+            began = time.perf_counter()
+            hidden, state = model(chosen[:, None], state)
+            chosen = sample(ban_(model.logits(hidden[:, -1]), (PAD, UNK, BOS, EOS)), Decoding())
+            best = min(best, time.perf_counter() - began)
+        rows.append({"what": f"write: {n} texts side by side", "tokens_per_second": round(n / best)})
+    return rows
+
+
+def to_markdown(rows: list[dict[str, object]], about: str) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [about, "", "| what | tokens/s |", "| --- | ---: |"]
+    lines += [f"| {row['what']} | {row['tokens_per_second']:,} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print Markdown, write files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vocabulary", type=int, default=38_000)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    rows = training(options.vocabulary, options.steps) + writing(options.vocabulary, options.steps)
+    about = (
+        f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads; preset small, vocabulary of "
+        f"{options.vocabulary:,}; fastest of {options.steps} steps."
+    )
+    text = to_markdown(rows, about)
+    print(text, end="")
+    if options.json:
+        options.json.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
