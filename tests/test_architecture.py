@@ -12,7 +12,7 @@ PACKAGE = Path(embedpipe.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ALLOWED = {
-    "gensim": ("words/train.py", "integrations/gensim.py", "text/read_"),
+    "gensim": ("words/train.py", "integrations/gensim.py", "text/read_named.py", "text/markup.py"),
     "torch": ("nn/", "sentences/", "generation/", "integrations/", "runtime.py"),
     "sklearn": ("probes/", "integrations/"),
     "pydantic": ("config.py",),
@@ -50,10 +50,10 @@ def test_module(path: Path) -> None:
             assert node.args.kwarg is None, f"{node.name} takes **{node.args.kwarg and node.args.kwarg.arg}"
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            assert called not in {"eval", "exec", "torch.load", "np.save", "os.system"}, f"{called}() is not used here"
+            assert called not in {"eval", "exec", "torch.load", "os.system"}, f"{called}() is not used here"
             if called == "print":
                 assert name.startswith("cli/"), "only the command line prints"
-            if called == "np.load":
+            if called in {"np.load", "np.save"}:
                 assert any(k.arg == "allow_pickle" and ast.unparse(k.value) == "False" for k in node.keywords)
             assert not any(k.arg == "shell" for k in node.keywords), "no shell"
         if isinstance(node, ast.ExceptHandler):
@@ -61,7 +61,7 @@ def test_module(path: Path) -> None:
 
 
 def test_public_surface() -> None:
-    assert embedpipe.__all__ == sorted(embedpipe.__all__, key=lambda name: (name.startswith("_"), name))
+    assert embedpipe.__all__ == sorted(embedpipe.__all__)
     for name in embedpipe.__all__:
         public = getattr(embedpipe, name)
         assert isinstance(public, str) or public.__doc__, f"{name} has no docstring"

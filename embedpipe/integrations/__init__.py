@@ -1,0 +1,1 @@
+"""Bundles inside the tools that their owners already have."""

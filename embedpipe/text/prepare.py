@@ -207,9 +207,11 @@ def _write(
     """Count the vocabulary and write everything that stays; return what the report says about it."""
     sentences, tokens = plan.sentences, plan.tokens
     if sentences[0] < MIN_SENTENCES:
+        copies = plan.report["exact_duplicates"] + plan.report["near_duplicates"]
         raise NotEnoughDataError(
             f"at least {MIN_SENTENCES} sentences are needed for training, {sentences[0]} were found "
-            f"({sum(sentences)} in all, some are kept for validation and testing): give more text"
+            f"({sum(sentences)} in all, some are kept for validation and testing; {copies} documents were copies of "
+            "others): give more text"
         )
     min_count = auto_min_count(tokens[0]) if config.min_count == "auto" else config.min_count
     vocabulary, n_types = count_vocabulary(chunks, min_count=min_count, max_size=config.max_size)

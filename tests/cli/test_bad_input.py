@@ -20,7 +20,7 @@ def write(path: Path, content: bytes) -> Path:
         ("latin.txt", b"fine\nfine\ncaf\xe9 au lait\n" * 5, "latin.txt:3: "),
         ("nul.txt", b"fine\nbad\x00line\n", "nul.txt:2: "),
         ("binary.txt", bytes(range(256)) * 20, "binary"),
-        ("word.txt", b"word\n" * 300, "one"),
+        ("copies.txt", b"word\n" * 300, "299 documents were copies"),
         ("short.txt", b"too short .\n" * 3, "50 sentences"),
         ("broken.txt.gz", b"\x1f\x8b\x08 not gzip at all", "broken.txt.gz"),
     ],
@@ -32,6 +32,13 @@ def test_a_source_that_cannot_be_used(tmp_path, embedpipe_cli, name: str, conten
     assert message in outcome.err
     assert "Traceback" not in outcome.err
     assert not (tmp_path / "b").exists()
+
+
+def test_a_corpus_of_one_word(tmp_path, embedpipe_cli) -> None:
+    path = write(tmp_path / "word.txt", b"word\n" * 300)
+    outcome = embedpipe_cli("run", path, "-o", tmp_path / "b", "--set", "text.documents=file")
+    assert outcome.exit_code == 1
+    assert "all the text is one word repeated; at least two distinct words are needed" in outcome.err
 
 
 def test_missing_source_and_unknown_names(tmp_path, embedpipe_cli) -> None:
