@@ -104,10 +104,10 @@ class ChunkFiles:
         ]
         with open(f"{self._stem}.types", "wb") as file:
             file.writelines(encoded)
-        np.save(f"{self._stem}.bytes.npy", np.cumsum([0, *map(len, encoded)]))
+        np.save(f"{self._stem}.bytes.npy", np.cumsum([0, *map(len, encoded)]), allow_pickle=False)
         for field in fields(Chunk):
             if field.name not in ("types", "n_cut"):
-                np.save(f"{self._stem}.{field.name}.npy", getattr(chunk, field.name))
+                np.save(f"{self._stem}.{field.name}.npy", getattr(chunk, field.name), allow_pickle=False)
 
     def array(self, name: str) -> NDArray[np.unsignedinteger]:
         """Return one of the arrays of `Chunk`."""
@@ -116,7 +116,7 @@ class ChunkFiles:
 
     def replace(self, name: str, content: NDArray[np.unsignedinteger]) -> None:
         """Write one of the arrays again."""
-        np.save(f"{self._stem}.{name}.npy", content)
+        np.save(f"{self._stem}.{name}.npy", content, allow_pickle=False)
 
     def types(self, first: int = 0, last: int = BUCKETS) -> list[str]:
         """Return the types in the buckets from `first` up to, not including, `last`."""
