@@ -24,7 +24,7 @@ __all__ = ["MAX_PROMPT_TOKENS", "Continuations", "Score", "TextGenerator"]
 MAX_PROMPT_TOKENS = 1_000
 """The model reads at most so many of the last tokens of a prompt."""
 
-_ROWS = 64
+_ROWS = 256
 _SCORE_WINDOW = 256
 
 
