@@ -51,7 +51,6 @@ class ResidualEncoder(nn.Module):
         self.output_dropout = nn.Dropout(dropout)
 
     known: Tensor
-    word_dropout = 0.0
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Return float32 of shape (batch, dim): unit rows, and zero rows where no token is known.
@@ -63,8 +62,6 @@ class ResidualEncoder(nn.Module):
         """
         mask = length_mask(lengths, ids.shape[1])
         embedded = self.embedding(ids)  # (batch, time, dim)
-        if self.training and self.word_dropout > 0.0:
-            embedded = embedded * (torch.rand(ids.shape, device=ids.device) >= self.word_dropout)[:, :, None]
         weights = self.log_weight(ids).exp()[:, :, 0] * self.known[ids] * mask  # (batch, time)
         average = F.normalize(torch.einsum("bt,btd->bd", weights, embedded), dim=1)
         # The rows of a bag have length 1, and an LSTM wants features of about unit variance.

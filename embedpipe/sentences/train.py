@@ -26,8 +26,7 @@ _STAGE = "sentences"
 _EVALUATIONS = 8
 _VALIDATION_PAIRS = 2_048
 _VALIDATION_SEED = 1
-_PROJECTION_SCALE = 0.1
-_TABLE_RATE = 1.0
+_PROJECTION_SCALE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +142,7 @@ def train_encoder(
             network,
             batches,
             loss,
-            optimizers=make_optimizers(
-                network,
-                config.learning_rate,
-                config.weight_decay,
-                sparse_learning_rate=_TABLE_RATE * config.learning_rate,
-            ),
+            optimizers=make_optimizers(network, config.learning_rate, config.weight_decay),
             steps=config.steps,
             warmup=config.warmup,
             clip=config.clip,

@@ -61,6 +61,11 @@ def topics(seed: int, n: int = 40) -> list[list[list[int]]]:
 CONFIG = SentencesConfig(hidden=8, steps=60, batch=16, learning_rate=1e-2, dropout=0.0, temperature=0.1)
 
 
+@pytest.fixture(autouse=True)
+def few_held_out_pairs(monkeypatch) -> None:
+    monkeypatch.setattr("embedpipe.sentences.train._VALIDATION_PAIRS", 256)
+
+
 def vectors_of(network: ResidualEncoder, sequences: list[list[int]]) -> torch.Tensor:
     batch = pad([np.array(s, dtype=np.uint32) for s in sequences], CPU)
     with torch.no_grad():
@@ -220,6 +225,8 @@ import sys, hashlib, torch
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_sentence_network import CONFIG, CPU, make_bag, TokenStore, train_encoder
+import embedpipe.sentences.train
+embedpipe.sentences.train._VALIDATION_PAIRS = 64
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 folder = Path({folder!r})
