@@ -58,12 +58,11 @@ def main() -> NoReturn:
     if debug:
         sys.argv.remove("--debug")
     try:
-        cli.main(standalone_mode=False)
+        # Outside its standalone mode click returns the code that a verb gave to `ctx.exit`, and None otherwise.
+        sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
         if debug:
             raise
@@ -77,7 +76,6 @@ def main() -> NoReturn:
             raise
         _complain(_describe(error))
         sys.exit(getattr(error, "exit_code", 1))
-    sys.exit(0)
 
 
 def _describe(error: Exception) -> str:

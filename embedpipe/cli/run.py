@@ -3,11 +3,16 @@
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from embedpipe.cli.output import say
 from embedpipe.cli.progress import progress
+
+if TYPE_CHECKING:
+    from embedpipe.config import PresetName
+    from embedpipe.runtime import DeviceName
 
 __all__ = ["command"]
 
@@ -41,13 +46,13 @@ __all__ = ["command"]
 def command(
     sources: tuple[str, ...],
     output: Path,
-    preset: str,
+    preset: "PresetName",
     config_file: Path | None,
     assignments: tuple[str, ...],
     stages: str,
     seed: int | None,
     reproducible: bool | None,
-    device: str,
+    device: "DeviceName",
     encoding: str | None,
     encoding_errors: str | None,
     download: bool,

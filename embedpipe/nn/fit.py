@@ -151,6 +151,10 @@ def fit(
     stopped = None
     with _accelerator(device, precision) as accelerator:
         prepared, *prepared_optimizers = accelerator.prepare(model, *optimizers)
+        # For mixed precision accelerate hangs a wrapped forward on the instance. The loop enters that precision by
+        # itself; what is evaluated, and what the caller gets back, computes in float32.
+        accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
+        model.__dict__.pop("forward", None)
         peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in prepared_optimizers]
         best = _Best(model, evaluate, keep_best, stage, metric, listener)
         best.measure(0)
@@ -186,9 +190,6 @@ def fit(
             if losses and stopped is None:
                 best.measure(len(losses))
         finally:
-            # For mixed precision accelerate hangs a wrapped forward on the instance; the caller gets its model back.
-            accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
-            model.__dict__.pop("forward", None)
             model.zero_grad(set_to_none=True)
             model.eval()
         best.restore()
