@@ -43,7 +43,7 @@ class TrainedGenerator:
     Parameters
     ----------
     model : on the device it was trained on, in evaluation mode.
-    perplexity : on the held-out sample, full softmax, ``<unk>`` counted as a token.
+    perplexity : on a sample of the test split, full softmax, ``<unk>`` counted as a token.
     unigram_perplexity, bigram_perplexity : of the counting baselines on the same sample.
     unknown_share : share of ``<unk>`` among the predicted tokens of the sample.
     n_scored : predicted tokens in the sample.
@@ -66,6 +66,7 @@ def train_language_model(
     vocabulary: Vocabulary,
     train: TokenStore,
     validation: TokenStore,
+    test: TokenStore,
     config: "GenerationConfig",
     *,
     seed: int,
@@ -74,13 +75,14 @@ def train_language_model(
 ) -> TrainedGenerator:
     """Train a next-word model on a store, beginning with word vectors.
 
-    The state with the lowest held-out perplexity is kept. Under one seed, number of threads and deterministic
-    algorithms the weights are the same to the bit. torch's global generator is left as it was found.
+    The state with the lowest perplexity on `validation` is kept; what is reported is measured on `test`. Under one
+    seed, number of threads and deterministic algorithms the weights are the same to the bit. torch's global generator
+    is left as it was found.
 
     Parameters
     ----------
     vectors : float32 of shape (len(vocabulary), dim); zero rows become small random ones.
-    train, validation : splits of one corpus; a validation split of one token falls back on the training split.
+    train, validation, test : splits of one corpus; one of fewer than three tokens falls back on the one before it.
 
     Raises
     ------
@@ -94,8 +96,9 @@ def train_language_model(
         )
     counts = stream_counts(vocabulary, train)
     sampled = uses_sampling(config, len(vocabulary))
-    held_tokens = validation.tokens if len(validation.tokens) >= 3 else tokens
-    watched, scored = (held_out(held_tokens, limit=limit) for limit in (_WATCHED_TOKENS, _SCORED_TOKENS))
+    held_tokens = [store.tokens for store in (train, validation, test) if len(store.tokens) >= 3]
+    watched = held_out(held_tokens[min(1, len(held_tokens) - 1)], limit=_WATCHED_TOKENS)
+    scored = held_out(held_tokens[-1], limit=_SCORED_TOKENS)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)

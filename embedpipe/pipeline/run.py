@@ -134,16 +134,16 @@ def _complete(
         return Bundle(existing)
     records = {}
     for stage in planned:
-        record = job.work.record(stage)
+        record, in_bundle = job.work.record(stage), kept.get(stage)
         if record is None or record.fingerprint != prints[stage]:
-            in_bundle = kept.get(stage)
+            record = None
             if stage != "text" and existing and in_bundle and in_bundle.fingerprint == prints[stage]:
                 job.work.restore(stage, existing.path, in_bundle)
                 record = in_bundle
-            else:
-                records[stage] = _make(job, stage, prints[stage])
-                continue
-        job.listener(StageSkipped(stage, record.summary))
+        if record is None:
+            record = _make(job, stage, prints[stage])
+        elif stage not in job.made:
+            job.listener(StageSkipped(stage, record.summary))
         records[stage] = record
     assemble(job, target, records, command or f"embedpipe.run({list(job.sources)!r}, {str(target)!r})")
     job.listener(Saved("bundle", str(target)))
@@ -161,6 +161,7 @@ def _make(job: Job, stage: str, fingerprint: str) -> StageRecord:
         seconds = time.perf_counter() - start
         record = StageRecord(fingerprint, outcome.summary, round(seconds, 3), outcome.result)
         job.work.finish(stage, partial, record)
+    job.made[stage] = record
     job.listener(StageFinished(stage, outcome.summary, seconds))
     return record
 

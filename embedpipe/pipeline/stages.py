@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from embedpipe.bundle.manifest import StageRecord
 from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.work import WorkFolder
@@ -34,6 +35,8 @@ class Job:
     device: DeviceName
     download: bool
     listener: Listener
+    made: dict[str, StageRecord] = field(default_factory=dict)
+    """The records of the stages that this run has made."""
 
     @cached_property
     def text(self) -> PreparedText:
@@ -98,6 +101,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
         job.parts.bag,
         job.text.train,
         job.text.validation,
+        job.text.test,
         job.config.sentences,
         seed=job.config.seed,
         device=resolve_device(job.device),
@@ -120,6 +124,7 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
         job.text.vocabulary,
         job.text.train,
         job.text.validation,
+        job.text.test,
         job.config.generation,
         seed=job.config.seed,
         device=resolve_device(job.device),

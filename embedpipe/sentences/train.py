@@ -36,8 +36,8 @@ class TrainedEncoder:
     Parameters
     ----------
     network : on the CPU, in evaluation mode.
-    before, after : loss in nats and accuracy on the fixed held-out pairs, for the start and for `network`; NaN where
-        the validation split has no neighbouring sentences.
+    before, after : loss in nats and accuracy on fixed pairs of the test split, for the start and for `network`; NaN
+        where it has no neighbouring sentences.
     candidates : how many sentences a neighbour is to be found among.
     best_step : the training step that `network` comes from.
     steps : the steps taken.
@@ -101,6 +101,7 @@ def train_encoder(
     bag: "Bag",
     train: TokenStore,
     validation: TokenStore,
+    test: TokenStore,
     config: "SentencesConfig",
     *,
     seed: int,
@@ -110,14 +111,15 @@ def train_encoder(
 ) -> TrainedEncoder:
     """Train the encoder so that a sentence finds its neighbour among those of a batch.
 
-    The loss on a fixed sample of held-out pairs is measured before, during and after training, and the state with
-    the lowest is returned, so that by this measure training never makes the encoder worse than the bag.
+    The loss on a fixed sample of pairs of the validation split is measured before, during and after training, and
+    the state with the lowest is returned, so that by this measure training never makes the encoder worse than the
+    bag. What is reported is measured on pairs of the test split.
 
     Parameters
     ----------
     bag : vectors and weights of the sentence space.
-    train, validation : stores of disjoint documents; without neighbouring sentences in `validation` the last state
-        is returned.
+    train, validation, test : stores of disjoint documents; without neighbouring sentences in `validation` the last
+        state is returned.
     config : widths, steps, batch, temperature and rates.
     seed : fixes the start, the pairs and the dropout.
     device : where to train; the network comes back on the CPU, in evaluation mode.
@@ -130,8 +132,8 @@ def train_encoder(
     network = untrained_encoder(bag, config, seed=seed).to(device)
     rng = np.random.default_rng(seed)
     batches = neighbour_batches(train, config.batch, config.steps, rng, config.max_tokens, device)
-    held_out = _held_out(validation, config, device)
-    start = _measure(network, held_out, config.temperature)
+    watched, reported = (_held_out(store, config, device) for store in (validation, test))
+    start = _measure(network, reported, config.temperature)
 
     def loss(model: nn.Module, batch: Padded) -> Tensor:
         return _contrast(model, batch, config.temperature)[0]
@@ -150,11 +152,11 @@ def train_encoder(
             precision=precision,
             stage=_STAGE,
             listener=listener,
-            evaluate=(lambda: _measure(network, held_out, config.temperature)[0]) if held_out else None,
+            evaluate=(lambda: _measure(network, watched, config.temperature)[0]) if watched else None,
             evaluate_every=max(config.steps // _EVALUATIONS, 1),
         )
-    end = _measure(network, held_out, config.temperature)
-    best_step = run.best_step if held_out else run.steps
+    end = _measure(network, reported, config.temperature)
+    best_step = run.best_step if watched else run.steps
     return TrainedEncoder(network.cpu(), start, end, config.batch, best_step, run.steps, run.stopped)
 
 

@@ -54,7 +54,10 @@ def corpus(tmp_path_factory):
 def train_small(corpus, *, seed: int = 1, events: list | None = None, **settings):
     config = GenerationConfig(**{**SMALL, "steps": 150, "learning_rate": 1e-2, **settings})
     listener = (lambda event: None) if events is None else events.append
-    return train_language_model(*corpus, config, seed=seed, device=CPU, listener=listener)
+    vectors, vocabulary, train, validation = corpus
+    return train_language_model(
+        vectors, vocabulary, train, validation, validation, config, seed=seed, device=CPU, listener=listener
+    )
 
 
 @pytest.mark.parametrize("softmax", ["full", "sampled"])
@@ -143,7 +146,7 @@ seed_everything(3, deterministic=True)
 config = GenerationConfig(hidden=24, batch=8, bptt=10, steps=25, softmax=sys.argv[2], samples=20)
 trained = train_language_model(
     np.load(folder / "vectors.npy"), Vocabulary.load(folder / "vocabulary.json"), TokenStore(folder / "train"),
-    TokenStore(folder / "validation"), config, seed=3, device=torch.device("cpu"),
+    TokenStore(folder / "validation"), TokenStore(folder / "validation"), config, seed=3, device=torch.device("cpu"),
 )
 state = trained.model.state_dict()
 print(hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest())

@@ -171,6 +171,7 @@ def test_training_finds_what_the_bag_cannot_know(tmp_path: Path) -> None:
         make_bag(),
         train,
         validation,
+        validation,
         CONFIG,
         seed=1,
         device=CPU,
@@ -191,7 +192,7 @@ def test_nothing_is_learnt_from_neighbours_that_have_nothing_in_common(tmp_path:
         return [[sentences[i] for i in order[k : k + 8]] for k in range(0, len(order), 8)]
 
     train, validation = make_store(tmp_path / "t", shuffled(1)), make_store(tmp_path / "v", shuffled(2))
-    trained = train_encoder(make_bag(), train, validation, CONFIG, seed=1, device=CPU)
+    trained = train_encoder(make_bag(), train, validation, validation, CONFIG, seed=1, device=CPU)
     assert trained.after[1] < trained.before[1] + 0.05
 
 
@@ -201,7 +202,7 @@ def test_training_never_ends_worse_than_its_start(tmp_path: Path) -> None:
     for topic in range(7):
         bag.vectors[4 + 8 * topic : 12 + 8 * topic] = np.eye(DIM)[topic]
     wild = CONFIG.model_copy(update={"learning_rate": 1.0, "steps": 8, "warmup": 0.0})
-    trained = train_encoder(bag, train, validation, wild, seed=1, device=CPU)
+    trained = train_encoder(bag, train, validation, validation, wild, seed=1, device=CPU)
     assert trained.best_step == 0, "the start knows all topics, and such steps destroy that"
     assert trained.after == trained.before
     for name, tensor in untrained_encoder(bag, wild, seed=1).state_dict().items():
@@ -210,14 +211,14 @@ def test_training_never_ends_worse_than_its_start(tmp_path: Path) -> None:
 
 def test_zero_steps_and_an_empty_validation_split(tmp_path: Path) -> None:
     train, none = make_store(tmp_path / "t", topics(1)), make_store(tmp_path / "v", [[[4, 5, 6]]])
-    still = train_encoder(make_bag(), train, none, CONFIG.model_copy(update={"steps": 0}), seed=1, device=CPU)
+    still = train_encoder(make_bag(), train, none, none, CONFIG.model_copy(update={"steps": 0}), seed=1, device=CPU)
     assert (still.steps, still.result) == (0, {"best_step": 0.0})
     short = CONFIG.model_copy(update={"steps": 3})
-    trained = train_encoder(make_bag(), train, none, short, seed=1, device=CPU)
+    trained = train_encoder(make_bag(), train, none, none, short, seed=1, device=CPU)
     assert trained.best_step == 3
     assert "no held-out" in trained.summary
     with pytest.raises(NotEnoughDataError):
-        train_encoder(make_bag(), none, train, short, seed=1, device=CPU)
+        train_encoder(make_bag(), none, train, train, short, seed=1, device=CPU)
 
 
 SCRIPT = """
@@ -231,7 +232,8 @@ torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 folder = Path({folder!r})
 config = CONFIG.model_copy(update=dict(steps=6, dropout=0.2))
-trained = train_encoder(make_bag(), TokenStore(folder / "t"), TokenStore(folder / "v"), config, seed=3, device=CPU)
+stores = [TokenStore(folder / name) for name in "tvv"]
+trained = train_encoder(make_bag(), *stores, config, seed=3, device=CPU)
 digest = hashlib.sha256()
 for name, tensor in sorted(trained.network.state_dict().items()):
     digest.update(name.encode() + tensor.numpy().tobytes())
