@@ -51,7 +51,7 @@ class Subject:
     encoder : the trained sentence encoder.
     sif : the SIF average of the whitened word vectors (Arora et al., 2017).
     plain : the plain average of the word vectors.
-    untrained : makes the sentence encoder as it is before training, its LSTM random.
+    random : makes an encoder of the same shape as `encoder` with a random LSTM over the same word vectors.
     codec : the tokenizer and the vocabulary; tf-idf and random vectors use the same tokens.
     seed : of what is random in the baselines.
     """
@@ -60,7 +60,7 @@ class Subject:
     encoder: Encoder | None = None
     sif: Encoder | None = None
     plain: Encoder | None = None
-    untrained: Callable[[], Encoder] | None = None
+    random: Callable[[], Encoder] | None = None
     codec: Codec | None = None
     seed: int = 0
 
@@ -68,8 +68,8 @@ class Subject:
         """Return the encoders by name: first the one that is probed, then its baselines."""
         found = {"encoder": self.encoder, "SIF average": self.sif, "plain average": self.plain}
         present = {name: encoder for name, encoder in found.items() if encoder is not None}
-        if self.encoder is not None and self.untrained is not None:
-            present["untrained encoder"] = self.untrained()
+        if self.encoder is not None and self.random is not None:
+            present["random encoder"] = self.random()
         if present and self.codec is not None and self.words is not None:
             n_tokens, dim = self.words.vectors.shape
             present["random vectors"] = random_average(self.codec, n_tokens, dim, self.seed)

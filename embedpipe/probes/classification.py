@@ -33,8 +33,8 @@ def classification_rows(task: Classification, subject: Subject, *, seed: int) ->
     """Return the accuracy of logistic regression on the frozen vectors of the texts.
 
     Folds are the task's own, or five stratified ones. Features are standardised on the training part. Baselines,
-    all on the same folds: majority, tf-idf + logistic regression, the SIF average, the plain average, the encoder
-    before training, and random vectors.
+    all on the same folds: majority, tf-idf + logistic regression, the SIF average, the plain average, a random
+    encoder, and random vectors.
     """
     encoders, labels = subject.encoders(), np.array(task.labels)
     folds = stratified_folds(labels, _FOLDS, seed) if task.folds is None else task.folds

@@ -14,6 +14,7 @@ from embedpipe.text.vocabulary import UNK
 
 __all__ = ["documents_task"]
 
+_MIN_DOCUMENTS = 2
 _MIN_TOKENS = 5
 _MIN_SENTENCES = 8
 _FOLDS = 5
@@ -37,7 +38,8 @@ def documents_task(
 
     Parameters
     ----------
-    stores : splits that no vector was trained on, in the order in which documents are taken from them.
+    stores : splits that no vector was trained on; one is turned to only where those before it hold fewer than two
+        usable documents.
     codec : turns ids into text again; words outside the vocabulary are dropped.
     max_documents : most documents (labels); drawn by `seed` among those with 8 usable sentences at least.
     sentences_per_document : most sentences of each. Usable is a sentence with 5 known tokens, the first time only.
@@ -53,6 +55,8 @@ def documents_task(
     folds: list[int] = []
     n_documents = 0
     for s, store in enumerate(stores):
+        if n_documents >= _MIN_DOCUMENTS:
+            break
         rng = np.random.default_rng([seed, s])
         for document in rng.permutation(store.n_documents).tolist():
             if n_documents == max_documents:
@@ -65,7 +69,7 @@ def documents_task(
             labels += [f"document {n_documents}"] * len(drawn)
             texts += [codec.decode(usable[i]) for i in drawn]
             folds += [i % _FOLDS for i in range(len(drawn))]
-    if n_documents < 2:
+    if n_documents < _MIN_DOCUMENTS:
         raise NotEnoughDataError(
             f"the held-out documents hold {n_documents} with {_MIN_SENTENCES} sentences of {_MIN_TOKENS} known "
             "words at least; the task 'documents' needs 2"

@@ -32,7 +32,7 @@ STAGE = "probes"
 
 
 class HeldOut(Protocol):
-    """The splits of a prepared text that nothing was trained on."""
+    """The splits of a prepared text that no weight was trained on; `validation` chose the states that are kept."""
 
     @property
     def test(self) -> "TokenStore": ...

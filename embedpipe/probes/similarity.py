@@ -18,7 +18,7 @@ NO_ENCODER = "the bundle has neither a sentence encoder nor word vectors"
 def sentence_similarity_rows(task: SentenceSimilarity, subject: Subject, *, bootstrap: int, seed: int) -> list[Row]:
     """Return the Spearman correlation of cosines with human scores, zero-shot: nothing is fitted to the scores.
 
-    Baselines: the SIF average, the plain average, the encoder before training, random vectors, and tf-idf cosines
+    Baselines: the SIF average, the plain average, a random encoder, random vectors, and tf-idf cosines
     (document frequencies from the task's own texts). A text without a known token has cosine 0 with every other.
     """
     n, texts = len(task.scores), [*task.texts_a, *task.texts_b]

@@ -43,29 +43,29 @@ def subject_of(bundle: BundleLike, seed: int) -> Subject:
     Parameters
     ----------
     bundle : an opened bundle, whole or with some of its parts.
-    seed : of the untrained encoder and the random vectors.
+    seed : of the random encoder and the random vectors.
     """
     if "words.safetensors" not in bundle.parts:
         return Subject(codec=bundle.codec, seed=seed)
     codec, words, bag = bundle.codec, bundle.words, bundle.bag
     trained = bundle.encoder if "encoder/model.safetensors" in bundle.parts else None
 
-    def untrained() -> Encoder:
+    def random() -> Encoder:
         from embedpipe.config import SentencesConfig
         from embedpipe.sentences.encoder import SentenceEncoder
-        from embedpipe.sentences.train import untrained_encoder
+        from embedpipe.sentences.train import random_encoder
 
         assert trained is not None
         shape = trained.network.shape
         config = SentencesConfig(hidden=shape.hidden, pooling=shape.pooling)
-        return SentenceEncoder(codec, untrained_encoder(bag, config, seed=seed))
+        return SentenceEncoder(codec, random_encoder(bag, config, seed=seed))
 
     return Subject(
         words=words,
         encoder=trained,
         sif=BagEncoder(codec, bag),
         plain=BagEncoder(codec, plain_average(words.vectors)),
-        untrained=untrained if trained is not None else None,
+        random=random if trained is not None else None,
         codec=codec,
         seed=seed,
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.words.bag import Bag
 
-__all__ = ["TrainedEncoder", "train_encoder", "untrained_encoder"]
+__all__ = ["TrainedEncoder", "random_encoder", "train_encoder", "untrained_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
@@ -38,7 +38,7 @@ class TrainedEncoder:
     network : on the CPU, in evaluation mode.
     before, after : loss in nats and accuracy on fixed pairs of the test split, for the start and for `network`; NaN
         where it has no neighbouring sentences.
-    candidates : how many sentences a neighbour is to be found among.
+    candidates : how many sentences a neighbour is to be found among; fewer where some of them are the same.
     best_step : the training step that `network` comes from.
     steps : the steps taken.
     stopped : why training ended before its plan, or None.
@@ -58,7 +58,7 @@ class TrainedEncoder:
         if math.isnan(self.after[0]):
             return f"{self.steps:,} steps; no held-out neighbouring sentences to measure on"
         return (
-            f"finds the next sentence among {self.candidates} in {self.after[1]:.1%} of cases "
+            f"finds the next sentence among up to {self.candidates} in {self.after[1]:.1%} of cases "
             f"(the bag it starts from: {self.before[1]:.1%}), best at step {self.best_step:,} of {self.steps:,}"
         )
 
@@ -95,6 +95,19 @@ def untrained_encoder(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Re
         network.projection.weight.mul_(_PROJECTION_SCALE)
         network.projection.bias.zero_()
     return network.eval()
+
+
+def random_encoder(bag: "Bag", config: "SentencesConfig", *, seed: int) -> ResidualEncoder:
+    """Return a network of the same shape in which nothing is learnt but the word vectors: the baseline of trained ones.
+
+    A random LSTM over the bag's vectors and a random projection, without the average under it (Wieting & Kiela, 2019,
+    "No Training Required").
+    """
+    network = untrained_encoder(bag, config, seed=seed)
+    with torch.no_grad():
+        network.log_weight.weight.fill_(-torch.inf)
+        network.projection.weight.div_(_PROJECTION_SCALE)
+    return network
 
 
 def train_encoder(

@@ -31,7 +31,7 @@ def test_json_is_a_list_of_rows_with_the_promised_keys(toy_bundle, own_tasks, em
         "tf-idf",
         "SIF average",
         "plain average",
-        "untrained encoder",
+        "random encoder",
         "random vectors",
     }
 

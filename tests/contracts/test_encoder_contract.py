@@ -13,18 +13,19 @@ SENTENCES = [
 ]
 
 
-@pytest.fixture(params=["encoder", "bag_encoder", "vectorizer", "untrained"])
+@pytest.fixture(params=["encoder", "bag_encoder", "vectorizer", "untrained", "random"])
 def encode(request, toy_bundle):
     if request.param == "vectorizer":
         from embedpipe.integrations.sklearn import SentenceVectorizer
 
         return SentenceVectorizer(str(toy_bundle.path)).fit([]).transform
-    if request.param == "untrained":
+    if request.param in ("untrained", "random"):
         from embedpipe.config import SentencesConfig
         from embedpipe.sentences.encoder import SentenceEncoder
-        from embedpipe.sentences.train import untrained_encoder
+        from embedpipe.sentences.train import random_encoder, untrained_encoder
 
-        return SentenceEncoder(toy_bundle.codec, untrained_encoder(toy_bundle.bag, SentencesConfig(), seed=1)).encode
+        make = {"untrained": untrained_encoder, "random": random_encoder}[request.param]
+        return SentenceEncoder(toy_bundle.codec, make(toy_bundle.bag, SentencesConfig(), seed=1)).encode
     return getattr(toy_bundle, request.param).encode
 
 

@@ -54,10 +54,10 @@ def test_texts_without_a_known_word_are_counted_not_nan(planted):
 
 def test_every_system_that_there_is_stands_in_the_table(planted, task):
     encoder = planted.subject().encoder
-    subject = planted.subject(sif=encoder, plain=encoder, untrained=lambda: encoder)
+    subject = planted.subject(sif=encoder, plain=encoder, random=lambda: encoder)
     rows = sentence_similarity_rows(task, subject, bootstrap=100, seed=1)
     beside = {row.baseline: row for row in rows}
-    assert list(beside) == ["SIF average", "plain average", "untrained encoder", "random vectors", "tf-idf"]
+    assert list(beside) == ["SIF average", "plain average", "random encoder", "random vectors", "tf-idf"]
     assert beside["SIF average"].baseline_value == rows[0].value
     assert beside["SIF average"].p_value == 1.0
     without = sentence_similarity_rows(task, planted.subject(encoder=None, sif=encoder), bootstrap=100, seed=1)
