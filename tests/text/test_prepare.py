@@ -123,6 +123,14 @@ def test_result_does_not_depend_on_workers_chunks_or_hash_seed(tmp_path: Path, m
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "three", "two"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_chunk_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    texts = made_documents(60)
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 6 * len(texts[0]))
+    report = prepare_texts(texts, TextConfig(min_count=1), tmp_path / "out", seed=3, workers=workers).report
+    assert (report["documents"], report["characters"]) == (60, sum(map(len, texts)))
+
+
 def test_counting_in_groups_equals_counting_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = made_documents(80)
     expected = Counter()
