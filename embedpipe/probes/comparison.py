@@ -19,6 +19,9 @@ from embedpipe.probes.statistics import (
 
 __all__ = ["accuracy_rows", "correlation_rows"]
 
+_MIN_PAIRS = 10
+"""Resamples of fewer pairs repeat each other, and their interval claims a certainty that is not there."""
+
 
 def correlation_rows(
     task: str,
@@ -43,6 +46,9 @@ def correlation_rows(
     )
     (name, value), *others = values.items()
     low, high = percentile_interval(replicates[name]) if math.isfinite(value) else (math.nan, math.nan)
+    if len(scores) < _MIN_PAIRS:
+        low = high = math.nan
+        note = f"{len(scores)} pairs, too few for an interval; " + note
     if not math.isfinite(value):
         note = "not defined: the scores or the similarities do not vary; " + note
     n = len(scores)

@@ -7,6 +7,8 @@ from typing import Any
 
 __all__ = ["PIVOT_COLUMNS", "Row", "headline", "pivot", "skipped"]
 
+_MIN_HEADLINE = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -78,8 +80,12 @@ def skipped(task: str, metric: str, reason: str) -> Row:
 
 
 def headline(rows: Sequence[Row]) -> dict[str, float]:
-    """Return the measured figures by ``"task metric"``, parts of tasks and skipped tasks left out."""
-    return {f"{row.task} {row.metric}": row.value for row in rows if math.isfinite(row.value) and "(" not in row.metric}
+    """Return the figures by ``"task metric"``, without parts of tasks and what rests on fewer than 30 questions."""
+    return {
+        f"{row.task} {row.metric}": row.value
+        for row in rows
+        if math.isfinite(row.value) and "(" not in row.metric and row.n >= _MIN_HEADLINE
+    }
 
 
 PIVOT_COLUMNS = ("task", "metric", "system", "value", "interval", "n", "coverage", "baselines", "note")

@@ -24,9 +24,9 @@ from embedpipe.words.table import WordVectors
 def tasks(planted):
     rng = np.random.default_rng(0)
     sea, war = ([planted.sentence(rng, topic) for _ in range(10)] for topic in ("sea", "war"))
-    pairs = [("sea0", f"sea{i}") for i in range(1, 5)] + [("sea0", f"war{i}") for i in range(4)]
+    pairs = [("sea0", f"sea{i}") for i in range(1, 5)] + [("sea0", f"war{i}") for i in range(6)]
     return [
-        WordSimilarity("words", pairs, np.array([5.0, 6, 7, 8, 1, 2, 3, 4])),
+        WordSimilarity("words", pairs, np.array([7.0, 8, 9, 10, 1, 2, 3, 4, 5, 6])),
         Analogies("analogies", {"s": [("sea0", "war0", "sea1", "war1")]}),
         SentenceSimilarity("sentences", sea + sea, sea + war, np.arange(20.0)[::-1].copy()),
         DocumentSimilarity("documents", sea + war, np.kron(np.eye(2), np.ones((10, 10)))),
@@ -52,7 +52,9 @@ def test_each_task_gives_rows_and_progress(planted):
     assert events[0] == StageStarted("probes", 6, "task")
     steps = [event.done for event in events if isinstance(event, Step)]
     assert steps == [0, 1, 2, 3, 4, 5, 6]
-    assert {event.name for event in events if isinstance(event, Evaluated)} == {f"{t} {m}" for t, m in found}
+    # The other tasks ask fewer than 30 questions.
+    told = {event.name for event in events if isinstance(event, Evaluated)}
+    assert told == {"documents pearson", "documents spearman"}
 
 
 def test_missing_parts_give_one_row_each_that_says_so(planted):

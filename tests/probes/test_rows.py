@@ -6,8 +6,8 @@ import math
 from embedpipe.probes.rows import Row, headline, pivot, skipped
 
 
-def row(task="t", metric="accuracy", value=0.5, baseline="majority", baseline_value=0.25, p_value=0.01, note=""):
-    return Row(task, metric, value, 0.4, 0.6, 10, 1.0, baseline, baseline_value, p_value, "encoder", note)
+def row(task="t", metric="accuracy", value=0.5, baseline="majority", baseline_value=0.25, p_value=0.01, note="", n=100):
+    return Row(task, metric, value, 0.4, 0.6, n, 1.0, baseline, baseline_value, p_value, "encoder", note)
 
 
 def test_json_has_the_promised_keys_and_null_for_what_is_not_defined():
@@ -26,8 +26,9 @@ def test_rows_come_back_from_json():
     assert (back.baseline, back.note) == (None, "skipped: x")
 
 
-def test_headline_leaves_out_parts_and_skipped_tasks():
+def test_headline_leaves_out_parts_skipped_tasks_and_what_rests_on_little():
     rows = [row(), row(baseline="tf-idf"), row(metric="accuracy (semantic)"), skipped("u", "spearman", "x")]
+    rows.append(row(task="few", value=1.0, n=29))
     assert headline(rows) == {"t accuracy": 0.5}
 
 
