@@ -105,14 +105,14 @@ class GenerationConfig(_Strict):
     batch: int = Field(default=32, ge=1)
     bptt: int = Field(default=48, ge=2)
     """Length of the window that gradients flow back through, in tokens."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=1e-2, gt=0)
     warmup: float = Field(default=0.05, ge=0, lt=1)
     softmax: Literal["auto", "full", "sampled"] = "auto"
     """auto: full up to 8,000 tokens in the vocabulary, above that sampled in training and full in evaluation."""
     samples: int = Field(default=4_096, ge=1)
-    input_p: float = Field(default=0.2, ge=0, lt=1)
-    hidden_p: float = Field(default=0.2, ge=0, lt=1)
-    embed_p: float = Field(default=0.05, ge=0, lt=1)
+    input_p: float = Field(default=0.1, ge=0, lt=1)
+    hidden_p: float = Field(default=0.1, ge=0, lt=1)
+    embed_p: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0)
 
@@ -154,19 +154,35 @@ class PipelineConfig(_Strict):
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "tiny": {
-        "words": {"dim": 100, "epochs": 20, "window": 5, "negatives": 8, "subsample": 1e-3},
+        "words": {
+            "dim": 100,
+            "epochs": 20,
+            "window": 10,
+            "negatives": 8,
+            "subsample": 1e-3,
+            "learning_rate": 0.05,
+        },
         "sentences": {"hidden": 128, "batch": 128, "steps": 200},
-        "generation": {"hidden": 160, "steps": 600, "batch": 32, "bptt": 32},
+        "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
     },
     "small": {
         "words": {"dim": 200, "epochs": 10},
         "sentences": {"hidden": 256, "batch": 256, "steps": 750},
-        "generation": {"hidden": 256, "steps": 1_500, "batch": 48, "bptt": 48},
+        "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32},
     },
     "base": {
         "words": {"dim": 300, "epochs": 10},
         "sentences": {"hidden": 512, "batch": 512, "steps": 3_000},
-        "generation": {"hidden": 512, "steps": 20_000, "batch": 64, "bptt": 70},
+        "generation": {
+            "hidden": 512,
+            "steps": 20_000,
+            "batch": 64,
+            "bptt": 70,
+            "learning_rate": 3e-3,
+            "input_p": 0.2,
+            "hidden_p": 0.2,
+            "embed_p": 0.05,
+        },
     },
 }
 
