@@ -44,7 +44,7 @@ def correlation_rows(
     (name, value), *others = values.items()
     low, high = percentile_interval(replicates[name]) if math.isfinite(value) else (math.nan, math.nan)
     if not math.isfinite(value):
-        note = "not defined: the scores or the similarities do not vary; " + note
+        note = "not defined: the scores or the similarities do not vary" + (f"; {note}" if note else "")
     n = len(scores)
     return [
         Row(task, kind, value, low, high, n, coverage, other, beside, p_value, name, note)

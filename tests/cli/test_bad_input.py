@@ -22,7 +22,7 @@ def write(path: Path, content: bytes) -> Path:
         ("nul.txt", b"fine\nbad\x00line\n", "nul.txt:2: "),
         ("binary.txt", bytes(range(256)) * 20, "binary"),
         ("copies.txt", b"word\n" * 300, "299 documents were copies"),
-        ("short.txt", b"too short .\n" * 3, "50 sentences"),
+        ("short.txt", b"too short .\n" * 3, "at least 50 sentences are needed for training, found 1 "),
         ("broken.txt.gz", b"\x1f\x8b\x08 not gzip at all", "broken.txt.gz"),
     ],
 )
