@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from embedpipe.errors import ConfigError
 
@@ -30,6 +30,17 @@ __all__ = [
 ]
 
 PresetName = Literal["auto", "tiny", "small", "base"]
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
 STAGES = ("text", "words", "sentences", "generation", "probes")
 
 
@@ -47,7 +58,7 @@ class TextConfig(_Strict):
     case: Literal["lower", "keep"] = "lower"
     tokenizer: Literal["auto", "regex", "jieba", "bpe"] = "auto"
     bpe_size: int = Field(default=16_000, ge=300)
-    min_count: int | Literal["auto"] = "auto"
+    min_count: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Times a token must be seen in the training split; auto is 2 below 200,000 tokens, 3 below 2 million, else 5."""
     max_size: int = Field(default=100_000, ge=10)
     """Most tokens in the vocabulary, the four specials not counted."""
@@ -59,6 +70,15 @@ class TextConfig(_Strict):
     validation_share: float = Field(default=0.05, gt=0, lt=0.5)
     test_share: float = Field(default=0.05, gt=0, lt=0.5)
 
+    @model_validator(mode="after")
+    def _half_is_left_for_training(self) -> Self:
+        if self.validation_share + self.test_share > 0.5:
+            raise ValueError(
+                f"validation_share {self.validation_share} and test_share {self.test_share} leave less than half of "
+                "the text for training; their sum is at most 0.5"
+            )
+        return self
+
 
 class WordsConfig(_Strict):
     """Word2Vec (Mikolov et al., 2013) with gensim, and what is done to the vectors after it."""
@@ -66,9 +86,9 @@ class WordsConfig(_Strict):
     architecture: Literal["skipgram", "cbow"] = "skipgram"
     objective: Literal["negative", "hierarchical"] = "negative"
     dim: int = Field(default=200, ge=2, le=4096)
-    window: int = Field(default=5, ge=1)
-    negatives: int = Field(default=5, ge=1)
-    epochs: int = Field(default=5, ge=1)
+    window: int = Field(default=5, ge=1, le=1_000)
+    negatives: int = Field(default=5, ge=1, le=1_000)
+    epochs: int = Field(default=5, ge=1, le=10_000)
     subsample: float = Field(default=1e-4, ge=0, lt=1)
     learning_rate: float = Field(default=0.025, gt=0)
     min_learning_rate: float = Field(default=1e-4, gt=0)
@@ -198,14 +218,17 @@ def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str,
     Raises
     ------
     ConfigError
-        If the file is not TOML or an assignment has no ``=``. Keys and values are checked by `PipelineConfig.of`.
+        If the file cannot be read or is not TOML, or an assignment has no ``=``. Keys and values are checked by
+        `PipelineConfig.of`.
     """
     settings: dict[str, Any] = {}
     if path is not None:
         try:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}; name a file of settings in TOML") from error
+        except ValueError as error:
+            raise ConfigError(f"{path}: is not TOML: {error}") from error
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key.strip():
@@ -250,16 +273,33 @@ def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _explain(error: ValidationError) -> str:
+    wrong: dict[str, tuple[list[str], object]] = {}
     lines = []
     for problem in error.errors():
-        path = [str(part) for part in problem["loc"]]
-        name = ".".join(path)
-        if problem["type"] == "extra_forbidden":
-            near = get_close_matches(name, _all_keys(), n=1)
-            lines.append(f"unknown setting '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        # What follows section and key in a location is the place in a list, or pydantic's name of an alternative.
+        name = ".".join(str(part) for part in problem["loc"][:2])
+        kind, message = problem["type"], problem["msg"]
+        if kind == "extra_forbidden":
+            lines.append(f"unknown setting '{name}'" + _hint(str(problem["loc"][-1]), name))
+        elif kind in ("model_type", "dict_type"):
+            lines.append(f"'{name}' is a section of settings; set one with {name}.KEY=VALUE, not {problem['input']!r}")
+        elif kind == "value_error":
+            lines.append(f"section '{name}': {message.removeprefix('Value error, ')}")
         else:
-            lines.append(f"setting '{name}': {problem['msg']}, not {problem['input']!r}")
+            expected, _ = wrong.setdefault(name, ([], problem["input"]))
+            expected.append(_EXPECTED.get(kind) or message.removeprefix("Input should be "))
+    lines += [
+        f"setting '{name}': should be {' or '.join(all_)}, not {value!r}" for name, (all_, value) in wrong.items()
+    ]
     return "\n".join(lines)
+
+
+def _hint(key: str, name: str) -> str:
+    section, dot, rest = key.partition(".")
+    if dot:
+        return f"; settings are nested by section: {{{section!r}: {{{rest!r}: ...}}}}"
+    near = get_close_matches(name, _all_keys(), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _all_keys() -> list[str]:

@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -126,8 +126,10 @@ def resolve_device(device: DeviceName) -> "torch.device":
     Raises
     ------
     ConfigError
-        If ``cuda`` is asked for and torch sees no CUDA device.
+        If the name is another, or ``cuda`` is asked for and torch sees no CUDA device.
     """
+    if device not in get_args(DeviceName):
+        raise ConfigError(f"unknown device '{device}': use {', '.join(get_args(DeviceName))}")
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():

@@ -1,6 +1,7 @@
 """Shared by all tests: one small bundle made from the toy corpus, and the command line called in this process."""
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,10 @@ def embedpipe_cli(capfd, monkeypatch) -> Callable[..., Outcome]:
     def call(*args: object) -> Outcome:
         monkeypatch.setattr("sys.argv", ["embedpipe", *map(str, args)])
         capfd.readouterr()
+        handler = signal.getsignal(signal.SIGINT)
         with pytest.raises(SystemExit) as stop:
             main()
+        signal.signal(signal.SIGINT, handler)
         captured = capfd.readouterr()
         return Outcome(int(stop.value.code or 0), captured.out, captured.err)
 

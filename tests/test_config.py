@@ -39,7 +39,14 @@ def test_assignments_lie_over_the_file_which_lies_over_the_preset(tmp_path: Path
     [
         ("words.epoch=3", "unknown setting 'words.epoch'; did you mean 'words.epochs'?"),
         ("wrods.dim=3", "unknown setting 'wrods'"),
-        ("words.dim=many", "setting 'words.dim'"),
+        ("words.dim=many", "setting 'words.dim': should be a whole number, not 'many'"),
+        ("words.dim=1", "setting 'words.dim': should be greater than or equal to 2, not 1"),
+        ("words.window=1000000000000", "setting 'words.window': should be less than or equal to 1000, not 10000"),
+        ("words=3", "'words' is a section of settings; set one with words.KEY=VALUE, not 3"),
+        ("text.min_count=0", "setting 'text.min_count': should be greater than or equal to 1 or 'auto', not 0"),
+        ("text.min_count=-3", "setting 'text.min_count': should be greater than or equal to 1 or 'auto', not -3"),
+        ("text.test_share=0.46", "section 'text': validation_share 0.05 and test_share 0.46 leave less than half"),
+        ("probes.tasks=lee", "setting 'probes.tasks': should be a list, not 'lee'"),
         ("words.dim", "--set takes section.key=value"),
         ("sentences.dropout=1.5", "setting 'sentences.dropout'"),
     ],
@@ -54,8 +61,15 @@ def test_a_wrong_setting_is_named(assignment: str, message: str) -> None:
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("[words\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"bad\.toml: cannot be read as TOML"):
+    with pytest.raises(ConfigError, match=r"bad\.toml: is not TOML: "):
         load_config(path)
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file or directory; name a file"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_a_dotted_key_in_python_is_told_to_nest() -> None:
+    with pytest.raises(ConfigError, match=r"unknown setting 'words.epochs'; .*: \{'words': \{'epochs': \.\.\.\}\}$"):
+        PipelineConfig.of("tiny", {"words.epochs": 1})
 
 
 def test_auto_grows_with_the_corpus() -> None:

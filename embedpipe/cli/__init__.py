@@ -1,5 +1,7 @@
 """The command line: one file per verb, which parses, calls one library function and renders."""
 
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -57,30 +59,70 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
+    code = _flushed(_outcome(debug))
+    # An interrupt can change nothing any more; while the interpreter ends it would only print a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
+
+
+def _outcome(debug: bool) -> int:
+    """Run a verb and return its exit code."""
+    stdout = sys.stdout
     try:
         # Outside its standalone mode click returns the code that a verb gave to `ctx.exit`, and None otherwise.
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        return cli.main(standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         if debug:
             raise
-        _complain("interrupted; the same command goes on from what is finished")
-        sys.exit(130)
+        goes_on = "; the same command goes on from what is finished" if sys.argv[1:2] == ["run"] else ""
+        _complain(f"interrupted{goes_on}")
+        return 130
+    except SystemExit:
+        # click wraps stdout and exits with 1 when its reader has closed the pipe.
+        if sys.stdout is stdout:
+            raise
+        _drop_output()
+        return 0
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        _drop_output()
+        return 0
     except (EmbedpipeError, OSError, MemoryError) as error:
         if debug:
             raise
         _complain(_describe(error))
-        sys.exit(getattr(error, "exit_code", 1))
+        return getattr(error, "exit_code", 1)
+
+
+def _flushed(code: int) -> int:
+    """Write what stdout still holds, and return `code`, or 1 where it cannot be written."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        if not code:
+            _complain(f"standard output: cannot be written: {error.strerror or error}")
+        _drop_output()
+        return code or 1
+    return code
+
+
+def _drop_output() -> None:
+    """Let what is still held for stdout and stderr go nowhere, so that the interpreter can end in peace."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
 
 
 def _describe(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out of memory: use a smaller preset, a smaller text.max_size or fewer dimensions"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a read or write failed'}: {error.strerror}"
     return str(error) or type(error).__name__
 
 

@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,11 +14,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.cli.options import bundle_argument
+from embedpipe.cli.options import bundle_argument, named_path
 from embedpipe.cli.output import render, say
 from embedpipe.errors import InputError
 from embedpipe.loading import load
 from embedpipe.sentences.files import FileFormat, format_of, json_line, open_writer
+from embedpipe.text.read_bytes import open_bytes, stdin_bytes
 
 __all__ = ["command"]
 
@@ -27,8 +29,8 @@ _BINARY = ("npy", "parquet", "safetensors")
 
 @click.command("encode")
 @bundle_argument
-@click.argument("file", default="-", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; - or nothing is stdout.")
+@click.argument("file", default="-", type=named_path)
+@click.option("-o", "--output", type=named_path, help="Where to write; - or nothing is stdout.")
 @click.option(
     "--with",
     "with_",
@@ -44,7 +46,7 @@ _BINARY = ("npy", "parquet", "safetensors")
     help="Default: by the ending of the output; jsonl on stdout.",
 )
 def command(bundle: Path, file: Path, output: Path | None, with_: str, format_: str | None) -> None:
-    """Encode FILE (or - for stdin), one text a line, as one vector a line.
+    """Encode FILE (or - for stdin; it may be compressed), one text a line, as one vector a line.
 
     A line without a known word gives a zero vector; how many did is said at the end.
 
@@ -63,18 +65,17 @@ def command(bundle: Path, file: Path, output: Path | None, with_: str, format_: 
     opened = load(bundle)
     encoder = opened.bag_encoder if with_ == "words" else opened.encoder
     counts = _Counts()
-    with _open(file) as source:
-        chunks = _encoded(source, str(file), encoder.encode, counts)
-        if output is not None and not to_stdout:
-            _to_file(chunks, output, cast("FileFormat", format_), encoder.dim)
-        elif format_ in _BINARY:
-            with tempfile.TemporaryDirectory() as folder:
-                whole = Path(folder) / "vectors"
-                _to_file(chunks, whole, cast("FileFormat", format_), encoder.dim)
-                with open(whole, "rb") as written:
-                    shutil.copyfileobj(written, sys.stdout.buffer)
-        else:
-            _to_terminal(chunks, format_ or "jsonl")
+    chunks = _encoded(_lines(file), encoder.encode, counts)
+    if output is not None and not to_stdout:
+        _to_file(chunks, output, cast("FileFormat", format_), encoder.dim)
+    elif format_ in _BINARY:
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "vectors"
+            _to_file(chunks, whole, cast("FileFormat", format_), encoder.dim)
+            with open(whole, "rb") as written:
+                shutil.copyfileobj(written, sys.stdout.buffer)
+    else:
+        _to_terminal(chunks, format_ or "jsonl")
     say(counts.summary())
 
 
@@ -90,22 +91,26 @@ class _Counts:
         return f"{self.lines:,} lines encoded, {zero:,} zero vectors{why}"
 
 
-def _open(file: Path) -> BinaryIO:
+@contextmanager
+def _open(file: Path) -> Iterator[BinaryIO]:
     if str(file) == "-":
-        # A copy of the descriptor, so that closing it leaves the process its stdin.
-        return open(sys.stdin.fileno(), "rb", closefd=False)
-    if not file.is_file():
+        yield stdin_bytes()
+        return
+    if file.is_dir():
+        raise InputError("is a folder; name one text file with one text a line", file)
+    if not file.exists():
         raise InputError("no such file; name a text file with one text a line, or - for stdin", file)
-    return open(file, "rb")
+    if not file.is_file():
+        raise InputError("is not a regular file; pipe it in and name the file -", file)
+    with open_bytes(file) as source:
+        yield source
 
 
 def _encoded(
-    source: BinaryIO,
-    name: str,
+    lines: Iterator[str],
     encode: Callable[[Sequence[str]], NDArray[np.float32]],
     counts: _Counts,
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    lines = _lines(source, name)
     while texts := list(islice(lines, _LINES_AT_ONCE)):
         vectors = encode(texts)
         zero = ~vectors.any(axis=1)
@@ -116,15 +121,17 @@ def _encoded(
         yield texts, vectors
 
 
-def _lines(source: BinaryIO, name: str) -> Iterator[str]:
-    for number, line in enumerate(source, start=1):
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            message = f"not UTF-8 at byte {error.start + 1} of the line; convert the file to UTF-8 first"
-            raise InputError(message, name, number) from error
+def _lines(file: Path) -> Iterator[str]:
+    with _open(file) as source:
+        for number, line in enumerate(source, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                message = f"not UTF-8 at byte {error.start + 1} of the line; convert the file to UTF-8 first"
+                raise InputError(message, file, number) from error
+            yield text.rstrip("\r\n")
 
 
 def _to_file(

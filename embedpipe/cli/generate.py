@@ -1,7 +1,6 @@
 """``embedpipe generate``: continue a prompt, or write from nothing."""
 
 import secrets
-import sys
 from pathlib import Path
 
 import click
@@ -66,12 +65,13 @@ def command(
     """
     from embedpipe.errors import InputError
     from embedpipe.loading import load
+    from embedpipe.text.read_bytes import stdin_bytes
 
     if prompt == "-":
         try:
-            prompt = sys.stdin.buffer.read().decode("utf-8").strip()
+            prompt = stdin_bytes().read().decode("utf-8").strip()
         except UnicodeDecodeError as error:
-            raise InputError(f"not UTF-8 at byte {error.start:,}; convert the prompt first", "<stdin>") from error
+            raise InputError(f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first", "<stdin>") from error
     seed = secrets.randbits(32) if seed is None else seed
     generator = load(bundle).generator
 

@@ -71,19 +71,26 @@ def result_line(event: StageFinished | StageSkipped | Stopped | Saved) -> str:
 
 
 class _Clock:
-    """Units done by the current stage, their rate and the time left."""
+    """Units done by the current stage, their rate and the time left, measured from its first step.
+
+    What comes before that step (imports, a first evaluation) does not come again.
+    """
 
     def __init__(self, event: StageStarted) -> None:
-        self.total, self.unit, self.start = event.total, event.unit, time.monotonic()
+        self.total, self.unit = event.total, event.unit
+        self._first: tuple[int, float] | None = None
 
-    def rate(self, done: int) -> str:
-        seconds = time.monotonic() - self.start
-        return f"{done / seconds:,.1f}/s" if done and seconds > 0 else ""
+    def step(self, done: int) -> None:
+        now = time.monotonic()
+        self._first = self._first or (done, now)
+        self.done, self.seconds = done - self._first[0], now - self._first[1]
+        self.to_do = max(0, self.total - done) if self.total else 0
 
-    def left(self, done: int) -> str:
-        if not done or not self.total:
-            return ""
-        return f"{duration((time.monotonic() - self.start) * (self.total - done) / done)} left"
+    def rate(self) -> str:
+        return f"{self.done / self.seconds:,.1f}/s" if self.done and self.seconds > 0 else ""
+
+    def left(self) -> str:
+        return f"{duration(self.seconds * self.to_do / self.done)} left" if self.done and self.total else ""
 
 
 class _Lines:
@@ -98,10 +105,13 @@ class _Lines:
             case StageStarted(stage):
                 self._clock, self._last = _Clock(event), time.monotonic()
                 self._write(f"{stage} ...")
-            case Step(stage, done, note) if self._clock and time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+            case Step(stage, done, note) if self._clock:
+                self._clock.step(done)
+                if time.monotonic() - self._last < _SECONDS_BETWEEN_LINES:
+                    return
                 self._last = time.monotonic()
                 of = f"{done:,}/{self._clock.total:,}" if self._clock.total else f"{done:,}"
-                facts = [f"{of} {self._clock.unit}", self._clock.rate(done), self._clock.left(done), note]
+                facts = [f"{of} {self._clock.unit}", self._clock.rate(), self._clock.left(), note]
                 self._write(f"{stage} {', '.join(fact for fact in facts if fact)}")
             case StageFinished() | StageSkipped() | Stopped() | Saved():
                 self._write(result_line(event))
@@ -127,7 +137,8 @@ class _Bars:
                 self._clock = _Clock(event)
                 self._task = self._bars.add_task(stage, total=total, unit=unit, rate="", note="")
             case Step(_, done, note) if self._task is not None and self._clock:
-                self._bars.update(self._task, completed=done, note=note, rate=self._clock.rate(done))
+                self._clock.step(done)
+                self._bars.update(self._task, completed=done, note=note, rate=self._clock.rate())
             case Evaluated(_, name, value) if self._task is not None:
                 self._bars.update(self._task, note=f"{name} {value:.4g}")
             case StageFinished() | StageSkipped() | Stopped() | Saved():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from embedpipe.cli.options import named_path
 from embedpipe.cli.output import say
 from embedpipe.cli.progress import progress
 
@@ -19,9 +20,7 @@ __all__ = ["command"]
 
 @click.command("run")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option(
-    "-o", "--output", metavar="BUNDLE", required=True, type=click.Path(path_type=Path), help="Folder to write."
-)
+@click.option("-o", "--output", metavar="BUNDLE", required=True, type=named_path, help="Folder to write.")
 @click.option(
     "--preset",
     type=click.Choice(["auto", "tiny", "small", "base"]),
@@ -29,7 +28,7 @@ __all__ = ["command"]
     show_default=True,
     help="Size of the models; auto chooses by the size of the corpus.",
 )
-@click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path), help="Settings as TOML.")
+@click.option("--config", "config_file", metavar="FILE", type=named_path, help="Settings as TOML.")
 @click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
 @click.option("--stages", metavar="LIST", default="text,words,sentences,generation,probes", show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice. [default: 1]")

@@ -24,7 +24,11 @@ def command(ctx: click.Context, bundle: Path, format_: str) -> None:
     from embedpipe.bundle.folder import verify_bundle
 
     checks = verify_bundle(bundle)
-    render([{**asdict(check), "problem": check.problem or "ok"} for check in checks], format_)
+    rows = [
+        {"status": "bad" if check.problem else "ok", **asdict(check), "problem": check.problem or None}
+        for check in checks
+    ]
+    render(rows, format_)
     n_bad = sum(bool(check.problem) for check in checks)
     if n_bad:
         say(f"{bundle}: {n_bad} of {len(checks)} files are not as the manifest says")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from embedpipe.loading import Bundle, load
+from embedpipe.text.codec import check_texts
 
 if TYPE_CHECKING:
     from embedpipe.sentences.encoder import SentenceEncoder
@@ -107,11 +108,9 @@ def _open(path: str) -> Bundle:
 
 def _texts(X: object) -> list[str]:  # noqa: N803
     if isinstance(X, str | bytes):
-        raise TypeError("expected a sequence of texts, not one text: wrap it in a list")
+        check_texts(X)
     if not isinstance(X, Iterable) or getattr(X, "ndim", 1) != 1:
         raise ValueError(f"expected a flat sequence of texts, not {type(X).__name__}{getattr(X, 'shape', '')}")
     texts = list(X)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"expected texts, but item {i} is {type(text).__name__}: {text!r:.60}")
+    check_texts(texts)
     return texts

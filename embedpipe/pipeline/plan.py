@@ -31,6 +31,8 @@ def close_stages(stages: Sequence[str]) -> tuple[str, ...]:
     >>> close_stages(["generation"])
     ('text', 'words', 'generation')
     """
+    if isinstance(stages, str):
+        raise TypeError("stages is a list of stages: wrap the string in a list")
     unknown = [stage for stage in stages if stage not in STAGES]
     if unknown or not stages:
         raise ConfigError(f"unknown stage '{', '.join(unknown)}': --stages takes a list of {', '.join(STAGES)}")

@@ -61,7 +61,12 @@ class WorkFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for one run; a second run on the same output is an `OutputError`."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: no folder can be made here ({error.strerror}); choose another -o"
+            ) from error
         with open(self.path / "lock", "a+", encoding="utf-8") as lock:
             if not _lock(lock.fileno()):
                 lock.seek(0)

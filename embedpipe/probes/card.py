@@ -76,12 +76,13 @@ def _list(facts: Mapping[str, Any]) -> str:
     lines = []
     for key, value in facts.items():
         if isinstance(value, Mapping):
-            value = ", ".join(f"{name} {figure(count)}" for name, count in value.items())
+            value = ", ".join(f"{str(name).replace('_', ' ')} {figure(count)}" for name, count in value.items())
         elif isinstance(value, list | tuple):
             value = ", ".join(figure(item) for item in value)
         elif isinstance(value, float) and not math.isfinite(value):
             continue
-        lines.append(f"* {_inline(str(key).replace('_', ' '))}: {_inline(figure(value))}\n")
+        if shown := figure(value):
+            lines.append(f"* {_inline(str(key).replace('_', ' '))}: {_inline(shown)}\n")
     return "".join(lines)
 
 

@@ -50,7 +50,7 @@ def correlation_rows(
         low = high = math.nan
         note = f"{len(scores)} pairs, too few for an interval; " + note
     if not math.isfinite(value):
-        note = "not defined: the scores or the similarities do not vary; " + note
+        note = "not defined: the scores or the similarities do not vary" + (f"; {note}" if note else "")
     n = len(scores)
     return [
         Row(task, kind, value, low, high, n, coverage, other, beside, p_value, name, note)

@@ -35,7 +35,8 @@ def word_similarity_rows(task: WordSimilarity, words: Words, *, bootstrap: int, 
         "spelling": np.array([spelling_similarity(a.lower(), b.lower()) for a, b in kept]),
         "random vectors": _cosines(noise, pairs),
     }
-    note = f"{len(ids) - n} of {len(ids)} pairs hold an unknown word and are left out"
+    left_out = len(ids) - n
+    note = f"left out for an unknown word: {left_out} of {len(ids)} pairs" if left_out else ""
     return correlation_rows(
         task.name, systems, scores, coverage=n / len(ids), note=note, bootstrap=bootstrap, seed=seed
     )
@@ -70,16 +71,16 @@ def analogy_rows(task: Analogies, words: Words, *, restrict: int, seed: int) -> 
         if not inside.any():
             rows.append(skipped(task.name, metric, "none of its questions is in the vocabulary"))
             continue
-        note = (
-            f"3CosAdd over the {n_words:,} most frequent words; {int((part & covered).sum()):,} of "
-            f"{int(part.sum()):,} questions seen, the others left out (counted as wrong: "
-            f"{correct['3CosAdd'][inside].sum() / part.sum():.3f})"
-        )
+        n, n_seen = int(part.sum()), int(inside.sum())
+        note = f"3CosAdd over the {n_words:,} most frequent words"
+        if n_seen < n:
+            as_wrong = correct["3CosAdd"][inside].sum() / n
+            note += f"; {n_seen:,} of {n:,} questions seen, the others left out (counted as wrong: {as_wrong:.3f})"
         rows += accuracy_rows(
             task.name,
             {name: right[inside] for name, right in correct.items()},
             metric=metric,
-            coverage=float((part & covered).sum() / part.sum()),
+            coverage=n_seen / n,
             system="words",
             note=note,
         )

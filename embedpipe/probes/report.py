@@ -104,7 +104,7 @@ def _facts(facts: Mapping[str, Any]) -> str:
     lines = []
     for key, value in facts.items():
         if isinstance(value, Mapping):
-            shown = ", ".join(f"{name} {figure(count)}" for name, count in value.items())
+            shown = ", ".join(f"{str(name).replace('_', ' ')} {figure(count)}" for name, count in value.items())
         elif isinstance(value, list | tuple):
             shown = ", ".join(figure(item) for item in value)
         else:

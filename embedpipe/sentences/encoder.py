@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from embedpipe.nn.batches import batches_by_tokens, pad
 from embedpipe.sentences.network import ResidualEncoder
+from embedpipe.text.codec import check_texts
 
 if TYPE_CHECKING:
     from embedpipe.text.codec import TextCodec
@@ -78,14 +79,14 @@ class SentenceEncoder:
         Raises
         ------
         TypeError
-            If `texts` is a bare string.
+            If `texts` is a bare string, or holds anything but strings.
         """
-        vectors = np.zeros((0 if isinstance(texts, str) else len(texts), self.dim), dtype=np.float32)
-        # The codec refuses a bare string; slices keep the ids of a large request out of memory.
-        for start in range(0, max(len(texts), 1), _TEXTS_AT_ONCE):
+        check_texts(texts)
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        # Slices keep the ids of a large request out of memory.
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
             stop = start + _TEXTS_AT_ONCE
-            ids = self.codec.encode_many(texts if isinstance(texts, str) else texts[start:stop])
-            vectors[start:stop] = self.encode_ids(ids)
+            vectors[start:stop] = self.encode_ids(self.codec.encode_many(texts[start:stop]))
         return vectors
 
     def encode_ids(self, sequences: Sequence[NDArray[np.uint32]]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,7 +64,7 @@ def temporary_sibling(path: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the folder of `path` does not exist or `path` is a folder.
+        If the folder of `path` does not exist, `path` is a folder, or the system refuses to write (a full disk).
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise OutputError(f"{path}: cannot be written: it is a folder, or its folder does not exist")
@@ -73,6 +74,8 @@ def temporary_sibling(path: Path) -> Iterator[Path]:
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -160,9 +163,17 @@ class _Parquet:
 class _Safetensors:
     def __init__(self, file: BinaryIO, dim: int) -> None:
         self.path, self.chunks = Path(file.name), [np.empty((0, dim), dtype=np.float32)]
+        self.mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
 
     def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:  # noqa: ARG002
         self.chunks.append(vectors)
 
     def close(self) -> None:
-        save_tensors(self.path, {"vectors": np.concatenate(self.chunks)})
+        from safetensors import SafetensorError
+
+        try:
+            save_tensors(self.path, {"vectors": np.concatenate(self.chunks)})
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+        # The library puts a file of its own in this place, which nobody but its owner may read.
+        self.path.chmod(self.mode)

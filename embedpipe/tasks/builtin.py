@@ -36,7 +36,7 @@ def find_task(name: str) -> Task:
     """
     if name in BUILTIN_TASKS:
         return BUILTIN_TASKS[name]()
-    if Path(name).exists():
+    if name and Path(name).exists():
         return read_task(name)
     if name == DOCUMENTS:
         raise InputError("the task 'documents' is drawn from a prepared corpus: say where that is")

@@ -71,8 +71,10 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except FileNotFoundError as error:
         raise InputError("no such file", path) from error
+    except IsADirectoryError as error:
+        raise InputError("is a folder; a task is one file", path) from error
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot be read: {error}", path) from error
+        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
     lines = []
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if b"\0" in raw:
@@ -179,6 +181,6 @@ def _unknown_header(header: str) -> str:
     if plain in known:
         return f"the columns of the header '{header}' must be separated by tabs"
     near = get_close_matches(plain.lower(), known, n=1, cutoff=0.7)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = f"; did you mean '{near[0]}'?" if near else "."
     shown = plain if len(plain) <= 60 else plain[:57] + "..."
     return f"unknown header '{shown}'{hint} Known headers, tab-separated: {_known()}"

@@ -11,7 +11,21 @@ from embedpipe.errors import BundleError
 from embedpipe.text.tokenizer import Tokenizer, load_tokenizer
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 
-__all__ = ["TextCodec"]
+__all__ = ["TextCodec", "check_texts"]
+
+
+def check_texts(texts: Sequence[object]) -> None:
+    """Raise `TypeError` unless `texts` is a sequence of strings.
+
+    >>> check_texts(["a", None])
+    Traceback (most recent call last):
+    TypeError: expected texts, but item 1 is NoneType: None
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError("expected a sequence of texts, not one text: wrap it in a list")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"expected texts, but item {i} is {type(text).__name__}: {text!r:.60}")
 
 
 class TextCodec:
@@ -67,10 +81,9 @@ class TextCodec:
         Raises
         ------
         TypeError
-            If `texts` is one string: wrap it in a list.
+            If `texts` is one string, or holds anything but strings.
         """
-        if isinstance(texts, str):
-            raise TypeError("expected a sequence of texts, not one str: wrap it in a list")
+        check_texts(texts)
         return [self.encode(text) for text in texts]
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:

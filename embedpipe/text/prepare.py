@@ -209,7 +209,7 @@ def _write(
     if sentences[0] < MIN_SENTENCES:
         copies = plan.report["exact_duplicates"] + plan.report["near_duplicates"]
         raise NotEnoughDataError(
-            f"at least {MIN_SENTENCES} sentences are needed for training, {sentences[0]} were found "
+            f"at least {MIN_SENTENCES} sentences are needed for training, found {sentences[0]} "
             f"({sum(sentences)} in all, some are kept for validation and testing; {copies} documents were copies of "
             "others): give more text"
         )

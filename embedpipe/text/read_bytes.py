@@ -18,12 +18,13 @@ from weakref import WeakKeyDictionary
 from embedpipe.errors import ConfigError, InputError, MissingExtraError
 from embedpipe.text.read_types import ReadOptions
 
-__all__ = ["COMPRESSIONS", "open_bytes", "spool_stdin", "text_blocks", "text_lines"]
+__all__ = ["COMPRESSIONS", "open_bytes", "spool_stdin", "stdin_bytes", "text_blocks", "text_lines"]
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
 _NOT_CONTROL = bytes({*range(32, 256)} | set(b"\t\n\v\f\r\b\x1b"))
 _CONTROL_SHARE = 0.1
+_CONTROL_SHARE_BESIDE_NULS = 0.01
 _BLOCK = 1 << 20
 # A zstd block of 4 bytes can stand for 128 KB: small steps keep what one step gives within bounds.
 _ZSTD_STEP = 1 << 14
@@ -107,6 +108,19 @@ def text_lines(path: Path, options: ReadOptions) -> Iterator[str]:
         yield "".join(pending)
 
 
+def stdin_bytes() -> BinaryIO:
+    """Return standard input as bytes.
+
+    Raises
+    ------
+    InputError
+        If the process was started with its standard input closed.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input is closed; pipe the text in, or name a file", "-")
+    return sys.stdin.buffer
+
+
 def spool_stdin(folder: Path | None) -> Path:
     """Return a file that holds all of standard input, which is read once: later calls return the first file.
 
@@ -117,8 +131,9 @@ def spool_stdin(folder: Path | None) -> Path:
     Raises
     ------
     InputError
-        If standard input was read before and its file has been removed since.
+        If standard input is closed, or if it was read before and its file has been removed since.
     """
+    stdin = stdin_bytes()
     if sys.stdin in _SPOOLED:
         if not _SPOOLED[sys.stdin].is_file():
             raise InputError("standard input was read already and cannot be read again; write it to a file first", "-")
@@ -128,7 +143,7 @@ def spool_stdin(folder: Path | None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "stdin.partial"
     with open(partial, "wb") as file:
-        while block := sys.stdin.buffer.read(_BLOCK):
+        while block := stdin.read(_BLOCK):
             file.write(block)
     _SPOOLED[sys.stdin] = partial.replace(folder / "stdin")
     return _SPOOLED[sys.stdin]
@@ -225,19 +240,20 @@ def _refuse_binary(block: bytes, path: Path, options: ReadOptions) -> None:
         return
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise InputError("looks like UTF-16 text; read it with --encoding utf-16", path)
-    at = block.find(b"\0")
     controls = len(block.translate(None, _NOT_CONTROL))
-    if at < 0 and controls <= _CONTROL_SHARE * len(block):
+    nuls = block.count(b"\0")
+    # A NUL that has strayed into text has no company: it is named, with its line, where the text is read.
+    share = _CONTROL_SHARE_BESIDE_NULS if nuls else _CONTROL_SHARE
+    if controls - nuls <= share * len(block) and nuls <= max(1, _CONTROL_SHARE * len(block)):
         return
-    line = block.count(b"\n", 0, max(at, 0)) + 1
-    why = f"a NUL byte at byte {at}" if at >= 0 else f"{controls / len(block):.0%} control characters"
-    raise InputError(f"is a binary file ({why}), not text; leave it out or convert it first", path, line)
+    why = f"{controls / len(block):.0%} of its first {len(block):,} bytes are control characters"
+    raise InputError(f"is a binary file ({why}), not text; leave it out or convert it first", path)
 
 
 def _undecodable(error: UnicodeDecodeError, path: Path, options: ReadOptions, lines: int, offset: int) -> InputError:
     line = lines + 1 + error.object.count(b"\n", 0, error.start)
     return InputError(
-        f"invalid {options.encoding} at byte {offset + error.start} (0x{error.object[error.start]:02x}: "
+        f"invalid {options.encoding} at byte {offset + error.start + 1} (0x{error.object[error.start]:02x}: "
         f"{error.reason}); name the right --encoding, or pass --encoding-errors replace",
         path,
         line,

@@ -1,5 +1,6 @@
 """HTML pages and MediaWiki dumps to documents."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, iterparse
@@ -13,6 +14,8 @@ __all__ = ["html_documents", "is_mediawiki", "mediawiki_documents"]
 
 _ARTICLES = "0"
 _SNIFFED = 4096
+# The root element after nothing but declarations, comments and white space; what was matched is not tried again.
+_MEDIAWIKI = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:(?><\?.*?\?>|<!--.*?-->)\s*+)*+<mediawiki[\s>]", re.DOTALL)
 
 
 def html_documents(path: Path, options: ReadOptions, origin: str) -> Iterator[Document]:
@@ -22,9 +25,9 @@ def html_documents(path: Path, options: ReadOptions, origin: str) -> Iterator[Do
 
 
 def is_mediawiki(path: Path) -> bool:
-    """Return whether a file begins like a MediaWiki dump, whatever its name."""
+    """Return whether the root element of a file is that of a MediaWiki dump, whatever the file's name."""
     with open_bytes(path) as file:
-        return b"<mediawiki" in file.read(_SNIFFED)
+        return _MEDIAWIKI.match(file.read(_SNIFFED)) is not None
 
 
 def mediawiki_documents(path: Path, options: ReadOptions, origin: str) -> Iterator[Document]:

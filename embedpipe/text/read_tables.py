@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = ["csv_documents", "field_text", "jsonl_documents", "parquet_documents"
 
 _BATCH_ROWS = 1024
 _LONGEST_FIELD = 2**31 - 1
+_TEXT_FIELDS = ("text", "content", "sentence", "body")
 
 
 def jsonl_documents(path: Path, field: str, options: ReadOptions, origin: str) -> Iterator[Document]:
@@ -75,7 +77,8 @@ def csv_documents(path: Path, column: str, options: ReadOptions, origin: str) ->
         if not header:
             return
         if not column:
-            raise InputError(f"say which column holds the text: {_example(origin, header)}", path)
+            first = dict(zip_longest(header, next(rows, [])[: len(header)], fillvalue=""))
+            raise InputError(f"say which column holds the text: {_example(origin, first)}", path)
         if column not in header:
             raise InputError(_no_such("column", column, header), path, 1)
         at = header.index(column)
@@ -109,7 +112,9 @@ def parquet_documents(path: Path, column: str, options: ReadOptions, origin: str
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
             if not column:
-                raise InputError(f"say which column holds the text: {_example(origin, names)}", path)
+                batch = next(file.iter_batches(batch_size=1), None)
+                first = batch.to_pylist()[0] if batch else dict.fromkeys(names)
+                raise InputError(f"say which column holds the text: {_example(origin, first)}", path)
             if column not in names:
                 raise InputError(_no_such("column", column, names), path)
             kind = file.schema_arrow.field(column).type
@@ -138,7 +143,9 @@ def _no_such(kind: str, name: str, known: Iterable[str]) -> str:
     return f"has no {kind} '{name}'; {kind}s here are {', '.join(names)}{did_you_mean(name, names)}"
 
 
-def _example(origin: str, known: Iterable[str]) -> str:
-    names = list(known)
-    guess = next((name for name in ("text", "content", "sentence", *names) if name in names), "text")
-    return f"{origin}#{guess} (here are {', '.join(names) or 'none'})"
+def _example(origin: str, row: Mapping[str, object]) -> str:
+    """Return the source with the field that most likely holds the text, judged by one row."""
+    texts = {name: value for name, value in row.items() if isinstance(value, str)}
+    longest = max(texts, key=lambda name: len(texts[name]), default="FIELD")
+    guess = next((name for name in _TEXT_FIELDS if name in texts), longest)
+    return f"{origin}#{guess} (here are {', '.join(row) or 'none'})"

@@ -38,7 +38,7 @@ _FIELD_READERS = {
 _MANY_FILES = 10
 
 
-def read_documents(source: str, options: ReadOptions) -> Iterator[Document]:
+def read_documents(source: str | os.PathLike[str], options: ReadOptions) -> Iterator[Document]:
     """Yield the documents of `source`, streaming: memory does not grow with it.
 
     Parameters
@@ -53,7 +53,7 @@ def read_documents(source: str, options: ReadOptions) -> Iterator[Document]:
     Raises
     ------
     InputError
-        If the source is missing, unknown, damaged, binary, not in the encoding or without any text.
+        If the source has no name, is missing, unknown, damaged, binary, not in the encoding or without any text.
     MissingExtraError
         If the source needs a package that is not installed.
 
@@ -63,6 +63,7 @@ def read_documents(source: str, options: ReadOptions) -> Iterator[Document]:
     >>> len(lee), lee[0].text[:28], lee[0].origin
     (300, 'Hundreds of people have been', 'builtin:lee')
     """
+    source = os.fspath(source)
     empty = True
     for document in _documents(source, options):
         if len(document.text) <= MAX_CHARACTERS:
@@ -77,8 +78,8 @@ def read_documents(source: str, options: ReadOptions) -> Iterator[Document]:
         raise InputError("holds no text; there is nothing to read", source)
 
 
-def expand_sources(sources: Sequence[str]) -> list[str]:
-    """Return the sources with every folder and glob replaced by its files, in sorted order.
+def expand_sources(sources: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return the sources, as strings, with every folder and glob replaced by its files, in sorted order.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def expand_sources(sources: Sequence[str]) -> list[str]:
     if isinstance(sources, str):
         raise TypeError("sources is a sequence of names; wrap the name in a list")
     expanded = []
-    for source in sources:
+    for source in (os.fspath(source) for source in sources):
         scheme, name, field = _parse(source)
         if scheme or name == "-":
             expanded.append(source)
@@ -98,12 +99,13 @@ def expand_sources(sources: Sequence[str]) -> list[str]:
     return expanded
 
 
-def fingerprint_source(source: str, options: ReadOptions) -> str:
+def fingerprint_source(source: str | os.PathLike[str], options: ReadOptions) -> str:
     """Return the SHA-256 (hex) of what `source` holds: the bytes of its files, in order, and the field that is read.
 
     A named corpus that no file here stands for is identified by its name and the version of the package that brings
     it. Standard input is read and kept first. The network is never used.
     """
+    source = os.fspath(source)
     digest = hashlib.sha256()
     scheme, name, field = _parse(source)
     if scheme == "builtin" and name in BUILTIN_FILES:
@@ -179,6 +181,8 @@ def _parse(source: str) -> tuple[str, str, str]:
     """Return scheme, name and field; the scheme of files and of standard input is empty."""
     if os.path.lexists(source):
         return "", source, ""
+    if not source or source.isspace():
+        raise InputError(f"the name of a source is empty ({source!r}); name a file, or . for the folder you are in")
     name, mark, field = source.rpartition("#")
     if not mark or not name:
         name, field = source, ""

@@ -28,6 +28,7 @@ class _EpochReport:
 
     def __init__(self, listener: Listener, n_words: int) -> None:
         self.listener, self.n_words, self.done = listener, n_words, 0
+        self.errors: list[Exception] = []
 
     def on_train_begin(self, model: Any) -> None:  # noqa: ARG002 - the interface of gensim's callbacks
         self.start = time.perf_counter()
@@ -36,12 +37,28 @@ class _EpochReport:
         pass
 
     def on_epoch_end(self, model: Any) -> None:  # noqa: ARG002
+        if self.errors:
+            raise self.errors[0]
         self.done += 1
         rate = self.done * self.n_words / max(time.perf_counter() - self.start, 1e-9)
         self.listener(Step(_STAGE, self.done, f"{rate:,.0f} words/s"))
 
     def on_train_end(self, model: Any) -> None:
         pass
+
+
+def _keep_errors(model: Any, errors: list[Exception]) -> None:
+    """Make a training thread that fails leave its error in `errors` and end its epoch: gensim waits for each thread."""
+    train_epoch = model._do_train_epoch
+
+    def kept(*place: object, total_examples: int, total_words: int) -> tuple[int, int, int]:
+        try:
+            return train_epoch(*place, total_examples=total_examples, total_words=total_words)  # type: ignore[no-any-return]
+        except Exception as error:
+            errors.append(error)
+            return 0, 0, 0
+
+    model._do_train_epoch = kept
 
 
 def train_word2vec(
@@ -112,6 +129,8 @@ def train_word2vec(
         workers=workers,
     )
     model.build_vocab_from_freq(dict(zip(words, counts, strict=True)), corpus_count=n_sentences)
+    report = _EpochReport(listener, sum(counts))
+    _keep_errors(model, report.errors)
     model.train(
         corpus_file=str(train_text),
         # Each thread decays its learning rate by the sentences that it has read itself, so it is told its share:
@@ -119,7 +138,7 @@ def train_word2vec(
         total_examples=max(1, -(-n_sentences // workers)),
         total_words=sum(counts),
         epochs=config.epochs,
-        callbacks=[_EpochReport(listener, sum(counts))],
+        callbacks=[report],
     )
     vectors = np.zeros((len(vocabulary), config.dim), dtype=np.float32)
     rows = np.fromiter((model.wv.key_to_index[word] for word in words), dtype=np.int64, count=len(words))

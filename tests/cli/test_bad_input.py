@@ -1,5 +1,6 @@
 """Bad input to the main job: a message that says what, where and what to do; exit code 1; nothing left behind."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def write(path: Path, content: bytes) -> Path:
         ("nul.txt", b"fine\nbad\x00line\n", "nul.txt:2: "),
         ("binary.txt", bytes(range(256)) * 20, "binary"),
         ("copies.txt", b"word\n" * 300, "299 documents were copies"),
-        ("short.txt", b"too short .\n" * 3, "50 sentences"),
+        ("short.txt", b"too short .\n" * 3, "at least 50 sentences are needed for training, found 1 "),
         ("broken.txt.gz", b"\x1f\x8b\x08 not gzip at all", "broken.txt.gz"),
     ],
 )
@@ -50,6 +51,29 @@ def test_missing_source_and_unknown_names(tmp_path, embedpipe_cli) -> None:
         outcome = embedpipe_cli("run", source, "-o", tmp_path / "b")
         assert outcome.exit_code == 1
         assert message in outcome.err
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, embedpipe_cli, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text(SENTENCE * 100)
+    for arguments, code, message in (
+        (("run", "", "-o", "b"), 1, "the name of a source is empty"),
+        (("corpora", "stats", ""), 1, "the name of a source is empty"),
+        (("run", "a.txt", "-o", ""), 2, "'-o' / '--output': the name is empty"),
+        (("info", ""), 2, "'BUNDLE': the name is empty"),
+    ):
+        outcome = embedpipe_cli(*arguments)
+        assert outcome.exit_code == code
+        assert message in outcome.err
+    assert [path.name for path in tmp_path.iterdir() if path.name != "b.work"] == ["a.txt"]
+
+
+def test_an_output_where_no_folder_can_be_made_is_named(tmp_path, embedpipe_cli) -> None:
+    outcome = embedpipe_cli("run", "builtin:toy-en", "-o", "/proc/x", "--stages", "text")
+    assert outcome.exit_code == 1
+    assert outcome.err == (
+        "Error: /proc/x.work: no folder can be made here (No such file or directory); choose another -o\n"
+    )
 
 
 def test_an_output_that_is_no_bundle_is_never_replaced(tmp_path, embedpipe_cli) -> None:
@@ -94,9 +118,12 @@ def test_a_damaged_or_newer_bundle_is_named(tmp_path, toy_bundle, embedpipe_cli)
         outcome = embedpipe_cli(*verb)
         assert outcome.exit_code == 1
         assert "words.safetensors" in outcome.err
-    outcome = embedpipe_cli("verify", copy)
+    outcome = embedpipe_cli("verify", copy, "--format", "json")
     assert outcome.exit_code == 1
-    assert "words.safetensors" in outcome.out
+    checks = {check["file"]: (check["status"], check["problem"]) for check in json.loads(outcome.out)}
+    size = table.stat().st_size
+    assert checks["words.safetensors"] == ("bad", f"it has {size:,} bytes, the manifest says {size + 4:,}")
+    assert checks["vocabulary.json"] == ("ok", None)
     manifest = copy / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"format_version": 1', '"format_version": 99'))
     outcome = embedpipe_cli("info", copy)

@@ -1,8 +1,12 @@
 """The verb `encode`: what is in the file is what the library returns, and nothing half-written is left."""
 
 import csv
+import gzip
 import io
 import json
+import os
+import resource
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +103,22 @@ def test_bad_bytes_are_named_by_line_and_leave_the_old_file(embedpipe_cli, toy_b
     assert sorted(p.name for p in tmp_path.iterdir()) == ["latin.txt", "vectors.npy"]
 
 
+def test_a_compressed_file_is_read_as_its_text(embedpipe_cli, toy_bundle, tmp_path) -> None:
+    source = tmp_path / "lines.txt.gz"
+    source.write_bytes(gzip.compress(b"the king\nthe queen\n"))
+    out = embedpipe_cli("encode", toy_bundle.path, source, "--with", "words").out
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["the king", "the queen"]
+
+
+def test_closed_stdin_is_said(embedpipe_cli, toy_bundle, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    outcome = embedpipe_cli("encode", toy_bundle.path, "--with", "words")
+    assert (outcome.exit_code, outcome.err) == (
+        1,
+        "Error: -: standard input is closed; pipe the text in, or name a file\n",
+    )
+
+
 def test_windows_line_ends_and_a_byte_order_mark(embedpipe_cli, toy_bundle, tmp_path) -> None:
     source = tmp_path / "windows.txt"
     source.write_bytes(b"\xef\xbb\xbfthe king\r\nthe queen")
@@ -113,6 +133,10 @@ def test_windows_line_ends_and_a_byte_order_mark(embedpipe_cli, toy_bundle, tmp_
         (("lines.txt", "-o", "vectors.npy", "--format", "csv"), 2, "csv is for stdout"),
         (("lines.txt", "-o", "nowhere/vectors.npy"), 1, "its folder does not exist"),
         (("missing.txt",), 1, "missing.txt: no such file"),
+        ((".",), 1, ".: is a folder; name one text file with one text a line"),
+        (("/dev/null",), 1, "/dev/null: is not a regular file; pipe it in and name the file -"),
+        (("lines.txt", "-o", ""), 2, "Invalid value for '-o' / '--output': the name is empty; is a variable not set?"),
+        (("",), 2, "the name is empty"),
     ],
 )
 def test_mistakes_are_explained(embedpipe_cli, toy_bundle, lines, monkeypatch, arguments, code, message) -> None:
@@ -138,9 +162,36 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, format_) -> None:
             writer.write(["a"], np.zeros((1, 2), np.float32))
             raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OutputError, match=f"^{tmp_path}/x: cannot be written: disk full"):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_", ["npy", "jsonl", "parquet", "safetensors"])
+def test_what_the_system_will_not_write_is_named(tmp_path: Path, format_) -> None:
+    def write() -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        try:
+            with open_writer(tmp_path / "x", format_, 3_000) as writer:
+                writer.write(["a"] * 10, np.random.default_rng(0).normal(size=(10, 3_000)).astype(np.float32))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    with pytest.raises(OutputError, match=rf"^{tmp_path}/x: cannot be written: .*File too large"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_", ["npy", "jsonl", "parquet", "safetensors"])
+def test_a_file_has_the_mode_that_the_umask_leaves(tmp_path: Path, format_) -> None:
+    old = os.umask(0o027)
+    try:
+        with open_writer(tmp_path / "x", format_, 2) as writer:
+            writer.write(["a"], np.zeros((1, 2), np.float32))
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
 
 
 def test_format_of_an_ending_and_a_folder_as_output(tmp_path: Path) -> None:

@@ -84,11 +84,18 @@ def test_a_prompt_from_stdin(bundle, embedpipe_cli, monkeypatch) -> None:
     assert outcome.out == "wind sea\n"
 
 
+def test_closed_stdin_is_said(bundle, embedpipe_cli, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    outcome = embedpipe_cli("generate", bundle, "-")
+    assert (outcome.exit_code, outcome.out) == (1, "")
+    assert outcome.err.startswith("Error: -: standard input is closed")
+
+
 def test_bytes_that_are_no_text_are_an_error(bundle, embedpipe_cli, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"wind \xff")))
     outcome = embedpipe_cli("generate", bundle, "-")
     assert (outcome.exit_code, outcome.out) == (1, "")
-    assert "<stdin>: not UTF-8 at byte 5" in outcome.err
+    assert "<stdin>: not UTF-8 at byte 6" in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -59,3 +59,9 @@ def test_nothing_gives_no_rows(encode) -> None:
 def test_a_bare_string_is_refused(encode) -> None:
     with pytest.raises(TypeError, match="wrap it in a list"):
         encode("the king")
+
+
+@pytest.mark.parametrize("item", [None, 1, b"the king"])
+def test_what_is_no_text_is_refused_by_its_place(encode, item) -> None:
+    with pytest.raises(TypeError, match=f"expected texts, but item 1 is {type(item).__name__}: {item!r}"):
+        encode(["the king", item])

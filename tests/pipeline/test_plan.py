@@ -55,3 +55,8 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(OutputError, match="is not a bundle, so it will not be replaced"):
         existing_bundle(tmp_path, force=True)
+
+
+def test_a_bare_string_is_no_list_of_stages() -> None:
+    with pytest.raises(TypeError, match="stages is a list of stages: wrap the string in a list"):
+        close_stages("text")

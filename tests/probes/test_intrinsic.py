@@ -36,13 +36,14 @@ def test_a_planted_order_is_found_and_its_reverse_too():
         assert rows[0].value == pytest.approx(sign)
         assert (rows[0].n, rows[0].coverage) == (11, 1.0)
         assert rows[0].low <= rows[0].value <= rows[0].high
+        assert "unknown" not in rows[0].note
 
 
 def test_unknown_words_are_left_out_and_counted_and_case_is_folded():
     task = pairs(4, [3, 2, 1, 9, 0], extra=[("w0", "zebra"), ("W1", "W2")])
     (row, _) = word_similarity_rows(task, angles(4), bootstrap=100, seed=1)
     assert (row.n, row.coverage) == (4, 0.8)
-    assert row.note == "4 pairs, too few for an interval; 1 of 5 pairs hold an unknown word and are left out"
+    assert row.note == "4 pairs, too few for an interval; left out for an unknown word: 1 of 5 pairs"
     assert math.isnan(row.low)
     assert math.isnan(row.high)
 
@@ -114,7 +115,12 @@ def test_answers_agree_with_the_table_of_word_vectors():
 def test_the_search_is_restricted_to_the_most_frequent_words():
     rows = analogy_rows(Analogies("exact", {"all": QUESTIONS}), grid(), restrict=9, seed=1)
     assert rows[0].n == 6  # a0…a5 and b0 b1 b2: i, j below 3
-    assert rows[0].note.startswith("3CosAdd over the 9 most frequent words")
+    assert rows[0].note.startswith(
+        "3CosAdd over the 9 most frequent words; 6 of 30 questions seen, the others left out"
+    )
+    assert analogy_rows(Analogies("exact", {"all": QUESTIONS}), grid(), restrict=1_000, seed=1)[0].note == (
+        f"3CosAdd over the {len(grid().vocabulary) - 4} most frequent words"
+    )
     (row,) = analogy_rows(Analogies("exact", {"all": QUESTIONS}), grid(), restrict=6, seed=1)
     assert row.note == "skipped: no question has all four words among the 6 most frequent"
 

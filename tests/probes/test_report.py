@@ -42,7 +42,13 @@ def content():
     ]
     return ReportContent(
         title="wiki & co",
-        corpus={"tokens": 453_000, "splits": {"train": 100, "test": 6}, "languages": ["en"], "empty": None},
+        corpus={
+            "tokens": 453_000,
+            "splits": {"train": 100, "unknown_rate": 0.03125},
+            "passed_over": {},
+            "languages": ["en"],
+            "empty": None,
+        },
         rows=rows,
         neighbours={"<pad>": [("a|b", 0.91), ("*c*", 0.5)]},
         samples=["<script>alert(1)</script> ```"],
@@ -70,7 +76,7 @@ def test_report_is_well_formed_escaped_and_needs_no_network(tmp_path, content):
     assert not re.search(r"https?://|@import|url\(", html)
     assert not {name for name, _ in page.attributes} & {"src", "href", "onclick"}
     assert "453,000" in text
-    assert "train 100, test 6" in text
+    assert "train 100, unknown rate 0.031" in text
     assert "0.400 – 0.600" in text
     assert html.count("<tr>") == 1 + 3
 
@@ -99,5 +105,7 @@ def test_card(tmp_path, content):
     assert "own" not in front  # what was not measured is no result
     assert "| lee | pearson | 0.500 | [0.400, 0.600] | 1,225 | 0.900 | tf-idf \\~0.450, SIF average 0.300 |" in body
     assert "skipped: none \\| of it" in body
+    assert "* splits: train 100, unknown rate 0.031\n" in body
+    assert "passed over" not in body
     assert "````text\n<script>alert(1)</script> ```\n````" in body
     assert "**\\<pad\\>**: a\\|b 0.91, \\*c\\* 0.50" in body

@@ -1,11 +1,13 @@
 """Task files are read by their header, and everything wrong with one is said with path and line."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from embedpipe.errors import InputError
+from embedpipe.tasks.builtin import find_task
 from embedpipe.tasks.files import read_task
 from embedpipe.tasks.shapes import (
     Analogies,
@@ -94,7 +96,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, case):
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_task(tmp_path / "none.tsv")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder; a task is one file"):
         read_task(tmp_path)
     whole = gzip.compress(b"label\ttext\na\tb\n" * 50)
     with pytest.raises(InputError, match="cannot be read"):
@@ -112,3 +114,14 @@ def test_a_given_split_trains_on_one_file_and_tests_on_the_other():
     task = with_test_part(Classification("a", ["x", "y"], ["1", "2"]), Classification("b", ["y"], ["3"]))
     assert task.folds is not None
     assert (task.texts, task.labels, task.folds.tolist()) == (["1", "2", "3"], ["x", "y", "y"], [-1, -1, 0])
+
+
+def test_an_empty_name_is_no_task() -> None:
+    with pytest.raises(InputError, match="no task '': neither a file nor a built-in name"):
+        find_task("")
+
+
+def test_the_known_headers_follow_an_unknown_one_as_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("one\ttwo\n")
+    with pytest.raises(InputError, match=r"unknown header 'one two'\. Known headers, tab-separated: "):
+        read_task(tmp_path / "a.tsv")

@@ -113,7 +113,7 @@ def test_zstd_without_its_library_says_what_to_install(tmp_path: Path, monkeypat
 def test_invalid_utf8_is_placed_by_line_and_byte(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"first\nse\xffcond\n")
-    with pytest.raises(InputError, match=rf"{path}:2: invalid utf-8 at byte 8 \(0xff.*--encoding"):
+    with pytest.raises(InputError, match=rf"{path}:2: invalid utf-8 at byte 9 \(0xff.*--encoding"):
         texts(path)
     assert texts(path, encoding_errors="replace") == ["first", "se\ufffdcond"]
     assert texts(path, encoding_errors="ignore") == ["first", "second"]
@@ -125,24 +125,25 @@ def test_invalid_utf8_is_placed_across_blocks_and_at_the_end(tmp_path: Path) -> 
     # A character of two bytes lies across the end of the first block of 2**20 bytes.
     good = b"x" * (2**20 - 1) + "é".encode() + b"\n" + b"y" * 10 + b"\n"
     path.write_bytes(good + b"\xfe")
-    with pytest.raises(InputError, match=rf":3: invalid utf-8 at byte {len(good)} "):
+    with pytest.raises(InputError, match=rf":3: invalid utf-8 at byte {len(good) + 1} "):
         texts(path)
     path.write_bytes(good + b"\xc3")
-    with pytest.raises(InputError, match=rf":3: invalid utf-8 at byte {len(good)} .*unexpected end"):
+    with pytest.raises(InputError, match=rf":3: invalid utf-8 at byte {len(good) + 1} .*unexpected end"):
         texts(path)
 
 
 def test_nul_bytes_and_binary_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"one\ntwo\0\n")
-    with pytest.raises(InputError, match=r"a\.txt:2: is a binary file \(a NUL byte at byte 7\)"):
+    with pytest.raises(InputError, match=r"a\.txt:2: holds a NUL byte"):
         texts(path)
     path.write_bytes(b"line\n" * 300_000 + b"bad\0\n")
     with pytest.raises(InputError, match=r"a\.txt:300001: holds a NUL byte"):
         texts(path)
-    path.write_bytes(bytes(range(1, 9)) * 20)
-    with pytest.raises(InputError, match="control characters"):
-        texts(path)
+    for binary in (bytes(range(1, 9)) * 20, bytes(range(256)) * 20, "no mark".encode("utf-16-le")):
+        path.write_bytes(binary)
+        with pytest.raises(InputError, match=r"is a binary file \(\d+% of its first [\d,]+ bytes are control char"):
+            texts(path)
 
 
 def test_utf16_is_recognised_and_read_when_named(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_folders_are_read_in_order_without_hidden_files(tmp_path: Path) -> None:
 def test_a_binary_file_in_a_folder_is_never_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.bin").write_bytes(b"\x7fELF\0\0")
-    with pytest.raises(InputError, match=r"b\.bin:1: is a binary file"):
+    with pytest.raises(InputError, match=r"b\.bin: is a binary file"):
         texts(tmp_path)
 
 
@@ -303,3 +304,27 @@ def test_fingerprints_change_with_content_and_field_only(tmp_path: Path) -> None
 def test_a_bare_string_is_no_list_of_sources() -> None:
     with pytest.raises(TypeError, match="wrap the name in a list"):
         expand_sources("builtin:lee")
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "a.txt").write_text("never meant")
+    monkeypatch.chdir(tmp_path)
+    for use in (texts, lambda source: expand_sources([source]), lambda s: fingerprint_source(s, ReadOptions())):
+        with pytest.raises(InputError, match="the name of a source is empty"):
+            use(name)
+
+
+def test_closed_standard_input_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    for use in (texts, lambda source: fingerprint_source(source, ReadOptions())):
+        with pytest.raises(InputError, match="standard input is closed; pipe the text in, or name a file"):
+            use("-")
+
+
+def test_a_source_may_be_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    assert [document.text for document in read_documents(path, ReadOptions())] == ["one"]
+    assert expand_sources([tmp_path, "builtin:lee"]) == [str(path), "builtin:lee"]
+    assert fingerprint_source(path, ReadOptions()) == fingerprint_source(str(path), ReadOptions())

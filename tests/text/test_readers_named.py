@@ -14,6 +14,7 @@ import pytest
 from embedpipe.errors import InputError, MissingExtraError
 from embedpipe.text.catalogue import corpus_card
 from embedpipe.text.markup import html_text, wiki_text
+from embedpipe.text.read_markup import is_mediawiki
 from embedpipe.text.read_named import builtin_file
 from embedpipe.text.read_types import ReadOptions
 from embedpipe.text.readers import fingerprint_source, read_documents
@@ -98,6 +99,22 @@ def test_a_dump_is_known_by_its_content_and_damage_is_placed(tmp_path: Path) -> 
     (tmp_path / "cut").write_text(DUMP)
     with pytest.raises(InputError, match=r"cut:6: the dump is damaged or cut short"):
         texts(tmp_path / "cut")
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"<mediawiki>", True),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- a -->\n<!-- <b> -->\n <mediawiki xmlns="x">', True),
+        (b"A dump begins with <mediawiki> and is XML.", False),
+        (b"<!-- <mediawiki> --> a page", False),
+        (b"<mediawikis>", False),
+        (b"<!-- a -->" * 400 + b"<page>", False),
+    ],
+)
+def test_a_dump_is_known_by_its_root_element_alone(tmp_path: Path, head: bytes, expected: bool) -> None:
+    (tmp_path / "a.txt").write_bytes(head)
+    assert is_mediawiki(tmp_path / "a.txt") is expected
 
 
 def test_html_is_read_as_a_reader_sees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

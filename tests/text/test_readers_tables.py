@@ -38,6 +38,9 @@ def test_jsonl_reads_strings_lists_of_strings_and_counts_nulls(tmp_path: Path) -
             r"a\.jsonl:2: has no field 'txt'; fields here are title, text; did you",
         ),
         ('{"title": "a", "text": "b"}', "", r"say which field.*a\.jsonl#text \(here are title, text\)"),
+        ('{"id": 7, "who": "Ann", "story": "Once upon a time."}', "", r"a\.jsonl#story \(here are id, who, story\)"),
+        ('{"text": 3, "body": "b", "long": "longer"}', "", r"a\.jsonl#body \(here are text, body, long\)"),
+        ('{"id": 7}', "", r"a\.jsonl#FIELD \(here are id\)"),
         ('{"text": 3}', "#text", r"a\.jsonl:2: field 'text' holds int, expected text"),
         ('{"text": "b"', "#text", r"a\.jsonl:2: is not JSON"),
         ("[1]", "#text", r"a\.jsonl:2: holds list, expected a JSON object"),
@@ -75,6 +78,8 @@ def test_tsv_takes_quotation_marks_as_they_are(tmp_path: Path) -> None:
     [
         ("id,text\n1,a", "#txt", r"a\.csv:1: has no column 'txt'; columns here are id, text; did you mean 'text'\?"),
         ("id,text\n1,a", "", r"say which column.*a\.csv#text \(here are id, text\)"),
+        ("id,story\n1,Once upon a time.", "", r"a\.csv#story \(here are id, story\)"),
+        ("id,story,x\n1", "", r"a\.csv#id \(here are id, story, x\)"),
         ("id,text\n1,a\n2", "#text", r"a\.csv:3: has 1 columns, expected 2"),
         ('id,text\n1,"a', "#text", r"a\.csv:2: is not well-formed"),
         ("", "#text", "holds no text"),
@@ -98,8 +103,11 @@ def test_parquet_reads_one_text_column(tmp_path: Path) -> None:
     assert texts(f"{path}#kind") == ["a", "b"] * 1501
     with pytest.raises(InputError, match="no column 'txt'; columns here are text, kind, n; did you mean 'text'"):
         texts(f"{path}#txt")
-    with pytest.raises(InputError, match="say which column"):
+    with pytest.raises(InputError, match=r"say which column.*a\.parquet#text \(here are text, kind, n\)"):
         texts(path)
+    parquet.write_table(pyarrow.table({"n": [1], "story": ["once"]}), tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"say which column.*b\.parquet#story \(here are n, story\)"):
+        texts(tmp_path / "b.parquet")
     with pytest.raises(InputError, match="column 'n' holds int64, expected text"):
         texts(f"{path}#n")
 

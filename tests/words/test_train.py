@@ -215,3 +215,13 @@ def test_too_little_says_so(corpus, tmp_path) -> None:
         train_word2vec(path, Vocabulary.from_counts({"alone": 9}), 9, SMALL, seed=1, workers=1)
     with pytest.raises(InputError, match=r"gone\.txt: missing or empty"):
         train_word2vec(tmp_path / "gone.txt", Vocabulary.from_counts({"a": 9, "b": 2}), 9, SMALL, seed=1, workers=1)
+
+
+def test_a_training_thread_that_fails_ends_the_training(corpus, monkeypatch) -> None:
+    def fail(self, *args, **kwargs):
+        raise OverflowError("too large for gensim")
+
+    monkeypatch.setattr(Word2Vec, "_do_train_epoch", fail)
+    path, vocabulary = corpus
+    with pytest.raises(OverflowError, match="too large for gensim"):
+        train_word2vec(path, vocabulary, 1_500, SMALL, seed=1, workers=2)
