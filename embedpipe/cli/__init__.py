@@ -1,5 +1,7 @@
 """The command line: one file per verb, which parses, calls one library function and renders."""
 
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -59,7 +61,9 @@ def main() -> NoReturn:
         sys.argv.remove("--debug")
     try:
         # Outside its standalone mode click returns the code that a verb gave to `ctx.exit`, and None otherwise.
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        code = cli.main(standalone_mode=False) or 0
+        sys.stdout.flush()
+        sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -69,18 +73,30 @@ def main() -> NoReturn:
         _complain("interrupted; the same command goes on from what is finished")
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        # Whoever read has read enough; what is still buffered goes nowhere, in silence.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (EmbedpipeError, OSError, MemoryError) as error:
         if debug:
             raise
         _complain(_describe(error))
         sys.exit(getattr(error, "exit_code", 1))
+    except Exception as error:
+        if debug:
+            raise
+        what = " ".join(str(error).split())
+        _complain(
+            f"unexpected {type(error).__name__}: {what}; this is a fault of embedpipe, "
+            "run again with --debug for the traceback"
+        )
+        sys.exit(1)
 
 
 def _describe(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out of memory: use a smaller preset, a smaller text.max_size or fewer dimensions"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{error.filename or 'output'}: {error.strerror}: free some space and run the same command again"
     return str(error) or type(error).__name__
 
 
