@@ -6,7 +6,8 @@ bars from them; a notebook, a log or a test may listen too. torch is imported on
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -28,8 +29,9 @@ __all__ = [
     "Step",
     "Stopped",
     "n_cores",
+    "n_torch_threads",
     "resolve_device",
-    "seed_everything",
+    "seeded",
     "silent",
 ]
 
@@ -110,14 +112,49 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def seed_everything(seed: int, *, deterministic: bool = False) -> None:
-    """Seed Python, NumPy's legacy generator and torch; `deterministic` also asks torch for deterministic kernels."""
+def n_torch_threads() -> int:
+    """Return the number of processor threads that torch uses in one operation."""
     import torch
 
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries that we call read the legacy generator
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(deterministic)
+    return torch.get_num_threads()
+
+
+@contextmanager
+def seeded(seed: int, *, deterministic: bool = False) -> Iterator[None]:
+    """Seed Python, NumPy's legacy generator and torch for a while, and leave them as they were found.
+
+    Parameters
+    ----------
+    seed : of all generators.
+    deterministic : also ask torch for deterministic kernels. cuBLAS has such only with a fixed workspace, which it
+        reads from the environment when CUDA starts: ``CUBLAS_WORKSPACE_CONFIG`` is set where it does not stand yet,
+        and stays.
+
+    Examples
+    --------
+    >>> with seeded(3):
+    ...     one = random.random()
+    >>> with seeded(3):
+    ...     assert random.random() == one
+    """
+    import torch
+
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - libraries that we call read it
+    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
+        try:
+            random.seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            torch.manual_seed(seed)
+            torch.use_deterministic_algorithms(deterministic)
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(legacy)  # noqa: NPY002
+            torch.use_deterministic_algorithms(was_deterministic, warn_only=warned_only)
 
 
 def resolve_device(device: DeviceName) -> "torch.device":

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,11 @@ def test_exports_exist_and_are_documented(path: Path) -> None:
     if not exported:
         assert path.name in ("__init__.py", "__main__.py"), "a module names what it exports"
         return
+    names = exported[0]
+    assert len(set(names)) == len(names), "a name is exported twice"
     defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    for name in exported[0]:
+    module = import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"))
+    for name in names:
+        assert hasattr(module, name), f"{name} is exported but not defined"
         if name in defined:
             assert ast.get_docstring(defined[name]), f"{name} is public and has no docstring"

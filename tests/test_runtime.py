@@ -1,9 +1,54 @@
-"""Devices by name."""
+"""Seeds and devices: what a run sets for itself is the caller's again afterwards."""
 
+import os
+import random
+
+import numpy as np
 import pytest
+import torch
 
 from embedpipe.errors import ConfigError
-from embedpipe.runtime import resolve_device
+from embedpipe.runtime import n_torch_threads, resolve_device, seeded
+
+
+def draws() -> tuple[float, float, float]:
+    return random.random(), float(np.random.rand()), float(torch.rand(()))  # noqa: NPY002
+
+
+def test_the_same_seed_gives_the_same_numbers_and_leaves_the_caller_its_own() -> None:
+    random.seed(5), np.random.seed(5), torch.manual_seed(5)  # noqa: NPY002
+    expected = draws()
+    random.seed(5), np.random.seed(5), torch.manual_seed(5)  # noqa: NPY002
+    with seeded(1):
+        one = draws()
+    assert draws() == expected
+    with seeded(1):
+        assert draws() == one
+    with seeded(2):
+        assert draws() != one
+
+
+def test_deterministic_kernels_are_asked_for_inside_alone(monkeypatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    with seeded(1, deterministic=True):
+        assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8", "what the user set stands"
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with seeded(1):
+            assert not torch.are_deterministic_algorithms_enabled()
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        with seeded(1, deterministic=True):
+            assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_threads_are_those_of_torch() -> None:
+    assert n_torch_threads() == torch.get_num_threads()
 
 
 def test_an_unknown_device_names_those_that_there_are() -> None:

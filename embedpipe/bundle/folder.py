@@ -87,7 +87,7 @@ def sha256_of(path: Path) -> str:
 
 def _problem_with(bundle: Path, manifest: Manifest, name: str) -> str:
     path = bundle / name
-    if path.is_symlink() or path.parent.is_symlink():
+    if path.is_symlink() or (path.parent != bundle and path.parent.is_symlink()):
         return "it is a link, and a bundle holds plain files only"
     if not path.is_file():
         return "the manifest lists it, but it is missing"

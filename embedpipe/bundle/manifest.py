@@ -28,12 +28,25 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """How one stage ended: the fingerprint of its inputs and settings, its result in one line and in numbers."""
+    """How one stage was made and how it ended; it stays as it was when a later run keeps the stage.
+
+    Attributes
+    ----------
+    fingerprint : of the inputs and settings.
+    summary, result : the result in one line and in numbers.
+    seconds : how long it took.
+    reproducible : whether the same inputs, in the same circumstances, give the same bytes.
+    device, threads, versions : the circumstances: ``cpu`` or ``cuda``, processor threads, libraries that took part.
+    """
 
     fingerprint: str
     summary: str
     seconds: float
     result: dict[str, Any] = field(default_factory=dict)
+    reproducible: bool = False
+    device: str = "cpu"
+    threads: int = 1
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +57,12 @@ class Manifest:
     ----------
     created_by : program and version.
     command : the command line or call that made the bundle.
-    preset, seed, device : as resolved.
-    reproducible, reproducible_reason : whether the same inputs give the same bytes, and why or why not.
+    preset, seed : as resolved.
+    reproducible, reproducible_reason : whether every stage was made so that the same inputs give the same bytes, and
+        why or why not.
     sources : the sources as they were named.
     corpus : counts of the prepared text.
     stages : one record per part, by stage name.
-    versions : library versions, the processor threads among them.
     scores : headline scores of the probes.
     files : size and hash of every file but the manifest.
     """
@@ -58,13 +71,11 @@ class Manifest:
     command: str
     preset: str
     seed: int
-    device: str
     reproducible: bool
     reproducible_reason: str
     sources: list[str]
     corpus: dict[str, Any]
     stages: dict[str, StageRecord]
-    versions: dict[str, str]
     scores: dict[str, float]
     files: dict[str, FileEntry]
 

@@ -13,7 +13,7 @@ from embedpipe.bundle.folder import sha256_of
 from embedpipe.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest
 from embedpipe.errors import BundleError
 
-__all__ = ["remove_leftovers", "replace_folder", "save_bundle"]
+__all__ = ["flush", "remove_leftovers", "replace_folder", "save_bundle", "seal"]
 
 
 def save_bundle(target: Path, files: Mapping[str, Path], manifest: Callable[[dict[str, FileEntry]], Manifest]) -> None:
@@ -34,16 +34,23 @@ def save_bundle(target: Path, files: Mapping[str, Path], manifest: Callable[[dic
             copy = temporary / name
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(source, copy)
-            _flush(copy)
-            entries[name] = FileEntry(copy.stat().st_size, sha256_of(copy))
+            entries[name] = seal(copy)
+        for folder in {(temporary / name).parent for name in files}:
+            flush(folder)
         path = temporary / MANIFEST_NAME
         path.write_text(manifest(entries).to_json(), encoding="utf-8")
-        _flush(path)
-        _flush(temporary)
+        flush(path)
+        flush(temporary)
         replace_folder(temporary, target)
-        _flush(target.parent)
+        flush(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def seal(path: Path) -> FileEntry:
+    """Flush a file that is written to disk, and return its size and hash."""
+    flush(path)
+    return FileEntry(path.stat().st_size, sha256_of(path))
 
 
 def replace_folder(new: Path, target: Path) -> None:
@@ -81,11 +88,8 @@ def remove_leftovers(target: Path) -> None:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _prefix(target: Path) -> str:
-    return f".{target.name}.embedpipe-"
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -95,6 +99,10 @@ def _flush(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.embedpipe-"
 
 
 def _exchange(one: Path, other: Path) -> bool:

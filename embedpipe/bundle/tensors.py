@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.errors import BundleError
+from embedpipe.errors import BundleError, OutputError
 
 __all__ = ["map_tensors", "save_tensors"]
 
@@ -25,10 +25,23 @@ _MAX_HEADER = 100_000_000
 
 
 def save_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write named arrays as one safetensors file; the same arrays give the same bytes."""
+    """Write named arrays as one safetensors file; the same arrays give the same bytes.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, as on a full disk.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    save_file({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}, path)
+    try:
+        save_file({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error}); free some space and run the same command again (finished stages "
+            "are kept)"
+        ) from error
 
 
 def map_tensors(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,5 +1,6 @@
 """The command line: one file per verb, which parses, calls one library function and renders."""
 
+import errno
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ _VERBS = {
     "verify": "Check every file of a bundle against its manifest.",
     "corpora": "The catalogue of known corpora.",
 }
+
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Verbs(click.Group):
@@ -94,6 +98,15 @@ def _outcome(debug: bool) -> int:
             raise
         _complain(_describe(error))
         return getattr(error, "exit_code", 1)
+    except Exception as error:
+        if debug:
+            raise
+        what = " ".join(str(error).split())
+        _complain(
+            f"unexpected {type(error).__name__}: {what}; this is a fault of embedpipe, "
+            "run again with --debug for the traceback"
+        )
+        return 1
 
 
 def _flushed(code: int) -> int:
@@ -122,7 +135,8 @@ def _describe(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out of memory: use a smaller preset, a smaller text.max_size or fewer dimensions"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'a read or write failed'}: {error.strerror}"
+        hint = ": free some space and run the same command again" if error.errno in _NO_SPACE else ""
+        return f"{error.filename or 'a read or write failed'}: {error.strerror}{hint}"
     return str(error) or type(error).__name__
 
 

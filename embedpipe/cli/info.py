@@ -1,13 +1,17 @@
 """The verb ``info``: what is in a bundle, and how good it is."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render
+
+if TYPE_CHECKING:
+    from embedpipe.bundle.manifest import Manifest
 
 __all__ = ["command"]
 
@@ -18,6 +22,9 @@ __all__ = ["command"]
 def command(bundle: Path, format_: str) -> None:
     """Show what a bundle holds: its corpus, its parts with their results, its scores.
 
+    The table is the short form. json is the whole manifest; jsonl and csv are the same, one value a line, named by
+    its place in the manifest, as in stages.words.result.dim.
+
     \b
     embedpipe info wiki.bundle
     embedpipe info wiki.bundle --format json
@@ -26,16 +33,35 @@ def command(bundle: Path, format_: str) -> None:
 
     manifest = BundleFolder(bundle).manifest
     if format_ == "json":
-        click.echo(json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
-        return
+        click.echo(manifest.to_json(), nl=False)
+    elif format_ == "table":
+        render([{"what": name, "is": value} for name, value in _facts(manifest).items()], format_)
+    else:
+        values = _values(json.loads(manifest.to_json()))
+        render([{"what": name, "is": value} for name, value in values], format_)
+
+
+def _facts(manifest: "Manifest") -> dict[str, str]:
     total = sum(entry.size for entry in manifest.files.values())
-    facts = {
-        "made by": f"{manifest.created_by}, preset {manifest.preset}, seed {manifest.seed}, on {manifest.device}",
+    device = "cuda" if any(record.device == "cuda" for record in manifest.stages.values()) else "cpu"
+    return {
+        "made by": f"{manifest.created_by}, preset {manifest.preset}, seed {manifest.seed}, on {device}",
         "command": manifest.command,
         "sources": ", ".join(manifest.sources),
         "size": f"{total / 1e6:,.1f} MB in {len(manifest.files)} files",
         "reproducible": f"{'yes' if manifest.reproducible else 'no'}: {manifest.reproducible_reason}",
+        **{stage: record.summary for stage, record in manifest.stages.items()},
+        **{f"score {name}": f"{value:.3f}" for name, value in manifest.scores.items()},
     }
-    facts.update({stage: record.summary for stage, record in manifest.stages.items()})
-    rows = [{"what": name, "is": value} for name, value in facts.items()]
-    render(rows, format_)
+
+
+def _values(content: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each single value with the path that leads to it."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _values(value, f"{name}.{key}" if name else key)
+    elif isinstance(content, list):
+        for i, value in enumerate(content):
+            yield from _values(value, f"{name}.{i}")
+    else:
+        yield name, content

@@ -7,9 +7,10 @@ import click
 
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
-from embedpipe.errors import BundleError, InputError
+from embedpipe.errors import BundleError, ConfigError, InputError
 
 if TYPE_CHECKING:
+    from embedpipe.config import ProbesConfig
     from embedpipe.loading import Bundle
     from embedpipe.text.prepare import PreparedText
 
@@ -39,14 +40,12 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
     """
     from embedpipe.cli.progress import progress
-    from embedpipe.config import ProbesConfig, load_config
     from embedpipe.loading import load
     from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
     from embedpipe.probes.run import probe_bundle
     from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS
 
     opened = load(bundle)
-    settings = load_config(opened.parts.file("config.toml", "text")).get("probes", {})
     asked = tasks or (*BUILTIN_TASKS, DOCUMENTS)
     text = _prepared_text(opened, corpus) if DOCUMENTS in asked else None
     if text is None and DOCUMENTS in tasks:
@@ -54,7 +53,7 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     if text is None and DOCUMENTS in asked:
         say("documents is left out: the prepared text is not beside the bundle (--corpus FOLDER)")
         asked = tuple(BUILTIN_TASKS)
-    config = ProbesConfig(**{**settings, "tasks": asked})
+    config = _settings(opened, asked)
     with progress() as listener:
         seed = opened.manifest.seed if seed is None else seed
         rows = probe_bundle(opened, text, config, seed=seed, listener=listener)
@@ -68,11 +67,24 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
             say(f"{row['task']} {row['metric']}: {row['note']}")
 
 
+def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
+    """Return the settings of the bundle's own probes, for other tasks."""
+    from embedpipe.config import PipelineConfig, load_config
+
+    path = bundle.parts.file("config.toml", "text")
+    try:
+        probes = PipelineConfig.of("tiny", load_config(path)).probes
+    except ConfigError as error:
+        raise BundleError(f"{path}: the configuration was edited or damaged: {error}") from error
+    return probes.model_copy(update={"tasks": tasks})
+
+
 def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":
     """Open the prepared text and make sure that it is the one that the bundle was made from."""
+    from embedpipe.pipeline.work import WorkFolder
     from embedpipe.text.prepare import PreparedText
 
-    folder = corpus or bundle.path.with_name(bundle.path.name + ".work") / "text"
+    folder = corpus or WorkFolder(bundle.path.resolve()).stage("text")
     if corpus is None and not folder.is_dir():
         return None
     try:

@@ -24,9 +24,7 @@ __all__ = ["command"]
 @click.option(
     "--preset",
     type=click.Choice(["auto", "tiny", "small", "base"]),
-    default="auto",
-    show_default=True,
-    help="Size of the models; auto chooses by the size of the corpus.",
+    help="Size of the models; auto chooses by the size of the corpus. [default: that of FILE, else auto]",
 )
 @click.option("--config", "config_file", metavar="FILE", type=named_path, help="Settings as TOML.")
 @click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
@@ -45,7 +43,7 @@ __all__ = ["command"]
 def command(
     sources: tuple[str, ...],
     output: Path,
-    preset: "PresetName",
+    preset: "PresetName | None",
     config_file: Path | None,
     assignments: tuple[str, ...],
     stages: str,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.loading import Bundle, load
 from embedpipe.text.codec import check_texts
 
@@ -70,7 +71,7 @@ class SentenceVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _encoder(self) -> "SentenceEncoder | BagEncoder":
         if self.with_ not in ("sentences", "words"):
             raise ValueError(f"with_ is 'sentences' or 'words', not {self.with_!r}")
-        opened = self.bundle if isinstance(self.bundle, Bundle) else _open(str(Path(self.bundle).absolute()))
+        opened = self.bundle if isinstance(self.bundle, Bundle) else _opened(Path(self.bundle).absolute())
         return opened.bag_encoder if self.with_ == "words" else opened.encoder
 
     @property
@@ -100,9 +101,17 @@ class SentenceVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return tags
 
 
+def _opened(path: Path) -> Bundle:
+    """Open a bundle once for all copies of a transformer, of which a grid search makes many; a new one anew."""
+    try:
+        manifest = (path / MANIFEST_NAME).stat()
+    except OSError:
+        return load(path)
+    return _open(path, manifest.st_mtime_ns, manifest.st_ino)
+
+
 @lru_cache(maxsize=2)
-def _open(path: str) -> Bundle:
-    """Open a bundle once for all copies of a transformer, of which a grid search makes many."""
+def _open(path: Path, mtime_ns: int, inode: int) -> Bundle:  # noqa: ARG001 - they tell one bundle from the next
     return load(path)
 
 

@@ -9,6 +9,7 @@ from embedpipe.bundle.folder import BundleFolder
 from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
+from embedpipe.pipeline.provenance import versions_of
 
 __all__ = ["NEEDS", "check_conflict", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
 
@@ -48,13 +49,17 @@ def fingerprint(*content: object) -> str:
 
 
 def fingerprints(config: PipelineConfig, stages: Sequence[str], source_prints: Sequence[str]) -> dict[str, str]:
-    """Return the fingerprint of each stage: its inputs, its settings, the seed and the version of its code."""
+    """Return the fingerprint of each stage: its inputs, its settings, the seed and the version of its code.
+
+    In a reproducible run the versions of the libraries belong to it: another version may give other bytes.
+    """
     prints: dict[str, str] = {}
     for stage in stages:
         inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
         settings = getattr(config, stage).model_dump(mode="json")
         start = list(source_prints) if stage == "text" else config.reproducible
-        prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed)
+        versions = versions_of(stage) if config.reproducible else {}
+        prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed, versions)
     return prints
 
 
@@ -64,8 +69,10 @@ def existing_bundle(target: Path, *, force: bool) -> BundleFolder | None:
     Raises
     ------
     OutputError
-        If something else stands there: it is never replaced.
+        If something else stands there, which is never replaced, or the current folder lies in it.
     """
+    if Path.cwd().is_relative_to(target):
+        raise OutputError(f"{target}: the current folder lies in it; choose a folder of its own, such as -o my.bundle")
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return None
     if not (target / MANIFEST_NAME).is_file():
@@ -93,7 +100,8 @@ def check_conflict(
         if stage not in planned:
             problem = f"holds the stage '{stage}', which this run does not make"
         elif record.fingerprint != prints.get(stage, record.fingerprint) and not (stage == "probes" and adds_stages):
-            problem = f"was made from other inputs or settings (stage '{stage}')"
+            libraries = ", or with other versions of the libraries" if record.reproducible and stage != "text" else ""
+            problem = f"was made from other inputs or settings{libraries} (stage '{stage}')"
         else:
             continue
         raise OutputError(f"{existing.path}: {problem}; choose another -o, or replace it with --force")

@@ -13,6 +13,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
 from embedpipe.pipeline.plan import check_conflict, close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.runtime import (
@@ -36,7 +37,7 @@ def run(
     sources: Sequence[str],
     output: str | Path,
     *,
-    preset: PresetName = "auto",
+    preset: PresetName | None = None,
     settings: Mapping[str, Any] | None = None,
     stages: Sequence[str] = STAGES,
     seed: int | None = None,
@@ -53,7 +54,8 @@ def run(
     ----------
     sources : paths, globs, ``-`` or ``scheme:name`` as the command line takes them.
     output : folder of the bundle. Beside it, ``OUTPUT.work`` keeps what the next run can use again.
-    preset : size of the models; ``auto`` chooses by the number of training tokens.
+    preset : size of the models; ``auto`` chooses by the number of training tokens. Overrides the preset of
+        `settings`; where neither names one it is ``auto``.
     settings : values laid over the preset, nested by section: ``{"words": {"epochs": 3}}``.
     stages : which stages to make; those that they need are added.
     seed : overrides the seed of `settings`.
@@ -76,7 +78,7 @@ def run(
     InputError, NotEnoughDataError
         For sources that cannot be read or are too small.
     OutputError
-        If `output` was made from other inputs or settings, or another run is writing it.
+        If `output` was made from other inputs or settings, cannot be written, or another run is writing it.
 
     Examples
     --------
@@ -85,21 +87,22 @@ def run(
     """
     if isinstance(sources, str):
         raise TypeError("sources is a list of sources: wrap the string in a list")
-    target, planned = Path(output), close_stages(stages)
+    target, planned = Path(output).resolve(), close_stages(stages)
     over = dict(settings or {})
     over.update({} if seed is None else {"seed": seed})
     over.update({} if reproducible is None else {"reproducible": reproducible})
-    chosen = over.pop("preset", preset) if preset == "auto" else preset
+    in_settings = over.pop("preset", "auto")
+    chosen = in_settings if preset is None else preset
     if chosen not in ("auto", "tiny", "small", "base"):
         raise ConfigError(f"unknown preset '{chosen}': use auto, tiny, small or base")
     config = PipelineConfig.of("tiny" if chosen == "auto" else chosen, over)
-    if {"sentences", "generation"} & set(planned):
-        resolve_device(device)
+    resolved: DeviceName = "cuda" if NEURAL & set(planned) and resolve_device(device).type == "cuda" else "cpu"
 
-    existing = existing_bundle(target, force=force)
+    existing_bundle(target, force=force)  # what may not be replaced is refused before anything is written
     work = WorkFolder(target, planned)
     with work.locked():
         remove_leftovers(target)
+        existing = existing_bundle(target, force=force)
         options = ReadOptions(
             encoding=config.text.encoding,
             encoding_errors=config.text.encoding_errors,
@@ -110,13 +113,18 @@ def run(
         source_prints = [fingerprint_source(source, options) for source in sources]
         prints = fingerprints(config, ["text"], source_prints)
         check_conflict(existing, planned, prints, force=force)
-        job = Job(sources, config, work, device, download, listener)
+        job = Job(sources, config, work, resolved, download, listener)
         if chosen == "auto":
             text = _known(existing, work, "text", prints["text"]) or _make(job, "text", prints["text"])
             job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), over)
         prints = fingerprints(job.config, planned, source_prints)
         check_conflict(existing, planned, prints, force=force)
-        return _complete(job, planned, prints, existing, target, command)
+        command = command or f"embedpipe.run({list(sources)!r}, {str(output)!r})"
+        records = _complete(job, planned, prints, existing)
+        if records is not None:
+            assemble(job, target, records, command)
+            listener(Saved("bundle", str(output)))
+        return Bundle(BundleFolder(target))
 
 
 def _complete(
@@ -124,30 +132,26 @@ def _complete(
     planned: Sequence[str],
     prints: Mapping[str, str],
     existing: BundleFolder | None,
-    target: Path,
-    command: str,
-) -> Bundle:
+) -> dict[str, StageRecord] | None:
+    """Return the records of all stages, each kept or made; None if the existing bundle is already what is asked."""
     kept = {} if existing is None else existing.manifest.stages
     if existing and kept.keys() == set(planned) and all(kept[s].fingerprint == prints[s] for s in planned):
         for stage in planned:
             job.listener(StageSkipped(stage, kept[stage].summary))
-        return Bundle(existing)
+        return None
     records = {}
     for stage in planned:
         record, in_bundle = job.work.record(stage), kept.get(stage)
         if record is None or record.fingerprint != prints[stage]:
             record = None
             if stage != "text" and existing and in_bundle and in_bundle.fingerprint == prints[stage]:
-                job.work.restore(stage, existing.path, in_bundle)
-                record = in_bundle
+                record = job.work.restore(stage, existing)
         if record is None:
             record = _make(job, stage, prints[stage])
         elif stage not in job.made:
             job.listener(StageSkipped(stage, record.summary))
         records[stage] = record
-    assemble(job, target, records, command or f"embedpipe.run({list(job.sources)!r}, {str(target)!r})")
-    job.listener(Saved("bundle", str(target)))
-    return Bundle(BundleFolder(target))
+    return records
 
 
 def _make(job: Job, stage: str, fingerprint: str) -> StageRecord:
@@ -159,7 +163,16 @@ def _make(job: Job, stage: str, fingerprint: str) -> StageRecord:
             job.listener(Stopped(stage, "interrupted; the stages before it are kept, the same command goes on here"))
             raise
         seconds = time.perf_counter() - start
-        record = StageRecord(fingerprint, outcome.summary, round(seconds, 3), outcome.result)
+        record = StageRecord(
+            fingerprint,
+            outcome.summary,
+            round(seconds, 3),
+            outcome.result,
+            reproducible=job.config.reproducible or stage == "text",
+            device=job.device if stage in NEURAL else "cpu",
+            threads=threads_of(stage, job.config),
+            versions=versions_of(stage),
+        )
         job.work.finish(stage, partial, record)
     job.made[stage] = record
     job.listener(StageFinished(stage, outcome.summary, seconds))

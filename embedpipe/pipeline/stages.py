@@ -11,8 +11,9 @@ from embedpipe.bundle.manifest import StageRecord
 from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.work import WorkFolder
-from embedpipe.runtime import DeviceName, Listener, StageStarted, n_cores, resolve_device, seed_everything
+from embedpipe.runtime import DeviceName, Listener, StageStarted, n_cores, resolve_device, seeded
 from embedpipe.text.prepare import PreparedText, prepare
+from embedpipe.text.vocabulary import SPECIALS
 
 __all__ = ["RUNNERS", "Job", "StageOutcome"]
 
@@ -48,10 +49,6 @@ class Job:
         """The parts that stand finished in the working folder."""
         return Bundle(self.work)
 
-    def seed_torch(self) -> None:
-        """Seed all generators, and ask for deterministic kernels in a reproducible run."""
-        seed_everything(self.config.seed, deterministic=self.config.reproducible)
-
 
 def run_text(job: Job, out: Path) -> StageOutcome:
     """Prepare the text: the stores of three splits, the vocabulary and the tokenizer."""
@@ -60,7 +57,8 @@ def run_text(job: Job, out: Path) -> StageOutcome:
     report = prepared.report
     tokens = sum(report[split]["tokens"] for split in ("train", "validation", "test"))
     removed = f"{report['exact_duplicates']:,} exact and {report['near_duplicates']:,} near duplicates removed"
-    summary = f"{tokens:,} tokens of {report['documents']:,} documents, {report['vocabulary'] - 4:,} words; {removed}"
+    words = f"{report['vocabulary'] - len(SPECIALS):,} words"
+    summary = f"{tokens:,} tokens of {report['documents']:,} documents, {words}; {removed}"
     return StageOutcome(summary, report)
 
 
@@ -84,7 +82,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
     probabilities = text.vocabulary.probabilities
     published = zipfian_whitening(raw, probabilities, exponent=config.words.whitening)
     save_words(out, published, fit_bag(raw, probabilities, config.words.sif_a))
-    n_words, dim = len(raw) - 4, raw.shape[1]
+    n_words, dim = len(raw) - len(SPECIALS), raw.shape[1]
     return StageOutcome(
         f"{n_words:,} vectors of {dim} dimensions, {config.words.epochs} epochs", {"words": n_words, "dim": dim}
     )
@@ -95,18 +93,18 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
     from embedpipe.sentences.part import save_encoder
     from embedpipe.sentences.train import train_encoder
 
-    job.seed_torch()
     job.listener(StageStarted("sentences", job.config.sentences.steps, "step"))
-    trained = train_encoder(
-        job.parts.bag,
-        job.text.train,
-        job.text.validation,
-        job.text.test,
-        job.config.sentences,
-        seed=job.config.seed,
-        device=resolve_device(job.device),
-        listener=job.listener,
-    )
+    with seeded(job.config.seed, deterministic=job.config.reproducible):
+        trained = train_encoder(
+            job.parts.bag,
+            job.text.train,
+            job.text.validation,
+            job.text.test,
+            job.config.sentences,
+            seed=job.config.seed,
+            device=resolve_device(job.device),
+            listener=job.listener,
+        )
     (out / "encoder").mkdir()
     save_encoder(out / "encoder", trained.network)
     return StageOutcome(trained.summary, trained.result)
@@ -117,19 +115,19 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
     from embedpipe.generation.part import save_generator
     from embedpipe.generation.train import train_language_model
 
-    job.seed_torch()
     job.listener(StageStarted("generation", job.config.generation.steps, "step"))
-    trained = train_language_model(
-        job.parts.words.vectors,
-        job.text.vocabulary,
-        job.text.train,
-        job.text.validation,
-        job.text.test,
-        job.config.generation,
-        seed=job.config.seed,
-        device=resolve_device(job.device),
-        listener=job.listener,
-    )
+    with seeded(job.config.seed, deterministic=job.config.reproducible):
+        trained = train_language_model(
+            job.parts.words.vectors,
+            job.text.vocabulary,
+            job.text.train,
+            job.text.validation,
+            job.text.test,
+            job.config.generation,
+            seed=job.config.seed,
+            device=resolve_device(job.device),
+            listener=job.listener,
+        )
     (out / "generator").mkdir()
     save_generator(out / "generator", trained.model)
     perplexities = {

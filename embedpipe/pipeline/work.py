@@ -4,16 +4,18 @@ It stands beside the bundle as ``BUNDLE.work`` and holds what the next run can u
 every finished stage. It may be deleted at any time.
 """
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from embedpipe.bundle.manifest import StageRecord
-from embedpipe.bundle.save import replace_folder
+from embedpipe.bundle.folder import BundleFolder, sha256_of
+from embedpipe.bundle.manifest import FileEntry, StageRecord
+from embedpipe.bundle.save import flush, remove_leftovers, replace_folder, seal
 from embedpipe.errors import BundleError, OutputError
 
 __all__ = ["STAGE_FILES", "WorkFolder"]
@@ -29,6 +31,7 @@ STAGE_FILES: dict[str, tuple[str, ...]] = {
 
 _STAGE_OF_FILE = {file: stage for stage, files in STAGE_FILES.items() for file in files}
 _RECORD = "stage.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class WorkFolder:
@@ -78,46 +81,99 @@ class WorkFolder:
             yield
 
     def _remove_leftovers(self) -> None:
-        """Remove what killed runs left half-written."""
+        """Remove what killed runs left half-written; a stage set aside by a kill between two renames comes back."""
+        for stage in STAGE_FILES:
+            remove_leftovers(self.stage(stage))
         for entry in self.path.iterdir():
             if entry.is_dir() and entry.name not in STAGE_FILES:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def record(self, stage: str) -> StageRecord | None:
-        """Return the record of a stage that stands finished here, None otherwise."""
+        """Return the record of a stage that stands here finished and undamaged, None otherwise."""
+        content = self._read(stage)
+        if content is None:
+            return None
+        record, entries = content
+        folder = self.stage(stage)
+        if set(STAGE_FILES[stage]) <= entries.keys() and all(_intact(folder / name, entries[name]) for name in entries):
+            return record
+        return None
+
+    def entries(self, stages: Iterable[str]) -> dict[str, FileEntry]:
+        """Return the size and hash, as they were written, of the files that finished stages give to the bundle."""
+        found = {}
+        for stage in stages:
+            _, entries = self._read(stage) or (None, {})
+            found.update({name: entries[name] for name in STAGE_FILES[stage] if name in entries})
+        return found
+
+    def _read(self, stage: str) -> tuple[StageRecord, dict[str, FileEntry]] | None:
         try:
-            return StageRecord(**json.loads((self.stage(stage) / _RECORD).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            content = json.loads((self.stage(stage) / _RECORD).read_text(encoding="utf-8"))
+            entries = {name: FileEntry(**entry) for name, entry in content["files"].items()}
+            return StageRecord(**content["record"]), entries
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     @contextmanager
     def writing(self, stage: str) -> Iterator[Path]:
-        """Yield an empty folder to write a stage into; it is removed if the stage does not `finish`."""
+        """Yield an empty folder to write a stage into; it is removed if the stage does not `finish`.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full.
+        """
         partial = self.path / f"{stage}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
             yield partial
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise OutputError(
+                f"{error.filename or partial}: {error.strerror}: free some space and run the same command again "
+                "(finished stages are kept)"
+            ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
     def finish(self, stage: str, partial: Path, record: StageRecord) -> None:
-        """Put a written stage in place; its record is written last."""
+        """Put a written stage in place, flushed to disk; its record, with size and hash of every file, is last."""
         for name in STAGE_FILES[stage]:
             if not (partial / name).is_file():
                 raise BundleError(f"the stage '{stage}' did not write {name}")
-        content = json.dumps(asdict(record), ensure_ascii=False, indent=1, allow_nan=False)
-        (partial / _RECORD).write_text(content, encoding="utf-8")
+        files = {
+            path.relative_to(partial).as_posix(): asdict(seal(path))
+            for path in sorted(partial.rglob("*"))
+            if path.is_file()
+        }
+        content = {"record": asdict(record), "files": files}
+        path = partial / _RECORD
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
+        flush(path)
+        for folder in (partial, *(path for path in partial.iterdir() if path.is_dir())):
+            flush(folder)
         replace_folder(partial, self.stage(stage))
+        flush(self.path)
 
-    def restore(self, stage: str, bundle: Path, record: StageRecord) -> None:
-        """Take a stage's files back from a bundle that has them."""
+    def restore(self, stage: str, bundle: BundleFolder) -> StageRecord | None:
+        """Take a stage back from a bundle that has it; None if a file there is not the one that was saved."""
+        record = bundle.manifest.stages[stage]
         with self.writing(stage) as partial:
             for name in STAGE_FILES[stage]:
                 copy = partial / name
                 copy.parent.mkdir(exist_ok=True)
-                shutil.copyfile(bundle / name, copy)
+                shutil.copyfile(bundle.file(name, stage), copy)
+                if not _intact(copy, bundle.manifest.files[name]):
+                    return None
             self.finish(stage, partial, record)
+        return record
+
+
+def _intact(path: Path, entry: FileEntry) -> bool:
+    return path.is_file() and path.stat().st_size == entry.size and sha256_of(path) == entry.sha256
 
 
 def _lock(descriptor: int) -> bool:

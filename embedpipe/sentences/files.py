@@ -2,7 +2,6 @@
 
 import json
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from embedpipe.bundle.tensors import save_tensors
 from embedpipe.errors import ConfigError, MissingExtraError, OutputError
 
 __all__ = ["FileFormat", "VectorWriter", "format_of", "json_line", "open_writer", "temporary_sibling"]
@@ -162,18 +160,12 @@ class _Parquet:
 
 class _Safetensors:
     def __init__(self, file: BinaryIO, dim: int) -> None:
-        self.path, self.chunks = Path(file.name), [np.empty((0, dim), dtype=np.float32)]
-        self.mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        self.file, self.chunks = file, [np.empty((0, dim), dtype=np.float32)]
 
     def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:  # noqa: ARG002
         self.chunks.append(vectors)
 
     def close(self) -> None:
-        from safetensors import SafetensorError
+        from safetensors.numpy import save
 
-        try:
-            save_tensors(self.path, {"vectors": np.concatenate(self.chunks)})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
-        # The library puts a file of its own in this place, which nobody but its owner may read.
-        self.path.chmod(self.mode)
+        self.file.write(save({"vectors": np.concatenate(self.chunks)}))

@@ -35,13 +35,11 @@ def make_bundle(tmp_path: Path, content: str = "one") -> Path:
             command="test",
             preset="tiny",
             seed=1,
-            device="cpu",
             reproducible=True,
             reproducible_reason="",
             sources=["s"],
             corpus={},
             stages={"text": record},
-            versions={},
             scores={"wordsim353": 0.5},
             files=entries,
         ),
@@ -145,6 +143,17 @@ def test_missing_linked_and_unlisted_files(tmp_path: Path) -> None:
     (bundle / "vocabulary.json").symlink_to(tmp_path / "source" / "vocabulary.json")
     with pytest.raises(BundleError, match=r"vocabulary\.json: it is a link"):
         BundleFolder(bundle)
+
+
+def test_a_link_to_the_folder_opens_and_one_inside_it_does_not(tmp_path: Path) -> None:
+    bundle, link = make_bundle(tmp_path), tmp_path / "link"
+    link.symlink_to(bundle.name, target_is_directory=True)
+    assert BundleFolder(link).file("vocabulary.json", "text").read_text() == "one"
+    assert {check.problem for check in verify_bundle(link)} == {""}
+    (bundle / "encoder").rename(tmp_path / "encoder")
+    (bundle / "encoder").symlink_to("../encoder", target_is_directory=True)
+    with pytest.raises(BundleError, match=r"encoder/config\.json: it is a link"):
+        BundleFolder(link)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """safetensors files against the library that defines them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +69,25 @@ def test_damage_names_the_file(tmp_path: Path, damage) -> None:
     path.write_bytes(damage(content))
     with pytest.raises(BundleError, match=r"t\.safetensors"):
         map_tensors(path)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from embedpipe.bundle.tensors import save_tensors
+from embedpipe.errors import OutputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    save_tensors(Path(sys.argv[1]), {"a": np.zeros(5_000)})
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on the size of files")
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL, tmp_path / "t.safetensors"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.startswith(f"{tmp_path}/t.safetensors: cannot be written (")
+    assert "free some space and run the same command again (finished stages are kept)" in printed

@@ -35,7 +35,7 @@ def bundle(tmp_path_factory):
 
     def manifest(files) -> Manifest:
         stages = {"text": record, "generation": record}
-        return Manifest("test", "test", "tiny", 1, "cpu", True, "planted", [], {}, stages, {}, {}, files)
+        return Manifest("test", "test", "tiny", 1, True, "planted", [], {}, stages, {}, files)
 
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     save_bundle(target, files, manifest)

@@ -29,7 +29,7 @@ def planted(tmp_path_factory):
 
     def manifest(files) -> Manifest:
         stages = {"text": record, "words": record}
-        return Manifest("test", "test", "tiny", 1, "cpu", True, "planted", [], {}, stages, {}, {}, files)
+        return Manifest("test", "test", "tiny", 1, True, "planted", [], {}, stages, {}, files)
 
     save_bundle(target, {path.name: path for path in folder.iterdir()}, manifest)
     return target

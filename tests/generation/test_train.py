@@ -137,17 +137,18 @@ from pathlib import Path
 import numpy as np, torch
 from embedpipe.config import GenerationConfig
 from embedpipe.generation.train import train_language_model
-from embedpipe.runtime import seed_everything
+from embedpipe.runtime import seeded
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import Vocabulary
 folder = Path(sys.argv[1])
 torch.set_num_threads(2)
-seed_everything(3, deterministic=True)
 config = GenerationConfig(hidden=24, batch=8, bptt=10, steps=25, softmax=sys.argv[2], samples=20)
-trained = train_language_model(
-    np.load(folder / "vectors.npy"), Vocabulary.load(folder / "vocabulary.json"), TokenStore(folder / "train"),
-    TokenStore(folder / "validation"), TokenStore(folder / "validation"), config, seed=3, device=torch.device("cpu"),
-)
+with seeded(3, deterministic=True):
+    trained = train_language_model(
+        np.load(folder / "vectors.npy"), Vocabulary.load(folder / "vocabulary.json"), TokenStore(folder / "train"),
+        TokenStore(folder / "validation"), TokenStore(folder / "validation"), config, seed=3,
+        device=torch.device("cpu"),
+    )
 state = trained.model.state_dict()
 print(hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest())
 """

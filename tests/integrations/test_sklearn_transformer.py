@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_checks
 
+from embedpipe.errors import BundleError
 from embedpipe.integrations.sklearn import SentenceVectorizer
 
 ROYAL = ["the king lives in the palace", "the queen and the king", "the prince is in the palace", "a queen speaks"]
@@ -42,6 +44,20 @@ def test_an_opened_bundle_is_shared_by_clones_and_left_out_of_pickles(toy_bundle
     restored = pickle.loads(content)
     assert restored.get_params() == {"bundle": str(toy_bundle.path), "with_": "words"}
     np.testing.assert_array_equal(restored.transform(ROYAL), vectorizer.transform(ROYAL))
+
+
+def test_a_bundle_that_was_replaced_is_opened_anew(toy_bundle, tmp_path) -> None:
+    path = tmp_path / "b"
+    shutil.copytree(toy_bundle.path, path)
+    vectorizer = SentenceVectorizer(str(path), with_="words").fit(ROYAL)
+    assert vectorizer.transform(ROYAL).any()
+    shutil.rmtree(path)
+    shutil.copytree(toy_bundle.path, path)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["files"].pop("words.safetensors")
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"has no words\.safetensors"):
+        vectorizer.transform(ROYAL)
 
 
 def test_a_worker_process_opens_the_bundle_again(path: str, toy_bundle, tmp_path) -> None:

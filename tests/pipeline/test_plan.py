@@ -6,7 +6,9 @@ import pytest
 
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import ConfigError, OutputError
+from embedpipe.pipeline import plan
 from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.provenance import versions_of
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,22 @@ def test_a_setting_changes_its_stage_and_those_that_read_it() -> None:
     assert changed({"words": {"dim": 7}}) == {"words", "sentences", "generation", "probes"}
     assert changed({"text": {"max_size": 77}}) == set(STAGES)
     assert changed({"seed": 2}) == set(STAGES)
-    assert changed({"reproducible": True}) == set(STAGES) - {"text"}
+    assert changed({"reproducible": True}) == set(STAGES)
     assert changed({}, ("other",)) == set(STAGES)
+
+
+@pytest.mark.parametrize("reproducible", [True, False])
+def test_versions_of_libraries_count_in_a_reproducible_run_alone(monkeypatch, reproducible: bool) -> None:
+    config = PipelineConfig.of("tiny", {"reproducible": reproducible})
+    before = fingerprints(config, STAGES, ["s"])
+
+    def upgraded(stage: str) -> dict[str, str]:
+        return {library: "99" if library == "gensim" else v for library, v in versions_of(stage).items()}
+
+    monkeypatch.setattr(plan, "versions_of", upgraded)
+    after = fingerprints(config, STAGES, ["s"])
+    expected = set(STAGES) - {"text"} if reproducible else set()
+    assert {stage for stage in STAGES if before[stage] != after[stage]} == expected
 
 
 def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import embedpipe
 from embedpipe.bundle.folder import verify_bundle
 from embedpipe.config import STAGES
 from embedpipe.errors import OutputError
-from embedpipe.runtime import Event, Saved, StageFinished, StageSkipped
+from embedpipe.runtime import Event, Saved, StageFinished, StageSkipped, n_cores, n_torch_threads
 
 QUICK = {
     "words": {"dim": 16, "epochs": 1},
@@ -102,7 +102,14 @@ def test_the_manifest_tells_how_it_was_made(toy_bundle) -> None:
     assert manifest.reproducible is False
     assert "workers in parallel" in manifest.reproducible_reason
     assert set(manifest.stages) == set(STAGES)
-    assert manifest.versions["torch"].startswith("2.")
+    made = manifest.stages
+    assert made["generation"].versions["torch"].startswith("2.")
+    assert "gensim" in made["words"].versions
+    assert "torch" not in made["words"].versions
+    assert {stage: record.device for stage, record in made.items()} == dict.fromkeys(STAGES, "cpu")
+    assert made["words"].threads == n_cores()
+    assert made["generation"].threads == n_torch_threads()
+    assert [stage for stage in STAGES if made[stage].reproducible] == ["text"]
     assert manifest.scores
     rows = json.loads(toy_bundle.path.joinpath("probes.json").read_text())
     assert {"task", "metric", "value", "low", "high", "n", "coverage", "baseline", "baseline_value"} <= set(rows[0])
