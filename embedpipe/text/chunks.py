@@ -5,18 +5,16 @@ A chunk numbers its own types; `prepare` translates these numbers once the vocab
 """
 
 import zlib
-from array import array
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.deduplicate import Signer, mix
-from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, fold, normalise_marked, without_marks
+from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, normalise_marked, without_marks
+from embedpipe.text.numbering import number_tokens
 from embedpipe.text.sentences import SentenceSplitter
 from embedpipe.text.tokenizer import Tokenizer
 
@@ -56,16 +54,11 @@ def process_chunk(
     texts: Sequence[str], splitter: SentenceSplitter, tokenizer: Tokenizer, signer: Signer, max_sentence: int
 ) -> Chunk:
     """Return the chunk that `texts`, one string for each document, become."""
-    joined = DOCUMENT_MARK.join(texts)
+    joined = f" {DOCUMENT_MARK} ".join(texts)
     if joined.count(DOCUMENT_MARK) >= len(texts) or SENTENCE_MARK in joined:
-        joined = DOCUMENT_MARK.join(map(without_marks, texts))
-    marked = fold(splitter.mark(normalise_marked(joined)), tokenizer.case)
-    numbers: defaultdict[str, int] = defaultdict(count().__next__)
-    numbers[DOCUMENT_MARK], numbers[SENTENCE_MARK]  # take the numbers 0 and 1
-    tokens = tokenizer.split(marked)
-    raw = np.frombuffer(array("I", map(numbers.__getitem__, tokens)), dtype=np.uint32)
-    del tokens, marked
-    types, buckets, translation, hashes = _order_types(list(numbers)[2:])
+        joined = f" {DOCUMENT_MARK} ".join(map(without_marks, texts))
+    known, raw = number_tokens(splitter.mark(normalise_marked(joined)), tokenizer)
+    types, buckets, translation, hashes = _order_types(known[2:])
     is_token = raw > 1
     ids = translation[raw[is_token] - 2]
     # Sentences end at marks; documents too, so their marks are looked up among the marks.

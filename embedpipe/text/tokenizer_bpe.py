@@ -43,6 +43,8 @@ class BPETokenizer:
     model : the trained model in the Hugging Face ``tokenizer.json`` form, as plain JSON.
     """
 
+    spaced = False
+
     def __init__(self, case: Case, model: Any) -> None:
         self.case: Case = case
         hf = _tokenizers()

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedpipe.errors import BundleError, MissingExtraError
-from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK
+from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, Case, fold, normalise
+from embedpipe.text.numbering import number_tokens
 from embedpipe.text.tokenizer import RegexTokenizer, choose_tokenizer, join_tokens, load_tokenizer
 
 
@@ -37,8 +38,6 @@ def test_regex_tokens(text: str, expected: list[str]) -> None:
 
 @given(st.text(max_size=60))
 def test_no_character_is_lost_and_no_token_is_blank(text: str) -> None:
-    from embedpipe.text.normalise import normalise
-
     tokens = RegexTokenizer("keep").tokenize(text)
     assert "".join(tokens) == "".join(normalise(text).split())
     assert all(token and not token.isspace() for token in tokens)
@@ -136,3 +135,13 @@ def test_detokenised_text_reads_like_print(text: str) -> None:
 
 def test_joining_nothing() -> None:
     assert join_tokens([]) == ""
+
+
+@pytest.mark.parametrize("case", ["lower", "keep"])
+@given(text=st.text(st.sampled_from("aÀΣσ'’s.,1 \n\u3000\u0301x-_") | st.characters(), max_size=80))
+def test_numbering_word_by_word_equals_splitting_the_whole_text(case: Case, text: str) -> None:
+    tokenizer = RegexTokenizer(case)
+    marked = normalise(text).replace("\n", f" {SENTENCE_MARK} ") + f" {DOCUMENT_MARK} end"
+    types, numbers = number_tokens(marked, tokenizer)
+    assert [types[i] for i in numbers] == tokenizer.split(fold(marked, case))
+    assert types[:2] == [DOCUMENT_MARK, SENTENCE_MARK]
