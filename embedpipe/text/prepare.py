@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from embedpipe.text.split import SPLITS
 from embedpipe.text.store_writer import StoreWriter
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.tokenizer import Tokenizer, choose_tokenizer, load_tokenizer
+from embedpipe.text.train_text import write_train_text
 from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
 from embedpipe.text.workers import process_in_order
 
@@ -37,7 +38,7 @@ __all__ = ["PreparedText", "prepare", "prepare_texts"]
 
 CHUNK_CHARACTERS = 4_000_000
 SAMPLE_CHARACTERS = 4_000_000
-PUNKT_CHARACTERS = 1_000_000
+PUNKT_CHARACTERS = 300_000
 MIN_SENTENCES = 50
 
 
@@ -166,7 +167,7 @@ def prepare_texts(
             **plan.report,
             **_describe(tokenizer, reason, splitter),
         }
-        report |= _write(chunks, plan, config, tokenizer, splitter, partial)
+        report |= _write(chunks, plan, config, tokenizer, splitter, partial, seed)
         shutil.rmtree(chunk_folder)
         report["seconds"] = round(time.monotonic() - started, 2)
         report["megabytes_per_second"] = round(report["bytes"] / 1e6 / max(report["seconds"], 0.01), 2)
@@ -203,6 +204,7 @@ def _write(
     tokenizer: Tokenizer,
     splitter: SentenceSplitter,
     folder: Path,
+    seed: int,
 ) -> dict[str, Any]:
     """Count the vocabulary and write everything that stays; return what the report says about it."""
     sentences, tokens = plan.sentences, plan.tokens
@@ -226,6 +228,7 @@ def _write(
     spec = {**tokenizer.spec(), "sentences": splitter.spec()}
     (folder / "tokenizer_spec.json").write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
     unknown = _write_stores(chunks, plan, vocabulary, folder)
+    write_train_text(folder / "train.txt", TokenStore(folder / "train"), vocabulary, seed)
     report: dict[str, Any] = {"types": n_types, "vocabulary": len(vocabulary), "min_count": min_count}
     for i, name in enumerate(SPLITS):
         report[name] = {
@@ -238,8 +241,6 @@ def _write(
 
 
 def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabulary, folder: Path) -> list[int]:
-    spelled = [f"{token} " for token in vocabulary.tokens]
-    spelled[: len(SPECIALS)] = ["", "", "", "\n"]
     writers = [
         StoreWriter(
             folder / name,
@@ -250,11 +251,10 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
         for i, name in enumerate(SPLITS)
     ]
     unknown = [0, 0, 0]
-    get = vocabulary.index.get
-    with open(folder / "train.txt", "w", encoding="utf-8", newline="\n") as text, writers[0], writers[1], writers[2]:
+    with writers[0], writers[1], writers[2]:
         for number, chunk in enumerate(chunks):
             types = chunk.types()
-            final = np.fromiter((get(token, UNK) for token in types), dtype=np.uint32, count=len(types))
+            final = np.fromiter(map(vocabulary.index.get, types, repeat(UNK)), dtype=np.uint32, count=len(types))
             # A token that spells a special has its id in the index but not its meaning.
             final[final < len(SPECIALS)] = UNK
             ids = final[chunk.array("ids")]
@@ -265,10 +265,7 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
             for i, writer in enumerate(writers):
                 chosen = ids[of_token == i]
                 unknown[i] += int((chosen == UNK).sum())
-                closed = writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
-                if i == 0:
-                    lines = "".join(map(spelled.__getitem__, closed.tolist()))
-                    text.write(lines.replace(" \n", "\n"))
+                writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
     return unknown
 
 

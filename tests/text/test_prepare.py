@@ -12,9 +12,10 @@ import pytest
 from embedpipe.config import TextConfig
 from embedpipe.errors import InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import StageStarted, Step
-from embedpipe.text import counting, prepare, workers
+from embedpipe.text import counting, prepare, train_text, workers
 from embedpipe.text.prepare import PreparedText, prepare_texts
 from embedpipe.text.split import split_documents
+from embedpipe.text.vocabulary import UNK
 
 NOUNS = ["cat", "dog", "bird", "fish", "horse", "mouse", "lion", "bear", "wolf", "fox", "cow", "pig"]
 VERBS = ["sees", "hears", "likes", "knows", "finds", "follows", "meets", "calls", "helps", "leaves"]
@@ -85,9 +86,33 @@ def test_vocabulary_is_counted_on_training_text_alone(prepared: PreparedText) ->
     assert dict(zip(vocabulary.tokens[4:], vocabulary.counts[4:].tolist(), strict=True)) == dict(counted)
 
 
-def test_train_text_is_the_training_split_line_by_line(prepared: PreparedText) -> None:
-    lines = prepared.train_text.read_text(encoding="utf-8").splitlines()
-    assert [line.split(" ") for line in lines] == token_lists(prepared, "train")
+def lines_of_documents(prepared: PreparedText) -> list[list[str]]:
+    tokens, store = prepared.vocabulary.tokens, prepared.train
+    documents: list[list[str]] = [[] for _ in range(store.n_documents)]
+    for document, sentence in zip(store.document_of_sentence.tolist(), store, strict=True):
+        documents[document].append(" ".join(tokens[i] for i in sentence if i != UNK))
+    return documents
+
+
+def test_train_text_holds_the_documents_of_the_training_split_whole_and_in_a_seeded_order(tmp_path: Path) -> None:
+    texts = made_documents(100)
+    one = prepare_texts(texts, TextConfig(min_count=3), tmp_path / "one", seed=3, workers=1)
+    lines = one.train_text.read_text(encoding="utf-8").split("\n")[:-1]
+    documents = lines_of_documents(one)
+    written = [lines[i : i + 8] for i in range(0, len(lines), 8)]
+    assert sorted(written) == sorted(documents)
+    assert written != documents
+    places = [documents.index(document) for document in written]
+    assert abs(np.corrcoef(places, np.arange(len(places)))[0, 1]) < 0.35
+    again = prepare_texts(texts, TextConfig(min_count=3), tmp_path / "again", seed=3, workers=1)
+    assert again.train_text.read_bytes() == one.train_text.read_bytes()
+
+
+def test_train_text_mixes_groups_of_documents(prepared: PreparedText, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(train_text, "_GROUP_TOKENS", 500)
+    train_text.write_train_text(tmp_path / "t", prepared.train, prepared.vocabulary, seed=1)
+    lines = (tmp_path / "t").read_text(encoding="utf-8").split("\n")[:-1]
+    assert sorted(lines) == sorted(line for document in lines_of_documents(prepared) for line in document)
 
 
 def test_codec_gives_the_ids_that_preparing_gave(prepared: PreparedText) -> None:
@@ -102,9 +127,8 @@ def test_rare_tokens_become_unknown_and_leave_the_training_text(tmp_path: Path) 
     texts[0] = "Zyzzyva here. " + texts[0]
     out = prepare_texts(texts, TextConfig(min_count=2, test_share=0.02, validation_share=0.02), tmp_path / "o", seed=1)
     assert "zyzzyva" not in out.vocabulary
-    lines = out.train_text.read_text().splitlines()
-    stored = [[out.vocabulary.tokens[i] for i in s if i != 1] for s in out.train]
-    assert [line.split() for line in lines] == stored
+    stored = [line for document in lines_of_documents(out) for line in document]
+    assert sorted(out.train_text.read_text().split("\n")[:-1]) == sorted(stored)
     unknown = sum(int((s == 1).sum()) for s in out.train)
     assert unknown == int(out.vocabulary.counts[1]) > 0
 
