@@ -22,7 +22,7 @@ from embedpipe.errors import InputError
 from embedpipe.text.read_bytes import COMPRESSIONS, spool_stdin
 from embedpipe.text.read_markup import html_documents, is_mediawiki, mediawiki_documents
 from embedpipe.text.read_named import BUILTIN_FILES, SCHEMES, builtin_file, fingerprint_named, named_documents
-from embedpipe.text.read_tables import csv_documents, jsonl_documents, parquet_documents
+from embedpipe.text.read_tables import csv_documents, jsonl_documents, parquet_documents, tsv_documents
 from embedpipe.text.read_text import in_parts, plain_documents
 from embedpipe.text.read_types import MAX_CHARACTERS, Document, ReadOptions, did_you_mean
 
@@ -32,7 +32,7 @@ _FIELD_READERS = {
     ".jsonl": jsonl_documents,
     ".ndjson": jsonl_documents,
     ".csv": csv_documents,
-    ".tsv": csv_documents,
+    ".tsv": tsv_documents,
     ".parquet": parquet_documents,
 }
 _MANY_FILES = 10
