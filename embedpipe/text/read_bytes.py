@@ -215,9 +215,12 @@ def _damaged(path: Path, kind: str, error: Exception) -> InputError:
 
 def _decoder(options: ReadOptions) -> codecs.IncrementalDecoder:
     try:
+        # Python's own text files refuse what turns bytes into bytes or text into text (base64, rot13) the same way.
+        io.TextIOWrapper(io.BytesIO(), encoding=options.encoding).close()
         return codecs.getincrementaldecoder(options.encoding)(options.encoding_errors)
     except LookupError as error:
-        raise ConfigError(f"unknown encoding '{options.encoding}'; try utf-8, latin-1, gb18030 or utf-16") from error
+        why = "is no encoding of text" if "not a text encoding" in str(error) else "is unknown"
+        raise ConfigError(f"encoding '{options.encoding}' {why}; try utf-8, latin-1, gb18030 or utf-16") from error
 
 
 def _refuse_binary(block: bytes, path: Path, options: ReadOptions) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from embedpipe.config import TextConfig
-from embedpipe.errors import InputError, NotEnoughDataError, OutputError
+from embedpipe.errors import EmbedpipeError, InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import StageStarted, Step
 from embedpipe.text import counting, prepare, train_text, workers
 from embedpipe.text.prepare import PreparedText, prepare_texts
@@ -221,6 +221,21 @@ def test_a_worker_that_cannot_write_is_an_output_error(tmp_path: Path) -> None:
     }
     with pytest.raises(OutputError, match=r"cannot write.*missing"):
         list(workers.process_in_order([["a b"], ["c d"]], settings, 2))
+
+
+def test_a_worker_that_was_killed_is_an_error_that_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 2_000)
+    start = workers._start
+
+    def start_and_kill(settings: dict) -> subprocess.Popen[bytes]:
+        process = start(settings)
+        process.kill()
+        return process
+
+    monkeypatch.setattr(workers, "_start", start_and_kill)
+    with pytest.raises(EmbedpipeError, match=r"killed by signal 9.*one core.*start again"):
+        prepare_texts(made_documents(40), TextConfig(), tmp_path / "o", seed=1, workers=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_output_is_replaced_only_where_it_is_ours(tmp_path: Path) -> None:
