@@ -16,6 +16,7 @@ from embedpipe.text.deduplicate import Signer, mix
 from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, normalise_marked, without_marks
 from embedpipe.text.numbering import number_tokens
 from embedpipe.text.sentences import SentenceSplitter
+from embedpipe.text.split import hash_texts
 from embedpipe.text.tokenizer import Tokenizer
 
 __all__ = ["BUCKETS", "Chunk", "ChunkFiles", "process_chunk"]
@@ -35,6 +36,7 @@ class Chunk:
     ids : uint32 position in `types` of every token.
     lengths : uint32, tokens in each sentence (none is empty).
     documents : uint32 of shape (n_documents,): sentences in each document; may be 0.
+    hashes : uint64 of shape (n_documents,): hash of the document's text, by which it is put in a split.
     digests : uint64 of shape (n_documents,): hash of the document's token sequence.
     signatures : uint32 of shape (n_documents, permutations): MinHash, all ones where a document is too short for it.
     n_cut : sentences that were cut because they were too long.
@@ -45,6 +47,7 @@ class Chunk:
     ids: NDArray[np.uint32]
     lengths: NDArray[np.uint32]
     documents: NDArray[np.uint32]
+    hashes: NDArray[np.uint64]
     digests: NDArray[np.uint64]
     signatures: NDArray[np.uint32]
     n_cut: int
@@ -58,7 +61,7 @@ def process_chunk(
     if joined.count(DOCUMENT_MARK) >= len(texts) or SENTENCE_MARK in joined:
         joined = f" {DOCUMENT_MARK} ".join(map(without_marks, texts))
     known, raw = number_tokens(splitter.mark(normalise_marked(joined)), tokenizer)
-    types, buckets, translation, hashes = _order_types(known[2:])
+    types, buckets, translation, hashes_of_types = _order_types(known[2:])
     is_token = raw > 1
     ids = translation[raw[is_token] - 2]
     # Sentences end at marks; documents too, so their marks are looked up among the marks.
@@ -71,13 +74,14 @@ def process_chunk(
     n_documents = len(texts)
     documents = np.bincount(document_of_sentence, minlength=n_documents).astype(np.uint32)
     sizes = np.bincount(document_of_sentence, weights=lengths, minlength=n_documents).astype(np.int64)
-    token_hashes = hashes[ids]
+    token_hashes = hashes_of_types[ids]
     return Chunk(
         types,
         buckets,
         ids,
         lengths.astype(np.uint32),
         documents,
+        hash_texts(texts),
         _digests(token_hashes, sizes),
         signer.sign(token_hashes, sizes),
         n_cut,

@@ -23,7 +23,7 @@ from embedpipe.text.normalise import normalise
 from embedpipe.text.plan import Plan, plan_splits
 from embedpipe.text.readers import ReadOptions, read_documents
 from embedpipe.text.sentences import SentenceSplitter, train_splitter
-from embedpipe.text.split import SPLITS
+from embedpipe.text.split import MIN_UNITS, SPLITS, hash_texts, may_be_held_out
 from embedpipe.text.store_writer import StoreWriter
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.tokenizer import Tokenizer, choose_tokenizer, load_tokenizer
@@ -90,6 +90,10 @@ def prepare(
 ) -> PreparedText:
     """Read `sources` and write the prepared text to the folder `out`.
 
+    Only documents for training shape the tokenizer, the sentence splitter and the vocabulary. The exception are
+    corpora of fewer than 20 documents, which are split by runs of sentences: byte-pair merges and abbreviations are
+    learnt from all of these (the report says so under ``units``).
+
     Parameters
     ----------
     sources : what `read_documents` takes.
@@ -148,8 +152,9 @@ def prepare_texts(
         chunk_folder.mkdir(parents=True)
         iterator = iter(texts)
         sample = _take(iterator, SAMPLE_CHARACTERS)
-        tokenizer, reason = _make_tokenizer(config, sample)
-        splitter = train_splitter(normalise("\n".join(sample)[:PUNKT_CHARACTERS]))
+        learnt_from = _without_held_out(sample, config, seed)
+        tokenizer, reason = _make_tokenizer(config, learnt_from)
+        splitter = train_splitter(normalise("\n".join(learnt_from)[:PUNKT_CHARACTERS]))
         settings = {
             "tokenizer": tokenizer.spec(),
             "sentences": splitter.spec(),
@@ -158,7 +163,7 @@ def prepare_texts(
             "folder": str(chunk_folder),
         }
         read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener)
-        del sample
+        del sample, learnt_from
         chunks = [ChunkFiles(chunk_folder, number) for number in range(read.pop("chunks"))]
         plan = plan_splits(chunks, config, seed)
         report = {
@@ -267,6 +272,17 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
                 unknown[i] += int((chosen == UNK).sum())
                 writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
     return unknown
+
+
+def _without_held_out(sample: Sequence[str], config: "TextConfig", seed: int) -> Sequence[str]:
+    """Return the documents that tokenizer and sentence splitter may learn from: none that a test may be made of.
+
+    Fewer than 20 documents are cut into runs of sentences before they are split, so there all of them are needed.
+    """
+    if len(sample) < MIN_UNITS and sum(map(len, sample)) < SAMPLE_CHARACTERS:
+        return sample
+    held_out = may_be_held_out(hash_texts(sample), config.validation_share + config.test_share, seed)
+    return [text for text, out in zip(sample, held_out.tolist(), strict=True) if not out] or sample
 
 
 def _make_tokenizer(config: "TextConfig", sample: Sequence[str]) -> tuple[Tokenizer, str]:

@@ -282,6 +282,21 @@ def test_chinese_is_segmented_by_jieba(tmp_path: Path) -> None:
     assert all(len(s) in (3, 4) for s in out.train)
 
 
+def test_validation_and_test_documents_do_not_shape_the_tokenizer(tmp_path: Path, monkeypatch) -> None:
+    learnt: list[str] = []
+    make = prepare._make_tokenizer
+    monkeypatch.setattr(prepare, "_make_tokenizer", lambda config, texts: learnt.extend(texts) or make(config, texts))
+    texts = [f"Q{i}q. {text}" for i, text in enumerate(made_documents(300))]
+    for seed in range(5):
+        learnt.clear()
+        out = prepare_texts(texts, TextConfig(min_count=1), tmp_path / "o", seed=seed, workers=1)
+        vocabulary = out.vocabulary
+        trained = {text for i, text in enumerate(texts) if f"q{i}q" in vocabulary}
+        assert len(trained) == out.report["train"]["documents"] == 270
+        assert set(learnt) <= trained
+        assert len(learnt) > 210
+
+
 @pytest.mark.parametrize("n", [3, 20, 21, 1000])
 def test_every_split_has_a_document_and_seeds_differ(n: int) -> None:
     digests = np.arange(n, dtype=np.uint64)
