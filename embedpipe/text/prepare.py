@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +189,7 @@ def prepare_texts(
 
 def _first_pass(texts: Iterable[str], settings: dict[str, Any], workers: int, listener: Listener) -> dict[str, int]:
     groups = _grouped(texts)
-    first = list(_some(groups, 2))
+    first = list(islice(groups, 2))
     # One chunk does not pay for starting processes.
     totals = dict.fromkeys(("documents", "characters", "bytes", "cut", "chunks"), 0)
     results = process_in_order(chain(first, groups), settings, workers if len(first) > 1 else 1)
@@ -326,10 +326,6 @@ def _take(texts: Iterator[str], characters: int) -> list[str]:
         if size >= characters:
             break
     return taken
-
-
-def _some(groups: Iterator[list[str]], n: int) -> Iterator[list[str]]:
-    return (group for group, _ in zip(groups, range(n), strict=False))
 
 
 def _megabytes(sources: Sequence[str]) -> int | None:

@@ -147,6 +147,16 @@ def test_result_does_not_depend_on_workers_chunks_or_hash_seed(tmp_path: Path, m
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "three", "two"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_chunk_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 2_000)
+    texts = made_documents(60)
+    report = prepare_texts(texts, TextConfig(min_count=1), tmp_path / "o", seed=1, workers=workers).report
+    assert report["documents"] == 60
+    assert report["bytes"] == report["characters"] == sum(map(len, texts)) > 7 * 2_000
+    assert sum(report[name]["sentences"] for name in ("train", "validation", "test")) == 480
+
+
 def test_counting_in_groups_equals_counting_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = made_documents(80)
     expected = Counter()
