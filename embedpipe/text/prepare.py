@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from itertools import chain, islice, repeat
@@ -21,7 +21,7 @@ from embedpipe.text.counting import auto_min_count, count_vocabulary
 from embedpipe.text.deduplicate import minhash_permutations
 from embedpipe.text.normalise import normalise
 from embedpipe.text.plan import Plan, plan_splits
-from embedpipe.text.readers import ReadOptions, read_documents
+from embedpipe.text.readers import ReadOptions, read_documents, size_of_source
 from embedpipe.text.sentences import SentenceSplitter, train_splitter
 from embedpipe.text.split import MIN_UNITS, SPLITS, hash_texts, may_be_held_out
 from embedpipe.text.store_writer import StoreWriter
@@ -40,6 +40,7 @@ CHUNK_CHARACTERS = 4_000_000
 SAMPLE_CHARACTERS = 4_000_000
 PUNKT_CHARACTERS = 300_000
 MIN_SENTENCES = 50
+MEGABYTE = 1_000_000
 
 
 class PreparedText:
@@ -102,7 +103,8 @@ def prepare(
     seed : decides, with the content of the documents, which split each goes to.
     download : whether a source may be fetched from the network.
     workers : processes that work on the text; None for as many as there are cores. The result does not depend on it.
-    listener : hears `StageStarted` and `Step` in megabytes of text.
+    listener : hears `StageStarted` and `Step` in megabytes: of the files as they lie on disk, compressed or not, or of
+        text where a source is no file.
 
     Raises
     ------
@@ -123,8 +125,20 @@ def prepare(
         download=download,
     )
     texts = (document.text for source in sources for document in read_documents(source, options))
-    listener(StageStarted("text", _megabytes(sources), "MB"))
-    return prepare_texts(texts, config, out, seed=seed, workers=workers, listener=listener, passed_over=options.skipped)
+    sizes = [size_of_source(source) for source in sources]
+    known = [size for size in sizes if size is not None]
+    all_known = len(known) == len(sizes)
+    listener(StageStarted("text", sum(known) // MEGABYTE if all_known else None, "MB"))
+    return prepare_texts(
+        texts,
+        config,
+        out,
+        seed=seed,
+        workers=workers,
+        listener=listener,
+        passed_over=options.skipped,
+        bytes_read=options.read.total if all_known else None,
+    )
 
 
 def prepare_texts(
@@ -136,10 +150,12 @@ def prepare_texts(
     workers: int | None = None,
     listener: Listener = silent,
     passed_over: Mapping[str, int] | None = None,
+    bytes_read: Callable[[], int] | None = None,
 ) -> PreparedText:
     """Do what `prepare` does for documents that are given as strings; read once, from first to last.
 
-    `passed_over` is what the readers count while `texts` is read; it goes into the report.
+    `passed_over` is what the readers count while `texts` is read; it goes into the report. `bytes_read` says how much
+    of the files has been read; progress counts this, or the text itself when it is None.
     """
     started = time.monotonic()
     out = Path(out)
@@ -162,7 +178,7 @@ def prepare_texts(
             "max_sentence": config.max_sentence,
             "folder": str(chunk_folder),
         }
-        read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener)
+        read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener, bytes_read)
         del sample, learnt_from
         chunks = [ChunkFiles(chunk_folder, number) for number in range(read.pop("chunks"))]
         plan = plan_splits(chunks, config, seed)
@@ -187,18 +203,33 @@ def prepare_texts(
     return PreparedText(out)
 
 
-def _first_pass(texts: Iterable[str], settings: dict[str, Any], workers: int, listener: Listener) -> dict[str, int]:
-    groups = _grouped(texts)
-    first = list(islice(groups, 2))
+def _first_pass(
+    texts: Iterable[str],
+    settings: dict[str, Any],
+    workers: int,
+    listener: Listener,
+    bytes_read: Callable[[], int] | None,
+) -> dict[str, int]:
+    places: list[int] = []
+
+    def groups() -> Iterator[list[str]]:
+        for group in _grouped(texts):
+            places.append(bytes_read() if bytes_read else 0)
+            yield group
+
+    iterator = groups()
+    first = list(islice(iterator, 2))
     # One chunk does not pay for starting processes.
     totals = dict.fromkeys(("documents", "characters", "bytes", "cut", "chunks"), 0)
-    results = process_in_order(chain(first, groups), settings, workers if len(first) > 1 else 1)
+    results = process_in_order(chain(first, iterator), settings, workers if len(first) > 1 else 1)
     with closing(results):  # type: ignore[type-var]
         for result in results:
+            # Reading runs ahead of the workers: what counts is how far it was when it gave this chunk.
+            done = places[totals["chunks"]] if bytes_read else totals["bytes"] + result["bytes"]
             totals["chunks"] += 1
             for name in ("documents", "characters", "bytes", "cut"):
                 totals[name] += result[name]
-            listener(Step("text", totals["bytes"] // 1_000_000))
+            listener(Step("text", done // MEGABYTE))
     return {"cut_sentences" if name == "cut" else name: total for name, total in totals.items()}
 
 
@@ -326,13 +357,6 @@ def _take(texts: Iterator[str], characters: int) -> list[str]:
         if size >= characters:
             break
     return taken
-
-
-def _megabytes(sources: Sequence[str]) -> int | None:
-    """Return the megabytes of text in `sources` where that is known without reading them: plain text files."""
-    if not all(source.endswith((".txt", ".md", ".text")) and Path(source).is_file() for source in sources):
-        return None
-    return sum(Path(source).stat().st_size for source in sources) // 1_000_000
 
 
 def _check_out(out: Path) -> None:

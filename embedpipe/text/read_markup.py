@@ -1,5 +1,6 @@
 """HTML pages and MediaWiki dumps to documents."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, iterparse
@@ -23,7 +24,7 @@ def html_documents(path: Path, options: ReadOptions, origin: str) -> Iterator[Do
 
 def is_mediawiki(path: Path) -> bool:
     """Return whether a file begins like a MediaWiki dump, whatever its name."""
-    with open_bytes(path) as file:
+    with open_bytes(path, Counter()) as file:
         return b"<mediawiki" in file.read(_SNIFFED)
 
 
@@ -36,7 +37,7 @@ def mediawiki_documents(path: Path, options: ReadOptions, origin: str) -> Iterat
         With path and line, if the dump is not well-formed XML.
     """
     # gensim's own page reader keeps an empty element for each page of the dump; this one keeps none.
-    with open_bytes(path) as file:
+    with open_bytes(path, options.read) as file:
         events = iterparse(file, events=("start", "end"))
         try:
             root: Element | None = None

@@ -72,7 +72,7 @@ def _builtin(name: str, field: str, options: ReadOptions) -> Iterator[Document]:
     origin = f"builtin:{name}"
     if field:
         raise InputError(f"has no fields; name it {origin}", f"{origin}#{field}")
-    plain = ReadOptions(documents="line", skipped=options.skipped)
+    plain = ReadOptions(documents="line", read=options.read, skipped=options.skipped)
     if name in _TOYS:
         from embedpipe.text.toy import toy_corpus
 

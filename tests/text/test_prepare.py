@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import os
 import random
@@ -12,7 +13,7 @@ import pytest
 from embedpipe.config import TextConfig
 from embedpipe.errors import EmbedpipeError, InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import StageStarted, Step
-from embedpipe.text import counting, prepare, train_text, workers
+from embedpipe.text import counting, prepare, read_bytes, train_text, workers
 from embedpipe.text.prepare import PreparedText, prepare_texts
 from embedpipe.text.split import split_documents
 from embedpipe.text.vocabulary import UNK
@@ -272,6 +273,28 @@ def test_sources_are_read_and_progress_is_told(tmp_path: Path) -> None:
     assert isinstance(events[-1], Step)
     with pytest.raises(InputError):
         prepare.prepare([str(tmp_path / "missing.txt")], TextConfig(), tmp_path / "p", seed=1)
+
+
+def test_progress_goes_through_a_compressed_file_to_its_end(tmp_path: Path, monkeypatch) -> None:
+    source = tmp_path / "a.txt.gz"
+    source.write_bytes(gzip.compress("\n\n".join(made_documents(3_000)).encode()))
+    monkeypatch.setattr(prepare, "MEGABYTE", 1_000)
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 100_000)
+    monkeypatch.setattr(prepare, "SAMPLE_CHARACTERS", 50_000)
+    monkeypatch.setattr(read_bytes, "_BLOCK", 10_000)
+    monkeypatch.setattr(read_bytes, "_FILE_BUFFER", 1_000)
+    for workers_asked in (1, 2):
+        events: list[StageStarted | Step] = []
+        out = tmp_path / "o"
+        config = TextConfig(documents="blank")
+        prepare.prepare([str(source)], config, out, seed=1, workers=workers_asked, listener=events.append)
+        steps = [event.done for event in events if isinstance(event, Step)]
+        assert events[0] == StageStarted("text", source.stat().st_size // 1_000, "MB")
+        assert steps == sorted(steps)
+        assert 0 < steps[0] < steps[-1] == events[0].total
+    events = []
+    prepare.prepare(["builtin:lee"], TextConfig(), out, seed=1, listener=events.append)
+    assert events[0].total == events[-1].done > 300
 
 
 def test_what_a_killed_run_left_is_cleared_and_what_readers_passed_over_is_reported(tmp_path: Path) -> None:
