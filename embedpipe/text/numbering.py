@@ -4,6 +4,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from embedpipe.text.tokenizer import Tokenizer
 
 __all__ = ["number_tokens", "take_rows"]
 
+_Number = TypeVar("_Number", bound=np.unsignedinteger)
 _N_MARKS = 2
 # Words that are counted and dropped a few hundred at a time stay in the processor's cache.
 _WINDOW = 4_096
@@ -49,9 +51,7 @@ def number_tokens(text: str, tokenizer: Tokenizer) -> tuple[list[str], NDArray[n
     return types, take_rows(np.append(marks, pieces[is_piece]), np.append(np.ones_like(marks), n_pieces), order)
 
 
-def take_rows(
-    content: NDArray[np.uint32], sizes: NDArray[np.integer], order: NDArray[np.integer]
-) -> NDArray[np.uint32]:
+def take_rows(content: NDArray[_Number], sizes: NDArray[np.integer], order: NDArray[np.integer]) -> NDArray[_Number]:
     """Return the rows `order` of a table whose rows, of these `sizes`, lie one after the other in `content`.
 
     Examples
@@ -63,7 +63,7 @@ def take_rows(
     chosen = sizes[order]
     stops = np.cumsum(chosen, dtype=np.int64)
     shift = starts[order] - (stops - chosen)
-    found: NDArray[np.uint32] = content[np.arange(stops[-1] if len(stops) else 0) + np.repeat(shift, chosen)]
+    found: NDArray[_Number] = content[np.arange(stops[-1] if len(stops) else 0) + np.repeat(shift, chosen)]
     return found
 
 
