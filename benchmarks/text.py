@@ -1,28 +1,36 @@
 """Measure text preparation: python benchmarks/text.py TEXT_FILE [--out FOLDER] [--repeat 3]
 
 Compares the first pass with `re`, NLTK and gensim on one core, then prepares a quarter of the file and all of it with
-one process and with every core. CPU seconds are used for one core, so that other programs on the machine disturb less.
-Writes text.json and text.md to the folder.
+one process and with every core. Speeds are megabytes of UTF-8 for each CPU second, children included, so that other
+programs on the machine disturb less. The whole stage has two figures: all of it, and what each further megabyte costs
+(the difference of the two files), without the fixed cost of imports and of the training of Punkt. Writes text.json and
+text.md to the folder.
 """
 
 import argparse
 import json
+import os
+import platform
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from embedpipe.runtime import n_cores
 from embedpipe.text.chunks import process_chunk
 from embedpipe.text.deduplicate import Signer, minhash_permutations
 from embedpipe.text.normalise import fold, normalise
+from embedpipe.text.numbering import number_tokens
 from embedpipe.text.sentences import train_splitter
 from embedpipe.text.tokenizer import RegexTokenizer
 
+_LIBRARIES = ("numpy", "nltk", "gensim", "datasketch")
 _PREPARE = """
 import json, resource, sys, time
 from pathlib import Path
@@ -39,13 +47,13 @@ print(json.dumps({"seconds": round(time.monotonic() - began, 2), "megabytes": ro
 
 
 def speed(work: Callable[[], object], megabytes: float, repeat: int) -> float:
-    """Return megabytes for each CPU second, the best of `repeat`."""
-    best = float("inf")
+    """Return megabytes for each CPU second, the median of `repeat`."""
+    seconds = []
     for _ in range(repeat):
         began = time.process_time()
         work()
-        best = min(best, time.process_time() - began)
-    return round(megabytes / best, 1)
+        seconds.append(time.process_time() - began)
+    return round(megabytes / statistics.median(seconds), 1)
 
 
 def one_core(text: str, repeat: int) -> dict[str, float]:
@@ -60,17 +68,21 @@ def one_core(text: str, repeat: int) -> dict[str, float]:
     splitter, tokenizer = train_splitter(normalise(text[:500_000])), RegexTokenizer()
     plain, signed = Signer([]), Signer(minhash_permutations())
     folded = fold(normalise(text), "lower")
+    marked = splitter.mark(normalise(text))
     part = text[:200_000]
     part_mb = len(part.encode()) / 1e6
     return {
         r"plain re.findall(r'\w+')": speed(lambda: re.findall(r"\w+", text.lower()), megabytes, repeat),
         "normalise": speed(lambda: normalise(text), megabytes, repeat),
         "sentences": speed(lambda: splitter.mark(text), megabytes, repeat),
-        "tokenise": speed(lambda: tokenizer.split(folded), megabytes, repeat),
-        "first pass: all of these, ids": speed(
+        "tokenise: all tokens": speed(lambda: tokenizer.split(folded), megabytes, repeat),
+        "tokenise and number: each distinct word once": speed(
+            lambda: number_tokens(marked, tokenizer), megabytes, repeat
+        ),
+        "first pass: normalise, sentences, tokenise, number": speed(
             lambda: process_chunk(documents, splitter, tokenizer, plain, 1000), megabytes, repeat
         ),
-        "first pass with MinHash signatures": speed(
+        "first pass with MinHash signatures too": speed(
             lambda: process_chunk(documents, splitter, tokenizer, signed, 1000), megabytes, repeat
         ),
         "gensim.utils.tokenize": speed(lambda: list(tokenize(part, lower=True)), part_mb, 1),
@@ -88,6 +100,36 @@ def whole(source: Path, workers: int) -> dict[str, float]:
     return result
 
 
+def per_cpu_second(runs: list[dict[str, float | str]]) -> dict[str, float]:
+    """Return the speeds of the whole stage by one process, medians of the repeats."""
+    sizes, seconds = (
+        [
+            statistics.median(float(r[key]) for r in runs if (r["corpus"], r["workers"]) == (name, 1))
+            for name in ("1x", "4x")
+        ]
+        for key in ("megabytes", "cpu_seconds")
+    )
+    return {
+        "whole stage, imports and Punkt included": round(sizes[1] / seconds[1], 1),
+        "whole stage, each further megabyte": round((sizes[1] - sizes[0]) / (seconds[1] - seconds[0]), 1),
+    }
+
+
+def machine() -> dict[str, str | int | float]:
+    """Return what the figures were measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+    return {
+        "processor": model,
+        "cores": n_cores(),
+        "threads of numerical libraries": 1,
+        "load when it began": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        **{library: version(library) for library in _LIBRARIES},
+        "seed": 1,
+    }
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -95,19 +137,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    where = machine()
     text = arguments.text.read_text(encoding="utf-8")
     speeds = one_core(text[:4_000_000], arguments.repeat)
-    runs = []
+    runs: list[dict[str, float | str]] = []
     with tempfile.TemporaryDirectory() as folder:
         quarter = Path(folder) / "quarter.txt"
         quarter.write_text(text[: len(text) // 4], encoding="utf-8")
         del text
-        for source, name in ((quarter, "1x"), (arguments.text, "4x")):
-            for workers in sorted({1, n_cores()}):
+        for workers in [1] * arguments.repeat + [n_cores()]:
+            for source, name in ((quarter, "1x"), (arguments.text, "4x")):
                 runs.append({"corpus": name, "workers": workers, **whole(source, workers)})
+    speeds |= per_cpu_second(runs)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "text.json").write_text(json.dumps({"one_core": speeds, "prepare": runs}, indent=1) + "\n")
+    (arguments.out / "text.json").write_text(
+        json.dumps({"machine": where, "one_core": speeds, "prepare": runs}, indent=1) + "\n"
+    )
     lines = ["# Speed and memory of text preparation", "", "Written by `benchmarks/text.py`.", ""]
+    lines += [", ".join(f"{name}: {value}" for name, value in where.items()) + ".", ""]
     lines += ["| on one core | MB for each CPU second |", "| --- | ---: |"]
     lines += [f"| {name} | {value} |" for name, value in speeds.items()]
     columns = list(runs[0])

@@ -77,12 +77,13 @@ class UnknownWordError(EmbedpipeError):
     ----------
     word : the unknown word.
     near : spellings in the vocabulary that are close to it, best first.
+    why : what keeps the word from being found.
     """
 
-    def __init__(self, word: str, near: Sequence[str] = ()) -> None:
+    def __init__(self, word: str, near: Sequence[str] = (), why: str = "is not in the vocabulary") -> None:
         self.word, self.near = word, tuple(near)
         hint = f"; near spellings: {', '.join(near)}" if near else ""
-        super().__init__(f"'{word}' is not in the vocabulary{hint}")
+        super().__init__(f"'{word}' {why}{hint}")
 
 
 class MissingExtraError(EmbedpipeError, ImportError):

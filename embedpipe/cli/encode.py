@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def _open(file: Path) -> Iterator[BinaryIO]:
         raise InputError("no such file; name a text file with one text a line, or - for stdin", file)
     if not file.is_file():
         raise InputError("is not a regular file; pipe it in and name the file -", file)
-    with open_bytes(file) as source:
+    with open_bytes(file, Counter()) as source:
         yield source
 
 

@@ -1,5 +1,6 @@
 """The main job, from sources to a bundle."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,6 +88,7 @@ def run(
     """
     if isinstance(sources, str):
         raise TypeError("sources is a list of sources: wrap the string in a list")
+    sources = [os.fspath(source) for source in sources]
     target, planned = Path(output).resolve(), close_stages(stages)
     over = dict(settings or {})
     over.update({} if seed is None else {"seed": seed})

@@ -157,10 +157,8 @@ def spelling_similarity(a: str, b: str) -> float:
 
 
 def _find(vocabulary: Vocabulary, word: str) -> int:
-    for form in (word, word.lower()):
-        if form in vocabulary:
-            return vocabulary.index[form]
-    return -1
+    found = vocabulary.find(word)
+    return -1 if found is None else found
 
 
 def _cosines(vectors: NDArray[np.floating], pairs: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,8 +1,6 @@
 """Tasks by name: the files that ship inside gensim's own test data, found without importing gensim."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,8 @@ import numpy as np
 from embedpipe.errors import InputError
 from embedpipe.tasks.files import read_analogies, read_lines, read_task, read_word_similarity
 from embedpipe.tasks.shapes import Analogies, DocumentSimilarity, Task, WordSimilarity
+from embedpipe.text.read_named import gensim_test_file
+from embedpipe.text.read_types import did_you_mean
 
 __all__ = ["BUILTIN_TASKS", "DOCUMENTS", "find_task"]
 
@@ -41,35 +41,25 @@ def find_task(name: str) -> Task:
     if name == DOCUMENTS:
         raise InputError("the task 'documents' is drawn from a prepared corpus: say where that is")
     known = [*BUILTIN_TASKS, DOCUMENTS]
-    near = get_close_matches(name.lower(), known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(name.lower(), known)
     raise InputError(f"no task '{name}': neither a file nor a built-in name ({', '.join(known)}){hint}")
 
 
-def _data(file: str) -> Path:
-    spec = find_spec("gensim")
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    path = Path(folders[0], "test", "test_data", file) if folders else Path(file)
-    if not path.is_file():
-        raise InputError("this file of gensim's test data is missing: reinstall gensim from its wheel", path)
-    return path
-
-
 def _word_similarity(name: str, file: str) -> WordSimilarity:
-    path = _data(file)
+    path = gensim_test_file(file)
     rows = [(number, line.split("\t")) for number, line in read_lines(path) if not line.startswith("#")]
     return read_word_similarity(name, path, rows)
 
 
 def _analogies() -> Analogies:
-    path = _data("questions-words.txt")
+    path = gensim_test_file("questions-words.txt")
     return read_analogies("analogies", path, read_lines(path))
 
 
 def _lee() -> DocumentSimilarity:
-    scores = _data("similarities0-1.txt")
+    scores = gensim_test_file("similarities0-1.txt")
     matrix = np.array([line.split() for _, line in read_lines(scores)], dtype=np.float64)
-    texts = [line for _, line in read_lines(_data("lee.cor"), encoding="latin-1")]
+    texts = [line for _, line in read_lines(gensim_test_file("lee.cor"), encoding="latin-1")]
     return DocumentSimilarity("lee", texts, matrix)
 
 

@@ -4,7 +4,6 @@ import gzip
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from embedpipe.tasks.shapes import (
     Task,
     WordSimilarity,
 )
+from embedpipe.text.read_types import did_you_mean
 
 __all__ = ["HEADERS", "Line", "read_analogies", "read_lines", "read_task", "read_word_similarity"]
 
@@ -180,7 +180,6 @@ def _unknown_header(header: str) -> str:
     plain = " ".join(header.replace(",", " ").replace(";", " ").split())
     if plain in known:
         return f"the columns of the header '{header}' must be separated by tabs"
-    near = get_close_matches(plain.lower(), known, n=1, cutoff=0.7)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
+    hint = did_you_mean(plain.lower(), known) or "."
     shown = plain if len(plain) <= 60 else plain[:57] + "..."
     return f"unknown header '{shown}'{hint} Known headers, tab-separated: {_known()}"

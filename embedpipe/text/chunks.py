@@ -5,19 +5,18 @@ A chunk numbers its own types; `prepare` translates these numbers once the vocab
 """
 
 import zlib
-from array import array
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.deduplicate import Signer, mix
-from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, fold, normalise_marked, without_marks
+from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, normalise_marked, without_marks
+from embedpipe.text.numbering import number_tokens
 from embedpipe.text.sentences import SentenceSplitter
+from embedpipe.text.split import hash_texts
 from embedpipe.text.tokenizer import Tokenizer
 
 __all__ = ["BUCKETS", "Chunk", "ChunkFiles", "process_chunk"]
@@ -37,6 +36,7 @@ class Chunk:
     ids : uint32 position in `types` of every token.
     lengths : uint32, tokens in each sentence (none is empty).
     documents : uint32 of shape (n_documents,): sentences in each document; may be 0.
+    hashes : uint64 of shape (n_documents,): hash of the document's text, by which it is put in a split.
     digests : uint64 of shape (n_documents,): hash of the document's token sequence.
     signatures : uint32 of shape (n_documents, permutations): MinHash, all ones where a document is too short for it.
     n_cut : sentences that were cut because they were too long.
@@ -47,6 +47,7 @@ class Chunk:
     ids: NDArray[np.uint32]
     lengths: NDArray[np.uint32]
     documents: NDArray[np.uint32]
+    hashes: NDArray[np.uint64]
     digests: NDArray[np.uint64]
     signatures: NDArray[np.uint32]
     n_cut: int
@@ -56,16 +57,11 @@ def process_chunk(
     texts: Sequence[str], splitter: SentenceSplitter, tokenizer: Tokenizer, signer: Signer, max_sentence: int
 ) -> Chunk:
     """Return the chunk that `texts`, one string for each document, become."""
-    joined = DOCUMENT_MARK.join(texts)
+    joined = f" {DOCUMENT_MARK} ".join(texts)
     if joined.count(DOCUMENT_MARK) >= len(texts) or SENTENCE_MARK in joined:
-        joined = DOCUMENT_MARK.join(map(without_marks, texts))
-    marked = fold(splitter.mark(normalise_marked(joined)), tokenizer.case)
-    numbers: defaultdict[str, int] = defaultdict(count().__next__)
-    numbers[DOCUMENT_MARK], numbers[SENTENCE_MARK]  # take the numbers 0 and 1
-    tokens = tokenizer.split(marked)
-    raw = np.frombuffer(array("I", map(numbers.__getitem__, tokens)), dtype=np.uint32)
-    del tokens, marked
-    types, buckets, translation, hashes = _order_types(list(numbers)[2:])
+        joined = f" {DOCUMENT_MARK} ".join(map(without_marks, texts))
+    known, raw = number_tokens(splitter.mark(normalise_marked(joined)), tokenizer)
+    types, buckets, translation, hashes_of_types = _order_types(known[2:])
     is_token = raw > 1
     ids = translation[raw[is_token] - 2]
     # Sentences end at marks; documents too, so their marks are looked up among the marks.
@@ -78,13 +74,14 @@ def process_chunk(
     n_documents = len(texts)
     documents = np.bincount(document_of_sentence, minlength=n_documents).astype(np.uint32)
     sizes = np.bincount(document_of_sentence, weights=lengths, minlength=n_documents).astype(np.int64)
-    token_hashes = hashes[ids]
+    token_hashes = hashes_of_types[ids]
     return Chunk(
         types,
         buckets,
         ids,
         lengths.astype(np.uint32),
         documents,
+        hash_texts(texts),
         _digests(token_hashes, sizes),
         signer.sign(token_hashes, sizes),
         n_cut,

@@ -51,13 +51,13 @@ def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int) -
         If there is no text at all.
     """
     sizes = _gather(chunks, "documents")
-    digests = _gather(chunks, "digests")
+    hashes = _gather(chunks, "hashes")
     filled = sizes > 0
     if not filled.any():
         raise NotEnoughDataError("there is not one word in the text; nothing can be trained on it")
     kept = filled.copy()
     if config.deduplicate != "none":
-        kept &= ~exact_duplicates(digests)
+        kept &= ~exact_duplicates(_gather(chunks, "digests"))
     n_exact = int((filled & ~kept).sum())
     n_near = 0
     if config.deduplicate == "near":
@@ -76,10 +76,10 @@ def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int) -
     }
     if kept.sum() < MIN_UNITS:
         report["units"] = f"runs of sentences, because there are only {int(kept.sum())} documents"
-        sizes, digests, kept = _cut_into_runs(chunks, digests, kept, int(sizes[kept].sum()))
+        sizes, hashes, kept = _cut_into_runs(chunks, hashes, kept, int(sizes[kept].sum()))
     splits = np.full(len(kept), DROPPED, dtype=np.uint8)
     splits[kept] = split_documents(
-        digests[kept], validation_share=config.validation_share, test_share=config.test_share, seed=seed
+        hashes[kept], validation_share=config.validation_share, test_share=config.test_share, seed=seed
     )
     lengths_of_chunks = [len(chunk.array("documents")) for chunk in chunks]
     plan = Plan(splits, np.cumsum([0, *lengths_of_chunks]).tolist(), report=report)
@@ -102,9 +102,9 @@ def _measure(plan: Plan, number: int, chunk: ChunkFiles) -> None:
 
 
 def _cut_into_runs(
-    chunks: Sequence[ChunkFiles], digests: NDArray[np.uint64], kept: NDArray[np.bool_], n_sentences: int
+    chunks: Sequence[ChunkFiles], hashes: NDArray[np.uint64], kept: NDArray[np.bool_], n_sentences: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.bool_]]:
-    """Replace few large documents by runs of sentences; return the sizes, digests and kept flags of the runs."""
+    """Replace few large documents by runs of sentences; return the sizes, hashes and kept flags of the runs."""
     run = max(1, n_sentences // (2 * MIN_UNITS))
     start = 0
     sizes, sources = [], []
@@ -116,7 +116,7 @@ def _cut_into_runs(
         sources.append(run_sources + start)
         start += len(documents)
     source: NDArray[np.int64] = np.concatenate(sources)
-    runs: NDArray[np.uint64] = mix(digests[source] ^ np.arange(len(source), dtype=np.uint64))
+    runs: NDArray[np.uint64] = mix(hashes[source] ^ np.arange(len(source), dtype=np.uint64))
     return np.concatenate(sizes), runs, kept[source]
 
 

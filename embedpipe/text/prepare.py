@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,13 @@ from embedpipe.text.counting import auto_min_count, count_vocabulary
 from embedpipe.text.deduplicate import minhash_permutations
 from embedpipe.text.normalise import normalise
 from embedpipe.text.plan import Plan, plan_splits
-from embedpipe.text.readers import ReadOptions, read_documents
+from embedpipe.text.readers import ReadOptions, read_documents, size_of_source
 from embedpipe.text.sentences import SentenceSplitter, train_splitter
-from embedpipe.text.split import SPLITS
+from embedpipe.text.split import MIN_UNITS, SPLITS, hash_texts, may_be_held_out
 from embedpipe.text.store_writer import StoreWriter
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.tokenizer import Tokenizer, choose_tokenizer, load_tokenizer
+from embedpipe.text.train_text import write_train_text
 from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
 from embedpipe.text.workers import process_in_order
 
@@ -37,8 +38,9 @@ __all__ = ["PreparedText", "prepare", "prepare_texts"]
 
 CHUNK_CHARACTERS = 4_000_000
 SAMPLE_CHARACTERS = 4_000_000
-PUNKT_CHARACTERS = 1_000_000
+PUNKT_CHARACTERS = 300_000
 MIN_SENTENCES = 50
+MEGABYTE = 1_000_000
 
 
 class PreparedText:
@@ -89,6 +91,10 @@ def prepare(
 ) -> PreparedText:
     """Read `sources` and write the prepared text to the folder `out`.
 
+    Only documents for training shape the tokenizer, the sentence splitter and the vocabulary. The exception are
+    corpora of fewer than 20 documents, which are split by runs of sentences: byte-pair merges and abbreviations are
+    learnt from all of these (the report says so under ``units``).
+
     Parameters
     ----------
     sources : what `read_documents` takes.
@@ -97,7 +103,8 @@ def prepare(
     seed : decides, with the content of the documents, which split each goes to.
     download : whether a source may be fetched from the network.
     workers : processes that work on the text; None for as many as there are cores. The result does not depend on it.
-    listener : hears `StageStarted` and `Step` in megabytes of text.
+    listener : hears `StageStarted` and `Step` in megabytes: of the files as they lie on disk, compressed or not, or of
+        text where a source is no file.
 
     Raises
     ------
@@ -118,8 +125,20 @@ def prepare(
         download=download,
     )
     texts = (document.text for source in sources for document in read_documents(source, options))
-    listener(StageStarted("text", _megabytes(sources), "MB"))
-    return prepare_texts(texts, config, out, seed=seed, workers=workers, listener=listener, passed_over=options.skipped)
+    sizes = [size_of_source(source) for source in sources]
+    known = [size for size in sizes if size is not None]
+    all_known = len(known) == len(sizes)
+    listener(StageStarted("text", sum(known) // MEGABYTE if all_known else None, "MB"))
+    return prepare_texts(
+        texts,
+        config,
+        out,
+        seed=seed,
+        workers=workers,
+        listener=listener,
+        passed_over=options.skipped,
+        bytes_read=options.read.total if all_known else None,
+    )
 
 
 def prepare_texts(
@@ -131,10 +150,12 @@ def prepare_texts(
     workers: int | None = None,
     listener: Listener = silent,
     passed_over: Mapping[str, int] | None = None,
+    bytes_read: Callable[[], int] | None = None,
 ) -> PreparedText:
     """Do what `prepare` does for documents that are given as strings; read once, from first to last.
 
-    `passed_over` is what the readers count while `texts` is read; it goes into the report.
+    `passed_over` is what the readers count while `texts` is read; it goes into the report. `bytes_read` says how much
+    of the files has been read; progress counts this, or the text itself when it is None.
     """
     started = time.monotonic()
     out = Path(out)
@@ -147,8 +168,9 @@ def prepare_texts(
         chunk_folder.mkdir(parents=True)
         iterator = iter(texts)
         sample = _take(iterator, SAMPLE_CHARACTERS)
-        tokenizer, reason = _make_tokenizer(config, sample)
-        splitter = train_splitter(normalise("\n".join(sample)[:PUNKT_CHARACTERS]))
+        learnt_from = _without_held_out(sample, config, seed)
+        tokenizer, reason = _make_tokenizer(config, learnt_from)
+        splitter = train_splitter(normalise("\n".join(learnt_from)[:PUNKT_CHARACTERS]))
         settings = {
             "tokenizer": tokenizer.spec(),
             "sentences": splitter.spec(),
@@ -156,8 +178,8 @@ def prepare_texts(
             "max_sentence": config.max_sentence,
             "folder": str(chunk_folder),
         }
-        read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener)
-        del sample
+        read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener, bytes_read)
+        del sample, learnt_from
         chunks = [ChunkFiles(chunk_folder, number) for number in range(read.pop("chunks"))]
         plan = plan_splits(chunks, config, seed)
         report = {
@@ -166,7 +188,7 @@ def prepare_texts(
             **plan.report,
             **_describe(tokenizer, reason, splitter),
         }
-        report |= _write(chunks, plan, config, tokenizer, splitter, partial)
+        report |= _write(chunks, plan, config, tokenizer, splitter, partial, seed)
         shutil.rmtree(chunk_folder)
         report["seconds"] = round(time.monotonic() - started, 2)
         report["megabytes_per_second"] = round(report["bytes"] / 1e6 / max(report["seconds"], 0.01), 2)
@@ -181,18 +203,33 @@ def prepare_texts(
     return PreparedText(out)
 
 
-def _first_pass(texts: Iterable[str], settings: dict[str, Any], workers: int, listener: Listener) -> dict[str, int]:
-    groups = _grouped(texts)
-    first = list(islice(groups, 2))
+def _first_pass(
+    texts: Iterable[str],
+    settings: dict[str, Any],
+    workers: int,
+    listener: Listener,
+    bytes_read: Callable[[], int] | None,
+) -> dict[str, int]:
+    places: list[int] = []
+
+    def groups() -> Iterator[list[str]]:
+        for group in _grouped(texts):
+            places.append(bytes_read() if bytes_read else 0)
+            yield group
+
+    iterator = groups()
+    first = list(islice(iterator, 2))
     # One chunk does not pay for starting processes.
     totals = dict.fromkeys(("documents", "characters", "bytes", "cut", "chunks"), 0)
-    results = process_in_order(chain(first, groups), settings, workers if len(first) > 1 else 1)
+    results = process_in_order(chain(first, iterator), settings, workers if len(first) > 1 else 1)
     with closing(results):  # type: ignore[type-var]
         for result in results:
+            # Reading runs ahead of the workers: what counts is how far it was when it gave this chunk.
+            done = places[totals["chunks"]] if bytes_read else totals["bytes"] + result["bytes"]
             totals["chunks"] += 1
             for name in ("documents", "characters", "bytes", "cut"):
                 totals[name] += result[name]
-            listener(Step("text", totals["bytes"] // 1_000_000))
+            listener(Step("text", done // MEGABYTE))
     return {"cut_sentences" if name == "cut" else name: total for name, total in totals.items()}
 
 
@@ -203,6 +240,7 @@ def _write(
     tokenizer: Tokenizer,
     splitter: SentenceSplitter,
     folder: Path,
+    seed: int,
 ) -> dict[str, Any]:
     """Count the vocabulary and write everything that stays; return what the report says about it."""
     sentences, tokens = plan.sentences, plan.tokens
@@ -226,6 +264,7 @@ def _write(
     spec = {**tokenizer.spec(), "sentences": splitter.spec()}
     (folder / "tokenizer_spec.json").write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
     unknown = _write_stores(chunks, plan, vocabulary, folder)
+    write_train_text(folder / "train.txt", TokenStore(folder / "train"), vocabulary, seed)
     report: dict[str, Any] = {"types": n_types, "vocabulary": len(vocabulary), "min_count": min_count}
     for i, name in enumerate(SPLITS):
         report[name] = {
@@ -238,8 +277,6 @@ def _write(
 
 
 def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabulary, folder: Path) -> list[int]:
-    spelled = [f"{token} " for token in vocabulary.tokens]
-    spelled[: len(SPECIALS)] = ["", "", "", "\n"]
     writers = [
         StoreWriter(
             folder / name,
@@ -250,11 +287,10 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
         for i, name in enumerate(SPLITS)
     ]
     unknown = [0, 0, 0]
-    get = vocabulary.index.get
-    with open(folder / "train.txt", "w", encoding="utf-8", newline="\n") as text, writers[0], writers[1], writers[2]:
+    with writers[0], writers[1], writers[2]:
         for number, chunk in enumerate(chunks):
             types = chunk.types()
-            final = np.fromiter((get(token, UNK) for token in types), dtype=np.uint32, count=len(types))
+            final = np.fromiter(map(vocabulary.index.get, types, repeat(UNK)), dtype=np.uint32, count=len(types))
             # A token that spells a special has its id in the index but not its meaning.
             final[final < len(SPECIALS)] = UNK
             ids = final[chunk.array("ids")]
@@ -265,11 +301,19 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
             for i, writer in enumerate(writers):
                 chosen = ids[of_token == i]
                 unknown[i] += int((chosen == UNK).sum())
-                closed = writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
-                if i == 0:
-                    lines = "".join(map(spelled.__getitem__, closed.tolist()))
-                    text.write(lines.replace(" \n", "\n"))
+                writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
     return unknown
+
+
+def _without_held_out(sample: Sequence[str], config: "TextConfig", seed: int) -> Sequence[str]:
+    """Return the documents that tokenizer and sentence splitter may learn from: none that a test may be made of.
+
+    Fewer than 20 documents are cut into runs of sentences before they are split, so there all of them are needed.
+    """
+    if len(sample) < MIN_UNITS and sum(map(len, sample)) < SAMPLE_CHARACTERS:
+        return sample
+    held_out = may_be_held_out(hash_texts(sample), config.validation_share + config.test_share, seed)
+    return [text for text, out in zip(sample, held_out.tolist(), strict=True) if not out] or sample
 
 
 def _make_tokenizer(config: "TextConfig", sample: Sequence[str]) -> tuple[Tokenizer, str]:
@@ -313,13 +357,6 @@ def _take(texts: Iterator[str], characters: int) -> list[str]:
         if size >= characters:
             break
     return taken
-
-
-def _megabytes(sources: Sequence[str]) -> int | None:
-    """Return the megabytes of text in `sources` where that is known without reading them: plain text files."""
-    if not all(source.endswith((".txt", ".md", ".text")) and Path(source).is_file() for source in sources):
-        return None
-    return sum(Path(source).stat().st_size for source in sources) // 1_000_000
 
 
 def _check_out(out: Path) -> None:

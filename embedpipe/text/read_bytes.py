@@ -8,6 +8,7 @@ import lzma
 import sys
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -26,6 +27,7 @@ _NOT_CONTROL = bytes({*range(32, 256)} | set(b"\t\n\v\f\r\b\x1b"))
 _CONTROL_SHARE = 0.1
 _CONTROL_SHARE_BESIDE_NULS = 0.01
 _BLOCK = 1 << 20
+_FILE_BUFFER = 1 << 16
 # A zstd block of 4 bytes can stand for 128 KB: small steps keep what one step gives within bounds.
 _ZSTD_STEP = 1 << 14
 # Stages name folders of their own, but there is one standard input, and it can be read once.
@@ -33,8 +35,13 @@ _SPOOLED: WeakKeyDictionary[TextIO, Path] = WeakKeyDictionary()
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path, read: Counter[Path]) -> Iterator[BinaryIO]:
     """Open a file for reading, decompressed where its name or its first bytes say that it is compressed.
+
+    Parameters
+    ----------
+    path : the file.
+    read : is told how far in the file reading has come, in bytes before decompression.
 
     Raises
     ------
@@ -42,7 +49,8 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         If the file cannot be opened, or, while it is read, if its compressed data are damaged or cut short.
     """
     try:
-        with open(path, "rb") as raw:
+        counted = io.BufferedReader(_CountedFile(path, read), buffer_size=_FILE_BUFFER)
+        with cast(BinaryIO, counted) as raw:
             kind = _compression(path, raw)
             try:
                 with _decompressed(raw, kind) as file:
@@ -69,7 +77,7 @@ def text_blocks(path: Path, options: ReadOptions) -> Iterator[str]:
     # Line ends are made one by the decoder of Python's own text files; it is given text here, not bytes.
     line_ends = io.IncrementalNewlineDecoder(None, translate=True)
     read, lines = 0, 0
-    with open_bytes(path) as file:
+    with open_bytes(path, options.read) as file:
         while block := file.read(_BLOCK):
             if read == 0:
                 _refuse_binary(block, path, options)
@@ -176,6 +184,19 @@ def _decompressed(raw: BinaryIO, kind: str) -> BinaryIO:
     return raw
 
 
+class _CountedFile(io.FileIO):
+    """A file that notes how far it has been read."""
+
+    def __init__(self, path: Path, read: Counter[Path]) -> None:
+        super().__init__(path)
+        self._path, self._read = path, read
+
+    def readinto(self, buffer: Any) -> int:
+        n = super().readinto(buffer) or 0
+        self._read[self._path] = max(self._read[self._path], self.tell())
+        return n
+
+
 class _ZstdDamageError(Exception):
     """Not zstd data, or cut short: the library itself reads a truncated file without complaint."""
 
@@ -230,9 +251,12 @@ def _damaged(path: Path, kind: str, error: Exception) -> InputError:
 
 def _decoder(options: ReadOptions) -> codecs.IncrementalDecoder:
     try:
+        # Python's own text files refuse what turns bytes into bytes or text into text (base64, rot13) the same way.
+        io.TextIOWrapper(io.BytesIO(), encoding=options.encoding).close()
         return codecs.getincrementaldecoder(options.encoding)(options.encoding_errors)
     except LookupError as error:
-        raise ConfigError(f"unknown encoding '{options.encoding}'; try utf-8, latin-1, gb18030 or utf-16") from error
+        why = "is no encoding of text" if "not a text encoding" in str(error) else "is unknown"
+        raise ConfigError(f"encoding '{options.encoding}' {why}; try utf-8, latin-1, gb18030 or utf-16") from error
 
 
 def _refuse_binary(block: bytes, path: Path, options: ReadOptions) -> None:

@@ -1,6 +1,7 @@
 """HTML pages and MediaWiki dumps to documents."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, iterparse
@@ -26,7 +27,7 @@ def html_documents(path: Path, options: ReadOptions, origin: str) -> Iterator[Do
 
 def is_mediawiki(path: Path) -> bool:
     """Return whether the root element of a file is that of a MediaWiki dump, whatever the file's name."""
-    with open_bytes(path) as file:
+    with open_bytes(path, Counter()) as file:
         return _MEDIAWIKI.match(file.read(_SNIFFED)) is not None
 
 
@@ -39,7 +40,7 @@ def mediawiki_documents(path: Path, options: ReadOptions, origin: str) -> Iterat
         With path and line, if the dump is not well-formed XML.
     """
     # gensim's own page reader keeps an empty element for each page of the dump; this one keeps none.
-    with open_bytes(path) as file:
+    with open_bytes(path, options.read) as file:
         events = iterparse(file, events=("start", "end"))
         try:
             root: Element | None = None

@@ -19,7 +19,7 @@ from embedpipe.text.read_tables import field_text, jsonl_documents
 from embedpipe.text.read_text import plain_documents
 from embedpipe.text.read_types import Document, ReadOptions, did_you_mean
 
-__all__ = ["BUILTIN_FILES", "SCHEMES", "builtin_file", "fingerprint_named", "named_documents"]
+__all__ = ["BUILTIN_FILES", "SCHEMES", "builtin_file", "fingerprint_named", "gensim_test_file", "named_documents"]
 
 BUILTIN_FILES = {
     "wikipedia": "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2",
@@ -48,10 +48,21 @@ def fingerprint_named(scheme: str, name: str, field: str) -> str:
 
 
 def builtin_file(name: str) -> Path:
-    """Return the file behind ``builtin:wikipedia`` or ``builtin:lee``, without importing gensim."""
+    """Return the file behind ``builtin:wikipedia`` or ``builtin:lee``."""
+    return gensim_test_file(BUILTIN_FILES[name])
+
+
+def gensim_test_file(file: str) -> Path:
+    """Return the path of a file of gensim's own test data, without importing gensim.
+
+    Raises
+    ------
+    InputError
+        If the installed gensim lacks it.
+    """
     spec = find_spec("gensim")
     folders = list(spec.submodule_search_locations or ()) if spec else []
-    path = Path(folders[0] if folders else "gensim") / "test" / "test_data" / BUILTIN_FILES[name]
+    path = Path(folders[0] if folders else "gensim") / "test" / "test_data" / file
     if not path.is_file():
         raise InputError("is missing from the installed gensim; install gensim from its wheel", path)
     return path
@@ -61,7 +72,7 @@ def _builtin(name: str, field: str, options: ReadOptions) -> Iterator[Document]:
     origin = f"builtin:{name}"
     if field:
         raise InputError(f"has no fields; name it {origin}", f"{origin}#{field}")
-    plain = ReadOptions(documents="line", skipped=options.skipped)
+    plain = ReadOptions(documents="line", read=options.read, skipped=options.skipped)
     if name in _TOYS:
         from embedpipe.text.toy import toy_corpus
 

@@ -5,13 +5,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from embedpipe.errors import InputError, MissingExtraError
 from embedpipe.text.read_bytes import text_lines
 from embedpipe.text.read_types import Document, ReadOptions, did_you_mean
 
-__all__ = ["csv_documents", "field_text", "jsonl_documents", "parquet_documents"]
+__all__ = ["csv_documents", "field_text", "jsonl_documents", "parquet_documents", "tsv_documents"]
 
 _BATCH_ROWS = 1024
 _LONGEST_FIELD = 2**31 - 1
@@ -58,39 +58,17 @@ def field_text(row: dict[str, Any], field: str, options: ReadOptions, origin: st
 
 
 def csv_documents(path: Path, column: str, options: ReadOptions, origin: str) -> Iterator[Document]:
-    """Yield the texts of one column; the first row names the columns.
+    """Yield the texts of one column of a CSV file with its quoting rules; the first row names the columns."""
+    return _column(path, column, options, origin, delimiter=",", quoting=csv.QUOTE_MINIMAL)
 
-    CSV is read with its quoting rules. TSV has none here: a tab ends a field and ``"`` is an ordinary character,
-    because the tables of this field hold lone quotation marks, which quoting rules would run across rows.
+
+def tsv_documents(path: Path, column: str, options: ReadOptions, origin: str) -> Iterator[Document]:
+    """Yield the texts of one column of a TSV file; the first row names the columns.
+
+    There are no quoting rules: a tab ends a field and ``"`` is an ordinary character, because the tables of this
+    field hold lone quotation marks, which quoting rules would run across rows.
     """
-    # The library's limit of 131,072 characters holds for the whole process; a document may be longer.
-    csv.field_size_limit(_LONGEST_FIELD)
-    lines = (line + "\n" for line in text_lines(path, options))
-    tabs = Path(origin.partition("#")[0].lower()).name.rpartition(".tsv")[1] == ".tsv"
-    rows = (
-        csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
-        if tabs
-        else csv.reader(lines, strict=True)
-    )
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        if not header:
-            return
-        if not column:
-            first = dict(zip_longest(header, next(rows, [])[: len(header)], fillvalue=""))
-            raise InputError(f"say which column holds the text: {_example(origin, first)}", path)
-        if column not in header:
-            raise InputError(_no_such("column", column, header), path, 1)
-        at = header.index(column)
-        for row in rows:
-            if not row:
-                continue
-            if len(row) <= at:
-                raise InputError(f"has {len(row)} columns, expected {len(header)}", path, rows.line_num)
-            if row[at]:
-                yield Document(row[at], f"{origin}:{rows.line_num}")
-    except csv.Error as error:
-        raise InputError(f"is not well-formed: {error}", path, rows.line_num) from error
+    return _column(path, column, options, origin, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
 def parquet_documents(path: Path, column: str, options: ReadOptions, origin: str) -> Iterator[Document]:
@@ -131,6 +109,34 @@ def parquet_documents(path: Path, column: str, options: ReadOptions, origin: str
                         yield Document(text, f"{origin}:{number}")
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"cannot be read as Parquet: {error}", path) from error
+
+
+def _column(
+    path: Path, column: str, options: ReadOptions, origin: str, *, delimiter: str, quoting: Literal[0, 3]
+) -> Iterator[Document]:
+    # The library's limit of 131,072 characters holds for the whole process; a document may be longer.
+    csv.field_size_limit(_LONGEST_FIELD)
+    lines = (line + "\n" for line in text_lines(path, options))
+    rows = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        if not header:
+            return
+        if not column:
+            first = dict(zip_longest(header, next(rows, [])[: len(header)], fillvalue=""))
+            raise InputError(f"say which column holds the text: {_example(origin, first)}", path)
+        if column not in header:
+            raise InputError(_no_such("column", column, header), path, 1)
+        at = header.index(column)
+        for row in rows:
+            if not row:
+                continue
+            if len(row) <= at:
+                raise InputError(f"has {len(row)} columns, expected {len(header)}", path, rows.line_num)
+            if row[at]:
+                yield Document(row[at], f"{origin}:{rows.line_num}")
+    except csv.Error as error:
+        raise InputError(f"is not well-formed: {error}", path, rows.line_num) from error
 
 
 def _is_text(pyarrow: Any, kind: Any) -> bool:

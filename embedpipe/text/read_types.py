@@ -41,6 +41,7 @@ class ReadOptions:
     download : whether ``nltk:``, ``gensim:`` and ``hf:`` may use the network.
     spool : folder in which standard input is kept, so that it can be fingerprinted and read again; a temporary one
         that lasts as long as the process when None.
+    read : filled by the readers: how many bytes of each file were read so far, before decompression.
     skipped : filled by the readers: what was passed over and how often, such as ``{"redirects": 3}``.
     """
 
@@ -49,6 +50,7 @@ class ReadOptions:
     documents: Literal["auto", "blank", "line", "file"] = "auto"
     download: bool = False
     spool: Path | None = None
+    read: Counter[Path] = field(default_factory=Counter, compare=False)
     skipped: Counter[str] = field(default_factory=Counter, compare=False)
 
 

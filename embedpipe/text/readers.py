@@ -22,17 +22,17 @@ from embedpipe.errors import InputError
 from embedpipe.text.read_bytes import COMPRESSIONS, spool_stdin
 from embedpipe.text.read_markup import html_documents, is_mediawiki, mediawiki_documents
 from embedpipe.text.read_named import BUILTIN_FILES, SCHEMES, builtin_file, fingerprint_named, named_documents
-from embedpipe.text.read_tables import csv_documents, jsonl_documents, parquet_documents
+from embedpipe.text.read_tables import csv_documents, jsonl_documents, parquet_documents, tsv_documents
 from embedpipe.text.read_text import in_parts, plain_documents
 from embedpipe.text.read_types import MAX_CHARACTERS, Document, ReadOptions, did_you_mean
 
-__all__ = ["Document", "ReadOptions", "expand_sources", "fingerprint_source", "read_documents"]
+__all__ = ["Document", "ReadOptions", "expand_sources", "fingerprint_source", "read_documents", "size_of_source"]
 
 _FIELD_READERS = {
     ".jsonl": jsonl_documents,
     ".ndjson": jsonl_documents,
     ".csv": csv_documents,
-    ".tsv": csv_documents,
+    ".tsv": tsv_documents,
     ".parquet": parquet_documents,
 }
 _MANY_FILES = 10
@@ -130,6 +130,19 @@ def fingerprint_source(source: str | os.PathLike[str], options: ReadOptions) -> 
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", path) from error
     return digest.hexdigest()
+
+
+def size_of_source(source: str) -> int | None:
+    """Return how many bytes of files reading `source` will add to `ReadOptions.read`, None where that is not known."""
+    scheme, name, _ = _parse(source)
+    if scheme == "builtin" and name in BUILTIN_FILES:
+        files = [builtin_file(name)]
+    elif scheme or name == "-":
+        return None
+    else:
+        files, _ = _files(name)
+    # Parquet is read by its library, in an order of its own.
+    return None if any(path.suffix == ".parquet" for path in files) else sum(path.stat().st_size for path in files)
 
 
 def _documents(source: str, options: ReadOptions) -> Iterator[Document]:

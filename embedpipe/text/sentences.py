@@ -99,7 +99,7 @@ class SentenceSplitter:
         return [s for part in self.mark(text).split(SENTENCE_MARK) if (s := part.strip())]
 
     def mark(self, text: str) -> str:
-        """Return normalised `text` with `SENTENCE_MARK` after each sentence end and in place of each line end."""
+        """Return normalised `text` with `SENTENCE_MARK`, between spaces, for each sentence end and line end."""
         pieces, last, done, plain = [], 0, 0, self._plain
         for match in _CANDIDATE.finditer(text):
             start = match.start()
@@ -123,7 +123,8 @@ class SentenceSplitter:
             pieces.append(text[last:done])
             last = done
         pieces.append(text[last:])
-        return SENTENCE_MARK.join(pieces).replace("\n", SENTENCE_MARK)
+        mark = f" {SENTENCE_MARK} "
+        return mark.join(pieces).replace("\n", mark)
 
     def _is_end(self, text: str, start: int, end: int, last: int) -> bool:
         mark = text[start:end]

@@ -29,10 +29,8 @@ class StoreWriter:
         _write(self._sentences, np.zeros(1, dtype="<u8"))
         _write(self._documents, np.zeros(1, dtype="<u8"))
 
-    def append(
-        self, ids: NDArray[np.uint32], lengths: NDArray[np.integer], documents: NDArray[np.integer]
-    ) -> NDArray[np.uint32]:
-        """Write more documents and return their stream of ids with an ``<eos>`` after each sentence.
+    def append(self, ids: NDArray[np.uint32], lengths: NDArray[np.integer], documents: NDArray[np.integer]) -> None:
+        """Write more documents, an ``<eos>`` after each sentence.
 
         Parameters
         ----------
@@ -50,7 +48,6 @@ class StoreWriter:
         _write(self._documents, (np.cumsum(documents.astype(np.int64)) + self._sentence).astype("<u8"))
         self._token += len(closed)
         self._sentence += len(lengths)
-        return closed
 
     def __enter__(self) -> "StoreWriter":
         return self

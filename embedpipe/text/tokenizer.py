@@ -18,9 +18,14 @@ FORMAT = 1
 
 
 class Tokenizer(Protocol):
-    """What every tokenizer does."""
+    """What every tokenizer does.
+
+    `spaced` says that white space always ends a token and that what lies beyond it does not matter, so that each
+    distinct word of a corpus needs to be split only once.
+    """
 
     case: Case
+    spaced: bool
 
     def split(self, text: str) -> list[str]:
         """Return the tokens of text that is normalised and folded already."""
@@ -104,6 +109,8 @@ class RegexTokenizer:
     is a token of its own; ``.`` and ``,`` between digits stay (``1,000.50``); every other character that is not white
     space is one token.
     """
+
+    spaced = True
 
     def __init__(self, case: Case = "lower") -> None:
         self.case: Case = case

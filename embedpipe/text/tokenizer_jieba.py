@@ -25,6 +25,8 @@ class JiebaTokenizer:
         If jieba is not installed.
     """
 
+    spaced = False
+
     def __init__(self, case: Case = "lower") -> None:
         self.case: Case = case
         try:

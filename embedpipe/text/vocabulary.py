@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import BundleError, ConfigError, UnknownWordError
+from embedpipe.text.normalise import fold, normalise
 
-__all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "OOVPolicy", "Vocabulary"]
+__all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "WORD_START", "OOVPolicy", "Vocabulary"]
 
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 PAD, UNK, BOS, EOS = range(4)
+WORD_START = "▁"
+"""Stands before a token of several characters that follows a space, where tokens are pieces of words."""
 
 OOVPolicy = Literal["error", "skip", "unk"]
 
@@ -97,8 +100,42 @@ class Vocabulary:
             raise UnknownWordError(token, self.near_spellings(token))
         return self.index[token]
 
+    def find(self, word: str) -> int | None:
+        """Return the id of the token that `word`, as a person writes it, stands for, or None.
+
+        The word is looked up as it is, in the spelling of a prepared corpus (`normalise`), and in lower case. Where
+        tokens are pieces, it may be a piece that begins a word or one inside; the more frequent one is meant.
+
+        Examples
+        --------
+        >>> Vocabulary.from_counts({"don't": 5, "▁cat": 3, "cat": 2}).find("Don’t")
+        4
+        """
+        normal = normalise(word)
+        for form in (word, normal, fold(normal, "lower")):
+            known = [self.index[token] for token in (form, WORD_START + form) if token in self]
+            if known:
+                return min(known)
+        return None
+
+    def word(self, i: int) -> str:
+        """Return token `i` as it is shown: without the mark of a word's beginning."""
+        return self.tokens[i].removeprefix(WORD_START) or WORD_START
+
+    @cached_property
+    def holds_pieces(self) -> bool:
+        """Whether tokens are pieces of words, as byte-pair encoding makes them."""
+        return any(token.startswith(WORD_START) for token in self.tokens if token != WORD_START)
+
+    def unknown(self, word: str) -> UnknownWordError:
+        """Return the error for a word that `find` does not find, with near spellings."""
+        near = self.near_spellings(word) or self.near_spellings(fold(normalise(word), "lower"))
+        if self.holds_pieces:
+            return UnknownWordError(word, near, "is no single token: the vocabulary holds pieces of words (bpe)")
+        return UnknownWordError(word, near)
+
     def near_spellings(self, word: str, n: int = 3) -> list[str]:
-        """Return up to `n` tokens spelt like `word` (difflib ratio at least 0.6), best first."""
+        """Return up to `n` words spelt like `word` (difflib ratio at least 0.6), best first."""
         bigrams = {word[i : i + 2] for i in range(len(word) - 1)}
 
         def plausible(token: str) -> bool:
@@ -107,7 +144,7 @@ class Vocabulary:
         matcher = SequenceMatcher(autojunk=False)
         matcher.set_seq2(word)
         scored = []
-        for rank, token in enumerate(self.tokens[len(SPECIALS) :]):
+        for rank, token in enumerate(dict.fromkeys(map(self.word, range(len(SPECIALS), len(self))))):
             if plausible(token):
                 matcher.set_seq1(token)
                 if matcher.real_quick_ratio() >= 0.6 and matcher.quick_ratio() >= 0.6:

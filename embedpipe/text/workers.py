@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from embedpipe.errors import OutputError
+from embedpipe.errors import EmbedpipeError, OutputError
 from embedpipe.text.chunks import ChunkFiles, process_chunk
 from embedpipe.text.deduplicate import Signer
 from embedpipe.text.sentences import SentenceSplitter
@@ -64,6 +64,8 @@ def process_in_order(chunks: Iterable[Sequence[str]], settings: Settings, worker
     ------
     OutputError
         If a worker cannot write its files.
+    EmbedpipeError
+        If a worker process ends before its work, killed for memory, say.
     """
     if workers <= 1:
         work = chunk_worker(settings)
@@ -148,12 +150,20 @@ def _ask(idle: "queue.SimpleQueue[subprocess.Popen[bytes]]", number: int, texts:
         line = b""
     idle.put(process)
     if not line:
-        raise RuntimeError(f"a worker process ended while it worked on chunk {number} (its message is above)")
+        raise EmbedpipeError(
+            f"a worker process ended ({_fate(process)}) while it worked on part {number + 1} of the text; if it said "
+            "why, that is above. If memory ran out, close other programs or use one core (taskset -c 0); start again"
+        )
     reply = json.loads(line)
     if "unwritable" in reply:
         raise OutputError(f"cannot write the prepared text: {reply['unwritable']}")
     result: Result = reply["result"]
     return result
+
+
+def _fate(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _encode(text: str) -> bytes:

@@ -10,31 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["centre", "unit_rows", "zipfian_whitening"]
+__all__ = ["unit_rows", "zipfian_whitening"]
 
 _ROWS = 16_384
 _FLOOR = 1e-10
 """Directions whose share of the largest variance is below this hold rounding noise alone."""
-
-
-def centre(vectors: NDArray[np.float32], probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return `vectors` less their expectation under `probabilities`.
-
-    Parameters
-    ----------
-    vectors : float32 array of shape (n, dim).
-    probabilities : float64 array of shape (n,) that sums to 1. Rows of probability 0 (specials) become zero rows.
-
-    Returns
-    -------
-    float32 array of shape (n, dim).
-
-    Examples
-    --------
-    >>> centre(np.array([[1, 0], [5, 4]], dtype=np.float32), np.array([0.75, 0.25])).tolist()
-    [[-1.0, -1.0], [3.0, 3.0]]
-    """
-    return zipfian_whitening(vectors, probabilities, exponent=0.0)
 
 
 def zipfian_whitening(
@@ -60,6 +40,12 @@ def zipfian_whitening(
     ------
     ValueError
         If the shapes do not agree, `exponent` is not in [0, 1], or all probabilities are zero.
+
+    Examples
+    --------
+    >>> rows = np.array([[1, 0], [5, 4]], dtype=np.float32)
+    >>> zipfian_whitening(rows, np.array([0.75, 0.25]), exponent=0).tolist()
+    [[-1.0, -1.0], [3.0, 3.0]]
     """
     _check(vectors, probabilities, exponent)
     mean, covariance = _moments(vectors, probabilities)

@@ -1,6 +1,5 @@
 """The table of word vectors and its nearest-neighbour queries: NumPy alone, on a memory map as well as in memory."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embedpipe.errors import EmbedpipeError, UnknownWordError
+from embedpipe.errors import EmbedpipeError
 from embedpipe.text.vocabulary import PAD, SPECIALS, Vocabulary
 
 __all__ = ["Neighbour", "WordVectors"]
@@ -29,8 +28,7 @@ class Neighbour:
 class WordVectors:
     """Word vectors over a vocabulary; row *i* belongs to id *i*.
 
-    A word is looked up as it is given (in Unicode's composed form) and, if the vocabulary has no such token,
-    lower-cased. Specials and words without a vector (zero rows) are never returned.
+    A word is looked up as `Vocabulary.find` does. Specials and words without a vector (zero rows) are never returned.
 
     Parameters
     ----------
@@ -61,7 +59,7 @@ class WordVectors:
         return len(self.vectors)
 
     def __contains__(self, word: str) -> bool:
-        return self._find(word) is not None
+        return self.vocabulary.find(word) is not None
 
     @property
     def dim(self) -> int:
@@ -83,25 +81,17 @@ class WordVectors:
     def _hidden(self) -> NDArray[np.int64]:
         return np.flatnonzero(self.inverse_norms == 0)
 
-    def _find(self, word: str) -> int | None:
-        composed = unicodedata.normalize("NFC", word)
-        for form in (word, composed, composed.lower()):
-            if form in self.vocabulary:
-                return self.vocabulary.index[form]
-        return None
-
     def id(self, word: str) -> int:
-        """Return the id of a word, as given or else lower-cased.
+        """Return the id of a word, as `Vocabulary.find` finds it.
 
         Raises
         ------
         UnknownWordError
-            If neither form is in the vocabulary; the error carries near spellings.
+            If it is not in the vocabulary; the error carries near spellings.
         """
-        found = self._find(word)
+        found = self.vocabulary.find(word)
         if found is None:
-            near = self.vocabulary.near_spellings(word) or self.vocabulary.near_spellings(word.lower())
-            raise UnknownWordError(word, near)
+            raise self.vocabulary.unknown(word)
         return found
 
     def vector(self, word: str) -> NDArray[np.float32]:
@@ -160,7 +150,7 @@ class WordVectors:
         ids, similarities = self.most_similar_ids(query[None].astype(np.float32), k, chosen[None])
         found = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
         counts = self.vocabulary.counts
-        return [Neighbour(self.vocabulary.tokens[i], s, int(counts[i])) for i, s in found if i != PAD]
+        return [Neighbour(self.vocabulary.word(i), s, int(counts[i])) for i, s in found if i != PAD]
 
     def most_similar_ids(
         self,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["train_word2vec"]
 
 _STAGE = "words"
+_TOKENS_FOR_THREADS = 200_000
+"""Below this, threads would start and stop so far apart that some sentences are met far less often than others."""
 
 
 class _EpochReport:
@@ -84,7 +86,7 @@ def train_word2vec(
     n_sentences : lines of that text.
     config : architecture, objective, width, window, epochs, subsampling, learning rates.
     seed : of the initial vectors and of every draw.
-    workers : training threads.
+    workers : training threads; a text of under 200,000 tokens is trained on by one.
     listener : is given one event per epoch.
 
     Returns
@@ -110,6 +112,8 @@ def train_word2vec(
 
     from gensim.models import Word2Vec
 
+    if sum(counts) < _TOKENS_FOR_THREADS:
+        workers = 1
     negative = config.objective == "negative"
     listener(StageStarted(_STAGE, config.epochs, "epoch"))
     model = Word2Vec(

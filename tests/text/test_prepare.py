@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import os
 import random
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 
 from embedpipe.config import TextConfig
-from embedpipe.errors import InputError, NotEnoughDataError, OutputError
+from embedpipe.errors import EmbedpipeError, InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import StageStarted, Step
-from embedpipe.text import counting, prepare, workers
+from embedpipe.text import counting, prepare, read_bytes, train_text, workers
 from embedpipe.text.prepare import PreparedText, prepare_texts
 from embedpipe.text.split import split_documents
+from embedpipe.text.vocabulary import UNK
 
 NOUNS = ["cat", "dog", "bird", "fish", "horse", "mouse", "lion", "bear", "wolf", "fox", "cow", "pig"]
 VERBS = ["sees", "hears", "likes", "knows", "finds", "follows", "meets", "calls", "helps", "leaves"]
@@ -85,9 +87,33 @@ def test_vocabulary_is_counted_on_training_text_alone(prepared: PreparedText) ->
     assert dict(zip(vocabulary.tokens[4:], vocabulary.counts[4:].tolist(), strict=True)) == dict(counted)
 
 
-def test_train_text_is_the_training_split_line_by_line(prepared: PreparedText) -> None:
-    lines = prepared.train_text.read_text(encoding="utf-8").splitlines()
-    assert [line.split(" ") for line in lines] == token_lists(prepared, "train")
+def lines_of_documents(prepared: PreparedText) -> list[list[str]]:
+    tokens, store = prepared.vocabulary.tokens, prepared.train
+    documents: list[list[str]] = [[] for _ in range(store.n_documents)]
+    for document, sentence in zip(store.document_of_sentence.tolist(), store, strict=True):
+        documents[document].append(" ".join(tokens[i] for i in sentence if i != UNK))
+    return documents
+
+
+def test_train_text_holds_the_documents_of_the_training_split_whole_and_in_a_seeded_order(tmp_path: Path) -> None:
+    texts = made_documents(100)
+    one = prepare_texts(texts, TextConfig(min_count=3), tmp_path / "one", seed=3, workers=1)
+    lines = one.train_text.read_text(encoding="utf-8").split("\n")[:-1]
+    documents = lines_of_documents(one)
+    written = [lines[i : i + 8] for i in range(0, len(lines), 8)]
+    assert sorted(written) == sorted(documents)
+    assert written != documents
+    places = [documents.index(document) for document in written]
+    assert abs(np.corrcoef(places, np.arange(len(places)))[0, 1]) < 0.35
+    again = prepare_texts(texts, TextConfig(min_count=3), tmp_path / "again", seed=3, workers=1)
+    assert again.train_text.read_bytes() == one.train_text.read_bytes()
+
+
+def test_train_text_mixes_groups_of_documents(prepared: PreparedText, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(train_text, "_GROUP_TOKENS", 500)
+    train_text.write_train_text(tmp_path / "t", prepared.train, prepared.vocabulary, seed=1)
+    lines = (tmp_path / "t").read_text(encoding="utf-8").split("\n")[:-1]
+    assert sorted(lines) == sorted(line for document in lines_of_documents(prepared) for line in document)
 
 
 def test_codec_gives_the_ids_that_preparing_gave(prepared: PreparedText) -> None:
@@ -102,9 +128,8 @@ def test_rare_tokens_become_unknown_and_leave_the_training_text(tmp_path: Path) 
     texts[0] = "Zyzzyva here. " + texts[0]
     out = prepare_texts(texts, TextConfig(min_count=2, test_share=0.02, validation_share=0.02), tmp_path / "o", seed=1)
     assert "zyzzyva" not in out.vocabulary
-    lines = out.train_text.read_text().splitlines()
-    stored = [[out.vocabulary.tokens[i] for i in s if i != 1] for s in out.train]
-    assert [line.split() for line in lines] == stored
+    stored = [line for document in lines_of_documents(out) for line in document]
+    assert sorted(out.train_text.read_text().split("\n")[:-1]) == sorted(stored)
     unknown = sum(int((s == 1).sum()) for s in out.train)
     assert unknown == int(out.vocabulary.counts[1]) > 0
 
@@ -125,10 +150,12 @@ def test_result_does_not_depend_on_workers_chunks_or_hash_seed(tmp_path: Path, m
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_chunk_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 2_000)
     texts = made_documents(60)
-    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 6 * len(texts[0]))
-    report = prepare_texts(texts, TextConfig(min_count=1), tmp_path / "out", seed=3, workers=workers).report
-    assert (report["documents"], report["characters"]) == (60, sum(map(len, texts)))
+    report = prepare_texts(texts, TextConfig(min_count=1), tmp_path / "o", seed=1, workers=workers).report
+    assert report["documents"] == 60
+    assert report["bytes"] == report["characters"] == sum(map(len, texts)) > 7 * 2_000
+    assert sum(report[name]["sentences"] for name in ("train", "validation", "test")) == 480
 
 
 def test_counting_in_groups_equals_counting_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +234,21 @@ def test_a_worker_that_cannot_write_is_an_output_error(tmp_path: Path) -> None:
         list(workers.process_in_order([["a b"], ["c d"]], settings, 2))
 
 
+def test_a_worker_that_was_killed_is_an_error_that_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 2_000)
+    start = workers._start
+
+    def start_and_kill(settings: dict) -> subprocess.Popen[bytes]:
+        process = start(settings)
+        process.kill()
+        return process
+
+    monkeypatch.setattr(workers, "_start", start_and_kill)
+    with pytest.raises(EmbedpipeError, match=r"killed by signal 9.*one core.*start again"):
+        prepare_texts(made_documents(40), TextConfig(), tmp_path / "o", seed=1, workers=2)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_output_is_replaced_only_where_it_is_ours(tmp_path: Path) -> None:
     out = tmp_path / "o"
     texts = made_documents(40)
@@ -233,6 +275,28 @@ def test_sources_are_read_and_progress_is_told(tmp_path: Path) -> None:
         prepare.prepare([str(tmp_path / "missing.txt")], TextConfig(), tmp_path / "p", seed=1)
 
 
+def test_progress_goes_through_a_compressed_file_to_its_end(tmp_path: Path, monkeypatch) -> None:
+    source = tmp_path / "a.txt.gz"
+    source.write_bytes(gzip.compress("\n\n".join(made_documents(3_000)).encode()))
+    monkeypatch.setattr(prepare, "MEGABYTE", 1_000)
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 100_000)
+    monkeypatch.setattr(prepare, "SAMPLE_CHARACTERS", 50_000)
+    monkeypatch.setattr(read_bytes, "_BLOCK", 10_000)
+    monkeypatch.setattr(read_bytes, "_FILE_BUFFER", 1_000)
+    for workers_asked in (1, 2):
+        events: list[StageStarted | Step] = []
+        out = tmp_path / "o"
+        config = TextConfig(documents="blank")
+        prepare.prepare([str(source)], config, out, seed=1, workers=workers_asked, listener=events.append)
+        steps = [event.done for event in events if isinstance(event, Step)]
+        assert events[0] == StageStarted("text", source.stat().st_size // 1_000, "MB")
+        assert steps == sorted(steps)
+        assert 0 < steps[0] < steps[-1] == events[0].total
+    events = []
+    prepare.prepare(["builtin:lee"], TextConfig(), out, seed=1, listener=events.append)
+    assert events[0].total == events[-1].done > 300
+
+
 def test_what_a_killed_run_left_is_cleared_and_what_readers_passed_over_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".o.partial" / "chunks").mkdir(parents=True)
     (tmp_path / ".o.partial" / "chunks" / "000000.ids.npy").write_bytes(b"old")
@@ -249,6 +313,21 @@ def test_chinese_is_segmented_by_jieba(tmp_path: Path) -> None:
     assert out.report["tokenizer"] == "jieba"
     assert {"喜欢", "北京", "老师"} <= set(out.vocabulary.tokens)
     assert all(len(s) in (3, 4) for s in out.train)
+
+
+def test_validation_and_test_documents_do_not_shape_the_tokenizer(tmp_path: Path, monkeypatch) -> None:
+    learnt: list[str] = []
+    make = prepare._make_tokenizer
+    monkeypatch.setattr(prepare, "_make_tokenizer", lambda config, texts: learnt.extend(texts) or make(config, texts))
+    texts = [f"Q{i}q. {text}" for i, text in enumerate(made_documents(300))]
+    for seed in range(5):
+        learnt.clear()
+        out = prepare_texts(texts, TextConfig(min_count=1), tmp_path / "o", seed=seed, workers=1)
+        vocabulary = out.vocabulary
+        trained = {text for i, text in enumerate(texts) if f"q{i}q" in vocabulary}
+        assert len(trained) == out.report["train"]["documents"] == 270
+        assert set(learnt) <= trained
+        assert len(learnt) > 210
 
 
 @pytest.mark.parametrize("n", [3, 20, 21, 1000])

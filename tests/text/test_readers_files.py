@@ -161,8 +161,11 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 
 def test_an_unknown_encoding_is_a_setting_error(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(ConfigError, match="unknown encoding 'utf9'"):
+    with pytest.raises(ConfigError, match="encoding 'utf9' is unknown; try utf-8"):
         texts(tmp_path / "a.txt", encoding="utf9")
+    for encoding in ("rot13", "base64", "hex", "zlib"):
+        with pytest.raises(ConfigError, match=f"encoding '{encoding}' is no encoding of text; try utf-8"):
+            texts(tmp_path / "a.txt", encoding=encoding)
 
 
 def test_only_line_feeds_and_carriage_returns_end_lines(tmp_path: Path) -> None:

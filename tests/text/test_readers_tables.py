@@ -66,6 +66,14 @@ def test_csv_fields_may_be_longer_than_the_default_of_the_library(tmp_path: Path
     assert [len(text) for text in texts(f"{tmp_path}/a.csv#body")] == [200_000]
 
 
+@pytest.mark.parametrize(("name", "expected"), [("c#/x.tsv", 'a "b'), ("x.tsv.csv", "a,b"), ("a.tsv/x.csv", "a,b")])
+def test_the_end_of_the_name_alone_says_what_a_table_is(tmp_path: Path, name: str, expected: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('id\ttext\n1\ta "b\n' if name.endswith(".tsv") else 'id,text\n1,"a,b"\n')
+    assert texts(f"{path}#text") == [expected]
+
+
 def test_tsv_takes_quotation_marks_as_they_are(tmp_path: Path) -> None:
     for name in ("a.tsv", "a.tsv.gz"):
         content = b'label\ttext\n1\t"lone quote\n0\tplain\n'

@@ -1,12 +1,15 @@
 import json
+from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embedpipe.errors import BundleError, MissingExtraError
-from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK
+from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, Case, fold, normalise
+from embedpipe.text.numbering import number_tokens
 from embedpipe.text.tokenizer import RegexTokenizer, choose_tokenizer, join_tokens, load_tokenizer
+from embedpipe.text.tokenizer_bpe import BPETokenizer, spell_piece, train_bpe
 
 
 @pytest.mark.parametrize(
@@ -37,8 +40,6 @@ def test_regex_tokens(text: str, expected: list[str]) -> None:
 
 @given(st.text(max_size=60))
 def test_no_character_is_lost_and_no_token_is_blank(text: str) -> None:
-    from embedpipe.text.normalise import normalise
-
     tokens = RegexTokenizer("keep").tokenize(text)
     assert "".join(tokens) == "".join(normalise(text).split())
     assert all(token and not token.isspace() for token in tokens)
@@ -47,8 +48,6 @@ def test_no_character_is_lost_and_no_token_is_blank(text: str) -> None:
 @pytest.mark.parametrize("kind", ["regex", "jieba", "bpe"])
 def test_marks_stay_tokens_and_descriptions_go_through_json(kind: str) -> None:
     if kind == "bpe":
-        from embedpipe.text.tokenizer_bpe import train_bpe
-
         tokenizer = train_bpe(["the cat sat on the mat"] * 5, 300)
     else:
         tokenizer = load_tokenizer({"format": 1, "kind": kind, "case": "lower"})
@@ -69,14 +68,33 @@ def test_jieba_segments_chinese_without_a_cache_file(tmp_path, monkeypatch) -> N
 
 
 def test_bpe_reads_back_any_text_and_is_reproducible() -> None:
-    from embedpipe.text.tokenizer_bpe import train_bpe
-
     texts = [f"the {w} cat sat on the {w} mat" for w in ("red", "blue", "old", "new")] * 20
     one, two = train_bpe(texts, 320), train_bpe(texts, 320)
     assert one.spec() == two.spec()
     assert one.detokenize(one.tokenize("the cat über 猫!")) == "the cat über 猫!"
     assert len(one.tokenize("the cat")) < len("the cat")
     assert one.tokenize("") == []
+
+
+@given(st.text())
+def test_byte_pairs_are_spelt_readably_and_lose_nothing(text: str) -> None:
+    tokenizer = bpe()
+    tokens = tokenizer.tokenize(text)
+    assert tokenizer.detokenize(tokens) == fold(normalise(text), "lower").strip()
+    assert not any(character.isspace() for token in tokens for character in token)
+
+
+def test_byte_pairs_that_differ_are_spelt_differently() -> None:
+    pieces = bpe()._tokenizer.get_vocab()
+    assert len({spell_piece(piece) for piece in pieces}) == len(pieces)
+    assert {"▁the", "▁日本", "日本", "<0xE6>", "▁"} <= {spell_piece(piece) for piece in pieces}
+    assert bpe().tokenize("▁") == ["▁", "<0xE2>", "<0x96>", "<0x81>"]
+    assert bpe().detokenize(bpe().tokenize("the <0xE6> cat")) == "the <0xe6> cat"
+
+
+@cache
+def bpe() -> BPETokenizer:
+    return train_bpe(["the cat sat on the mat", "日本 は日本 も日本 へ日本"] * 20, 400)
 
 
 @pytest.mark.parametrize(("package", "kind", "extra"), [("jieba", "jieba", "zh"), ("tokenizers", "bpe", "bpe")])
@@ -136,3 +154,13 @@ def test_detokenised_text_reads_like_print(text: str) -> None:
 
 def test_joining_nothing() -> None:
     assert join_tokens([]) == ""
+
+
+@pytest.mark.parametrize("case", ["lower", "keep"])
+@given(text=st.text(st.sampled_from("aÀΣσ'’s.,1 \n\u3000\u0301x-_") | st.characters(), max_size=80))
+def test_numbering_word_by_word_equals_splitting_the_whole_text(case: Case, text: str) -> None:
+    tokenizer = RegexTokenizer(case)
+    marked = normalise(text).replace("\n", f" {SENTENCE_MARK} ") + f" {DOCUMENT_MARK} end"
+    types, numbers = number_tokens(marked, tokenizer)
+    assert [types[i] for i in numbers] == tokenizer.split(fold(marked, case))
+    assert types[:2] == [DOCUMENT_MARK, SENTENCE_MARK]

@@ -83,11 +83,12 @@ def test_k_above_the_vocabulary_is_fine_and_below_one_is_not(compass) -> None:
 
 
 def test_words_are_looked_up_as_given_then_lower_cased() -> None:
-    words = table({"us": [1, 0], "US": [0, 1], "paris": [1, 1], "café": [1, 2]})
+    words = table({"us": [1, 0], "US": [0, 1], "paris": [1, 1], "café": [1, 2], "don't": [1, 3]})
     assert words.vector("US").tolist() == [0, 1]
     assert words.vector("Paris").tolist() == [1, 1]
     assert words.vector("cafe\u0301").tolist() == [1, 2]
     assert "PARIS" in words
+    assert words.vector("Don’t").tolist() == [1, 3]
     assert "rome" not in words
     assert "<unk>" not in words
 
@@ -99,6 +100,16 @@ def test_unknown_word_names_near_spellings() -> None:
     assert caught.value.near[0] == "physics"
     with pytest.raises(UnknownWordError, match="'<pad>'"):
         words.vector("<pad>")
+
+
+def test_pieces_of_words_are_asked_for_and_shown_as_words() -> None:
+    words = table({"▁government": [1, 0], "日本": [0, 1], "ment": [1, 1], "▁日本": [0, 2], "government": [2, 1]})
+    assert words.vector("Government").tolist() == [1, 0]
+    assert words.vector("日本").tolist() == [0, 1]
+    assert words.vector("▁日本").tolist() == [0, 2]
+    assert [n.word for n in words.similar("ment", k=2)] == ["government", "government"]
+    with pytest.raises(UnknownWordError, match=r"'governments' is no single token.*near spellings: government$"):
+        words.id("governments")
 
 
 def test_a_query_that_cancels_is_an_error(compass) -> None:

@@ -15,6 +15,7 @@ from embedpipe.config import WordsConfig
 from embedpipe.errors import InputError, NotEnoughDataError
 from embedpipe.runtime import StageStarted, Step
 from embedpipe.text.vocabulary import Vocabulary
+from embedpipe.words import train
 from embedpipe.words.table import WordVectors
 from embedpipe.words.train import train_word2vec
 
@@ -123,14 +124,21 @@ def test_events_count_epochs(corpus) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_every_worker_ends_near_the_smallest_learning_rate(corpus, monkeypatch, workers) -> None:
-    """Each thread decays by the sentences that it has read itself: its share of them is what it must be told."""
+def test_gensim_is_told_the_share_of_one_thread(corpus, monkeypatch, workers) -> None:
+    """gensim shows no learning rate while it reads a file; the sentences that a thread reads decide where it ends."""
     path, vocabulary = corpus
+    monkeypatch.setattr(train, "_TOKENS_FOR_THREADS", 0)
     told = {}
     monkeypatch.setattr(Word2Vec, "train", lambda self, **arguments: told.update(arguments))
     train_word2vec(path, vocabulary, 1_500, SMALL, seed=1, workers=workers)
     assert told["total_examples"] == 1_500 // workers
     assert told["total_words"] == int(vocabulary.counts[4:].sum())
+
+
+def test_a_short_text_is_trained_on_by_one_thread_however_many_are_asked_for(corpus) -> None:
+    path, vocabulary = corpus
+    one, four = (train_word2vec(path, vocabulary, 1_500, SMALL, seed=1, workers=n) for n in (1, 4))
+    assert np.array_equal(one, four)
 
 
 def test_the_hash_seed_does_not_matter(corpus, tmp_path) -> None:

@@ -1,0 +1,44 @@
+"""The training split as the plain text that gensim reads."""
+
+from pathlib import Path
+
+import numpy as np
+
+from embedpipe.text.numbering import take_rows
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS, UNK, Vocabulary
+
+__all__ = ["write_train_text"]
+
+_GROUP_TOKENS = 1_000_000
+_BLOCK_TOKENS = 50_000
+
+
+def write_train_text(path: Path, store: TokenStore, vocabulary: Vocabulary, seed: int) -> None:
+    """Write one sentence per line, tokens between single spaces, unknown ones left out, documents in a seeded order.
+
+    gensim's threads begin at equal bytes of the file and stop after equal numbers of words, so that some text is met
+    less often than the rest; in a corpus that is ordered by source this would be always the same source. Documents
+    are mixed within groups of about a million tokens, and the groups among each other: the store is read in long runs.
+    """
+    # Every token with a space after it, then every token without, as it stands before a line end.
+    words = [token.encode() for token in vocabulary.tokens]
+    spelled = [word + b" " for word in words] + words
+    spelled[EOS] = b"\n"
+    letters = np.frombuffer(b"".join(spelled), dtype=np.uint8)
+    sizes = np.fromiter(map(len, spelled), dtype=np.int64, count=len(spelled))
+    bounds = store.sentence_offsets[store.document_offsets].astype(np.int64)
+    edges = np.searchsorted(bounds, np.arange(0, bounds[-1], _GROUP_TOKENS)).tolist()
+    groups = [(a, b) for a, b in zip(edges, [*edges[1:], store.n_documents], strict=True) if a < b]
+    random = np.random.default_rng(seed)
+    with open(path, "wb") as file:
+        for number in random.permutation(len(groups)).tolist():
+            first, last = groups[number]
+            order = random.permutation(last - first)
+            content = store.tokens[bounds[first] : bounds[last]]
+            ids = take_rows(content, np.diff(bounds[first : last + 1]), order)
+            ids = ids[ids != UNK]
+            at_end = np.append(ids[1:] == EOS, False) & (ids != EOS)
+            rows = ids + np.where(at_end, len(words), 0)
+            for start in range(0, len(rows), _BLOCK_TOKENS):
+                file.write(take_rows(letters, sizes, rows[start : start + _BLOCK_TOKENS]).tobytes())

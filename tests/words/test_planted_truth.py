@@ -1,0 +1,64 @@
+"""What toy-en plants is found by the product's own path, text to vectors, and not in the same words shuffled."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedpipe.config import TextConfig, WordsConfig
+from embedpipe.text.prepare import PreparedText, prepare, prepare_texts
+from embedpipe.text.tokenizer import RegexTokenizer
+from embedpipe.text.toy import toy_corpus, toy_truth
+from embedpipe.words.table import WordVectors
+from embedpipe.words.train import train_word2vec
+
+WORDS = WordsConfig(dim=32, negatives=8, epochs=6, subsample=1e-3, learning_rate=0.05)
+KEEP_ALL = TextConfig(min_count=1, deduplicate="none")
+
+
+def found_shares(text: PreparedText) -> dict[str, float]:
+    raw = train_word2vec(text.train_text, text.vocabulary, text.train.n_sentences, WORDS, seed=1, workers=1)
+    words, truth = WordVectors(text.vocabulary, raw), toy_truth("en")
+
+    def near(word: str) -> list[str]:
+        return [neighbour.word for neighbour in words.similar(word, k=3)]
+
+    answers = [words.analogy(a, b, c, k=1)[0].word == d for a, b, c, d in truth.analogies]
+    return {
+        "analogies": float(np.mean(answers)),
+        "synonyms": float(np.mean([a in near(b) and b in near(a) for a, b in truth.synonyms])),
+    }
+
+
+def shuffled_texts() -> list[str]:
+    sizes, tokens = [], []
+    for document in toy_corpus("en"):
+        for line in document.text.replace(". ", ".\n").split("\n"):
+            words = RegexTokenizer().tokenize(line.rstrip("."))
+            sizes.append(len(words))
+            tokens += words
+    random.Random(0).shuffle(tokens)
+    pool = iter(tokens)
+    sentences = [" ".join(next(pool) for _ in range(size)) for size in sizes]
+    return ["\n".join(sentences[i : i + 20]) for i in range(0, len(sentences), 20)]
+
+
+@pytest.fixture(scope="module")
+def shares(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, float], dict[str, float]]:
+    folder: Path = tmp_path_factory.mktemp("planted")
+    planted = prepare(["builtin:toy-en"], KEEP_ALL, folder / "planted", seed=1, workers=1)
+    shuffled = prepare_texts(shuffled_texts(), KEEP_ALL, folder / "shuffled", seed=1, workers=1)
+    return found_shares(planted), found_shares(shuffled)
+
+
+def test_planted_analogies_and_synonyms_are_found(shares) -> None:
+    planted, _ = shares
+    assert planted["analogies"] >= 0.8
+    assert planted["synonyms"] >= 0.9
+
+
+def test_shuffled_words_hold_neither(shares) -> None:
+    _, shuffled = shares
+    assert shuffled["analogies"] <= 0.1
+    assert shuffled["synonyms"] <= 0.1
