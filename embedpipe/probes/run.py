@@ -1,12 +1,13 @@
 """All probes in one call: each task to the probe of its shape."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.classification import classification_rows, inference_rows
-from embedpipe.probes.corpus import documents_task
+from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
 from embedpipe.probes.rows import Row, headline, skipped
 from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
@@ -34,11 +35,13 @@ STAGE = "probes"
 class HeldOut(Protocol):
     """The splits of a prepared text that no weight was trained on; `validation` chose the states that are kept."""
 
-    @property
-    def test(self) -> "TokenStore": ...
+    test: "TokenStore"
+    validation: "TokenStore"
+    test_text: Path
+    validation_text: Path
 
     @property
-    def validation(self) -> "TokenStore": ...
+    def report(self) -> Mapping[str, Any]: ...
 
 
 def probe_bundle(
@@ -138,9 +141,11 @@ def _measure(subject: Subject, task: Task, restrict: int, bootstrap: int, seed: 
 def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
     if text is None:
         raise NotEnoughDataError("the prepared text is not at hand")
+    whole = text.report["units"] == "documents"
     return documents_task(
-        [text.test, text.validation],
-        bundle.codec,
+        [HeldOutSplit(text.test, text.test_text), HeldOutSplit(text.validation, text.validation_text)],
+        bundle.codec.tokenizer,
+        units="documents" if whole else "runs of sentences (the corpus has few documents)",
         max_documents=config.max_documents,
         sentences_per_document=config.sentences_per_document,
         seed=seed,

@@ -24,10 +24,10 @@ from embedpipe.text.plan import Plan, plan_splits
 from embedpipe.text.readers import ReadOptions, read_documents, size_of_source
 from embedpipe.text.sentences import SentenceSplitter, train_splitter
 from embedpipe.text.split import MIN_UNITS, SPLITS, hash_texts, may_be_held_out
+from embedpipe.text.split_text import append_lines, write_train_text
 from embedpipe.text.store_writer import StoreWriter
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.tokenizer import Tokenizer, choose_tokenizer, load_tokenizer
-from embedpipe.text.train_text import write_train_text
 from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
 from embedpipe.text.workers import process_in_order
 
@@ -57,6 +57,8 @@ class PreparedText:
         self.train = TokenStore(self.path / "train")
         self.validation = TokenStore(self.path / "validation")
         self.test = TokenStore(self.path / "test")
+        self.validation_text = self.path / "validation.txt"
+        self.test_text = self.path / "test.txt"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -299,9 +301,14 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
             of_sentence = np.repeat(of_document, documents)
             of_token = np.repeat(of_sentence, lengths)
             for i, writer in enumerate(writers):
-                chosen = ids[of_token == i]
+                here = of_token == i
+                chosen = ids[here]
                 unknown[i] += int((chosen == UNK).sum())
                 writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
+                if i > 0:
+                    append_lines(
+                        folder / f"{SPLITS[i]}.txt", types, chunk.array("ids")[here], lengths[of_sentence == i]
+                    )
     return unknown
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.probes.corpus import documents_task
+from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, UNK
 
@@ -17,14 +17,16 @@ def store(path, documents):
     ends = np.cumsum([0, *(len(s) + 1 for s in sentences)])
     np.save(path / "sentences.npy", ends.astype(np.uint64))
     np.save(path / "documents.npy", np.cumsum([0, *map(len, documents)]).astype(np.uint64))
-    return TokenStore(path)
+    lines = (" ".join("unheard" if i == UNK else str(i) for i in sentence) for sentence in sentences)
+    (path / "text.txt").write_text("".join(f"{line}\n" for line in lines))
+    return HeldOutSplit(TokenStore(path), path / "text.txt")
 
 
-class Numbers:
-    """Ids as words."""
+class Spaces:
+    """Tokens between spaces."""
 
-    def decode(self, ids):
-        return " ".join(str(i) for i in ids if i > 3)
+    def detokenize(self, tokens):
+        return " ".join(tokens)
 
 
 def document(word, n):
@@ -32,9 +34,7 @@ def document(word, n):
 
 
 def draw(stores, **settings):
-    return documents_task(
-        stores, Numbers(), **{"max_documents": 9, "sentences_per_document": 10, "seed": 1, **settings}
-    )
+    return documents_task(stores, Spaces(), **{"max_documents": 9, "sentences_per_document": 10, "seed": 1, **settings})
 
 
 def test_labels_are_documents_and_folds_are_even(tmp_path):
@@ -64,6 +64,13 @@ def test_short_unknown_and_repeated_sentences_are_not_used(tmp_path):
     task = draw([held_out], sentences_per_document=50)
     assert sorted(set(task.labels)) == ["document 1", "document 2"]
     assert sorted([task.labels.count(label) for label in set(task.labels)]) == [8, 9]
+
+
+def test_words_outside_the_vocabulary_stay_in_the_text(tmp_path):
+    unknown = [[*sentence, UNK] for sentence in document(10, 9)]
+    task = draw([store(tmp_path / "s", [unknown, document(11, 9)])], units="runs of sentences")
+    assert sum("unheard" in text for text in task.texts) == 9
+    assert task.note == "2 held-out runs of sentences, up to 10 sentences each"
 
 
 def test_the_draw_follows_the_seed_and_the_limit(tmp_path):

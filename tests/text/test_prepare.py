@@ -13,7 +13,7 @@ import pytest
 from embedpipe.config import TextConfig
 from embedpipe.errors import EmbedpipeError, InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import StageStarted, Step
-from embedpipe.text import counting, prepare, read_bytes, train_text, workers
+from embedpipe.text import counting, prepare, read_bytes, split_text, workers
 from embedpipe.text.prepare import PreparedText, prepare_texts
 from embedpipe.text.split import split_documents
 from embedpipe.text.vocabulary import UNK
@@ -110,10 +110,27 @@ def test_train_text_holds_the_documents_of_the_training_split_whole_and_in_a_see
 
 
 def test_train_text_mixes_groups_of_documents(prepared: PreparedText, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(train_text, "_GROUP_TOKENS", 500)
-    train_text.write_train_text(tmp_path / "t", prepared.train, prepared.vocabulary, seed=1)
+    monkeypatch.setattr(split_text, "_GROUP_TOKENS", 500)
+    split_text.write_train_text(tmp_path / "t", prepared.train, prepared.vocabulary, seed=1)
     lines = (tmp_path / "t").read_text(encoding="utf-8").split("\n")[:-1]
     assert sorted(lines) == sorted(line for document in lines_of_documents(prepared) for line in document)
+
+
+def test_held_out_text_is_the_held_out_stores_with_all_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 4_000)
+    texts = [f"{text} Here stands odd{i}word alone." for i, text in enumerate(made_documents(80))]
+    out = prepare_texts(texts, TextConfig(min_count=2), tmp_path / "out", seed=3, workers=1)
+    for name in ("validation", "test"):
+        lines = getattr(out, f"{name}_text").read_text(encoding="utf-8").split("\n")[:-1]
+        store = getattr(out, name)
+        assert len(lines) == store.n_sentences
+        for line, ids in zip(lines, store, strict=True):
+            assert out.vocabulary.ids(line.split(" ")).tolist() == ids.tolist()
+        assert sum("odd" in line for line in lines) == store.n_documents, "no training text holds these words"
+        wanted = [0, 3, store.n_sentences - 1]
+        assert [" ".join(s) for s in split_text.read_sentences(tmp_path / "out" / f"{name}.txt", wanted)] == [
+            lines[i] for i in wanted
+        ]
 
 
 def test_codec_gives_the_ids_that_preparing_gave(prepared: PreparedText) -> None:

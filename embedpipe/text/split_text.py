@@ -1,14 +1,17 @@
-"""The training split as the plain text that gensim reads."""
+"""The splits as plain text: training text as gensim reads it, held-out text with all its words."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedpipe.text.numbering import take_rows
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, UNK, Vocabulary
 
-__all__ = ["write_train_text"]
+__all__ = ["append_lines", "read_sentences", "write_train_text"]
 
 _GROUP_TOKENS = 1_000_000
 _BLOCK_TOKENS = 50_000
@@ -42,3 +45,28 @@ def write_train_text(path: Path, store: TokenStore, vocabulary: Vocabulary, seed
             rows = ids + np.where(at_end, len(words), 0)
             for start in range(0, len(rows), _BLOCK_TOKENS):
                 file.write(take_rows(letters, sizes, rows[start : start + _BLOCK_TOKENS]).tobytes())
+
+
+def append_lines(path: Path, types: Sequence[str], ids: NDArray[np.integer], lengths: NDArray[np.integer]) -> None:
+    """Append sentences to a text file, one a line, tokens between single spaces, unknown ones among them.
+
+    Parameters
+    ----------
+    types : distinct tokens.
+    ids : the place in `types` of every token.
+    lengths : tokens in each sentence.
+    """
+    spelled = [*(f"{token} " for token in types), "\n"]
+    closed = np.insert(ids.astype(np.int64), np.cumsum(lengths.astype(np.int64)), len(types))
+    with open(path, "a", encoding="utf-8", newline="\n") as file:
+        file.write("".join(map(spelled.__getitem__, closed.tolist())).replace(" \n", "\n"))
+
+
+def read_sentences(path: Path, wanted: Iterable[int]) -> Iterator[list[str]]:
+    """Yield the tokens of the sentences with the numbers `wanted`, which ascend, from what `append_lines` wrote."""
+    with open(path, encoding="utf-8", newline="\n") as file:
+        done = 0
+        for number in wanted:
+            line = next(islice(file, number - done, None))
+            done = number + 1
+            yield line.rstrip("\n").split(" ")
