@@ -53,7 +53,15 @@ class Job:
 def run_text(job: Job, out: Path) -> StageOutcome:
     """Prepare the text: the stores of three splits, the vocabulary and the tokenizer."""
     config = job.config
-    prepared = prepare(job.sources, config.text, out, seed=config.seed, download=job.download, listener=job.listener)
+    prepared = prepare(
+        job.sources,
+        config.text,
+        out,
+        seed=config.seed,
+        download=job.download,
+        exclude=job.work.writes,
+        listener=job.listener,
+    )
     report = prepared.report
     tokens = sum(report[split]["tokens"] for split in ("train", "validation", "test"))
     removed = f"{report['exact_duplicates']:,} exact and {report['near_duplicates']:,} near duplicates removed"

@@ -86,6 +86,7 @@ def prepare(
     *,
     seed: int,
     download: bool = False,
+    exclude: tuple[Path, ...] = (),
     workers: int | None = None,
     listener: Listener = silent,
 ) -> PreparedText:
@@ -102,6 +103,7 @@ def prepare(
     out : created, or replaced whole at the end where it holds a prepared text.
     seed : decides, with the content of the documents, which split each goes to.
     download : whether a source may be fetched from the network.
+    exclude : what `ReadOptions` calls so.
     workers : processes that work on the text; None for as many as there are cores. The result does not depend on it.
     listener : hears `StageStarted` and `Step` in megabytes: of the files as they lie on disk, compressed or not, or of
         text where a source is no file.
@@ -123,9 +125,10 @@ def prepare(
         encoding_errors=config.encoding_errors,
         documents=config.documents,
         download=download,
+        exclude=exclude,
     )
     texts = (document.text for source in sources for document in read_documents(source, options))
-    sizes = [size_of_source(source) for source in sources]
+    sizes = [size_of_source(source, options) for source in sources]
     known = [size for size in sizes if size is not None]
     all_known = len(known) == len(sizes)
     listener(StageStarted("text", sum(known) // MEGABYTE if all_known else None, "MB"))

@@ -39,6 +39,8 @@ class ReadOptions:
         ``auto``, which is ``file`` for ten or more small files of one directory or glob, ``blank`` where the
         first megabyte of a file holds a blank line between text, and ``line`` otherwise.
     download : whether ``nltk:``, ``gensim:`` and ``hf:`` may use the network.
+    exclude : resolved paths that are no input, whatever stands there: what the run itself writes. Folders and globs
+        pass them over; a source that names one is refused.
     spool : folder in which standard input is kept, so that it can be fingerprinted and read again; a temporary one
         that lasts as long as the process when None.
     read : filled by the readers: how many bytes of each file were read so far, before decompression.
@@ -49,6 +51,7 @@ class ReadOptions:
     encoding_errors: Literal["strict", "replace", "ignore"] = "strict"
     documents: Literal["auto", "blank", "line", "file"] = "auto"
     download: bool = False
+    exclude: tuple[Path, ...] = ()
     spool: Path | None = None
     read: Counter[Path] = field(default_factory=Counter, compare=False)
     skipped: Counter[str] = field(default_factory=Counter, compare=False)
