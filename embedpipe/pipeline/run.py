@@ -24,6 +24,7 @@ from embedpipe.runtime import (
     StageFinished,
     StageSkipped,
     Stopped,
+    UpToDate,
     resolve_device,
     silent,
 )
@@ -131,7 +132,9 @@ def run(
         check_conflict(existing, planned, prints, force=force)
         command = command or f"embedpipe.run({list(sources)!r}, {str(output)!r})"
         records = _complete(job, planned, prints, existing)
-        if records is not None:
+        if records is None:
+            listener(UpToDate("bundle", str(output)))
+        else:
             assemble(job, target, records, command)
             listener(Saved("bundle", str(output)))
         return Bundle(BundleFolder(target))
