@@ -13,7 +13,8 @@ from embedpipe.config import STAGES, PipelineConfig, PresetName, preset_for
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
-from embedpipe.pipeline.plan import check_conflict, close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.conflict import check_conflict
+from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.work import WorkFolder
@@ -123,13 +124,15 @@ def run(
         existing = existing_bundle(target, force=force)
         source_prints = [fingerprint_source(source, options) for source in sources]
         prints = fingerprints(config, ["text"], source_prints)
-        check_conflict(existing, planned, prints, force=force)
+        if existing and not force:
+            check_conflict(existing, planned, prints, config, source_prints)
         job = Job(sources, config, work, resolved, download, listener)
         if chosen == "auto":
             text = _known(existing, work, "text", prints["text"]) or _make(job, "text", prints["text"])
             job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), over)
         prints = fingerprints(job.config, planned, source_prints)
-        check_conflict(existing, planned, prints, force=force)
+        if existing and not force:
+            check_conflict(existing, planned, prints, job.config, source_prints)
         command = command or f"embedpipe.run({list(sources)!r}, {str(output)!r})"
         records = _complete(job, planned, prints, existing)
         if records is None:
