@@ -127,18 +127,27 @@ def prepare(
         download=download,
         exclude=exclude,
     )
-    texts = (document.text for source in sources for document in read_documents(source, options))
+    continued: list[int] = []
+
+    def texts() -> Iterator[str]:
+        documents = chain.from_iterable(read_documents(source, options) for source in sources)
+        for number, document in enumerate(documents):
+            if document.part:
+                continued.append(number)
+            yield document.text
+
     sizes = [size_of_source(source, options) for source in sources]
     known = [size for size in sizes if size is not None]
     all_known = len(known) == len(sizes)
     listener(StageStarted("text", sum(known) // MEGABYTE if all_known else None, "MB"))
     return prepare_texts(
-        texts,
+        texts(),
         config,
         out,
         seed=seed,
         workers=workers,
         listener=listener,
+        continued=continued,
         passed_over=options.skipped,
         bytes_read=options.read.total if all_known else None,
     )
@@ -152,13 +161,15 @@ def prepare_texts(
     seed: int,
     workers: int | None = None,
     listener: Listener = silent,
+    continued: Sequence[int] = (),
     passed_over: Mapping[str, int] | None = None,
     bytes_read: Callable[[], int] | None = None,
 ) -> PreparedText:
     """Do what `prepare` does for documents that are given as strings; read once, from first to last.
 
-    `passed_over` is what the readers count while `texts` is read; it goes into the report. `bytes_read` says how much
-    of the files has been read; progress counts this, or the text itself when it is None.
+    `continued` (which documents go on with the one before them) and `passed_over` (what the report says was) are
+    filled while `texts` is read. `bytes_read` says how much of the files has been read; progress counts this, or the
+    text itself when it is None.
     """
     started = time.monotonic()
     out = Path(out)
@@ -184,7 +195,7 @@ def prepare_texts(
         read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener, bytes_read)
         del sample, learnt_from
         chunks = [ChunkFiles(chunk_folder, number) for number in range(read.pop("chunks"))]
-        plan = plan_splits(chunks, config, seed)
+        plan = plan_splits(chunks, config, seed, continued)
         report = {
             **read,
             "passed_over": dict(passed_over or {}),

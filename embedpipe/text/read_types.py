@@ -21,10 +21,12 @@ class Document:
     ----------
     text : not empty, at most `MAX_CHARACTERS` long, line ends are ``\\n``.
     origin : the file or corpus it comes from, with the entry where that has a name.
+    part : 0 for a whole document and for the first part of a longer one, 1 for its second, and so on.
     """
 
     text: str
     origin: str
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)

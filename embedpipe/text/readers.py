@@ -74,9 +74,9 @@ def read_documents(source: str | os.PathLike[str], options: ReadOptions) -> Iter
                 empty = False
                 yield document
         else:
-            for part in in_parts(document.text):
+            for number, part in enumerate(in_parts(document.text)):
                 empty = False
-                yield Document(part, document.origin)
+                yield Document(part, document.origin, number)
     if empty:
         raise InputError("holds no text; there is nothing to read", source)
 
