@@ -28,6 +28,7 @@ __all__ = [
     "StageStarted",
     "Step",
     "Stopped",
+    "UpToDate",
     "n_cores",
     "n_torch_threads",
     "resolve_device",
@@ -75,6 +76,14 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class UpToDate:
+    """A file or folder that already is what was asked for, and was left as it stands."""
+
+    stage: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageFinished:
     """A stage ended well; `summary` is its result in one line."""
 
@@ -99,7 +108,7 @@ class Stopped:
     reason: str
 
 
-Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped | Stopped
+Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped | Stopped | UpToDate
 Listener = Callable[[Event], None]
 
 

@@ -89,7 +89,11 @@ class _Counts:
     def summary(self) -> str:
         zero = self.empty + self.unknown
         why = f": {self.empty:,} empty, {self.unknown:,} without a known word" if zero else ""
-        return f"{self.lines:,} lines encoded, {zero:,} zero vectors{why}"
+        return f"{_counted(self.lines, 'line')} encoded, {_counted(zero, 'zero vector')}{why}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 @contextmanager

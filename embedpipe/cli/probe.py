@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.options import bundle_argument, format_option
+from embedpipe.cli.options import bundle_argument, format_option, named_path
 from embedpipe.cli.output import render, say
 from embedpipe.errors import BundleError, ConfigError, InputError
 
@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.argument("tasks", metavar="[TASK]...", nargs=-1)
 @click.option(
     "--corpus",
-    type=click.Path(path_type=Path),
+    type=named_path,
     help="Folder of the prepared text, for the task 'documents'.  [default: BUNDLE.work/text]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of resampling and folds.  [default: the bundle's]")

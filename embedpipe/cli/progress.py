@@ -16,6 +16,7 @@ from embedpipe.runtime import (
     StageStarted,
     Step,
     Stopped,
+    UpToDate,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f}s" if seconds < 60 else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def result_line(event: StageFinished | StageSkipped | Stopped | Saved) -> str:
+def result_line(event: StageFinished | StageSkipped | Stopped | Saved | UpToDate) -> str:
     """Return the one line that a stage leaves behind."""
     match event:
         case StageFinished(stage, summary, seconds):
@@ -68,6 +69,8 @@ def result_line(event: StageFinished | StageSkipped | Stopped | Saved) -> str:
             return f"{stage:<12} stopped: {reason}"
         case Saved(stage, path):
             return f"{stage:<12} {'':>6}  saved {path}"
+        case UpToDate(stage, path):
+            return f"{stage:<12} {'':>6}  up to date: {path}"
 
 
 class _Clock:
@@ -113,7 +116,7 @@ class _Lines:
                 of = f"{done:,}/{self._clock.total:,}" if self._clock.total else f"{done:,}"
                 facts = [f"{of} {self._clock.unit}", self._clock.rate(), self._clock.left(), note]
                 self._write(f"{stage} {', '.join(fact for fact in facts if fact)}")
-            case StageFinished() | StageSkipped() | Stopped() | Saved():
+            case StageFinished() | StageSkipped() | Stopped() | Saved() | UpToDate():
                 self._write(result_line(event))
             case _:
                 pass
@@ -141,7 +144,7 @@ class _Bars:
                 self._bars.update(self._task, completed=done, note=note, rate=self._clock.rate())
             case Evaluated(_, name, value) if self._task is not None:
                 self._bars.update(self._task, note=f"{name} {value:.4g}")
-            case StageFinished() | StageSkipped() | Stopped() | Saved():
+            case StageFinished() | StageSkipped() | Stopped() | Saved() | UpToDate():
                 self._clear()
                 self._bars.console.print(result_line(event), highlight=False, markup=False)
             case _:

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def command(
     chosen = [f"text.{key}={value!r}" for key, value in text.items() if value is not None]
     settings = load_config(config_file, [*assignments, *chosen])
     with progress() as listener:
-        run(
+        bundle = run(
             sources,
             output,
             preset=preset,
@@ -90,4 +91,10 @@ def command(
             listener=listener,
             command=shlex.join(["embedpipe", *sys.argv[1:]]),
         )
-    say(f"ask it: embedpipe info {output}   embedpipe similar {output} WORD   embedpipe generate {output}")
+    say(f"ask it: {_queries(shlex.quote(str(output)), bundle.manifest.stages)}")
+
+
+def _queries(output: str, stages: Container[str]) -> str:
+    """Return the queries that a bundle with these stages can answer."""
+    asked = {"words": f"embedpipe similar {output} WORD", "generation": f"embedpipe generate {output}"}
+    return "   ".join([f"embedpipe info {output}", *(query for stage, query in asked.items() if stage in stages)])

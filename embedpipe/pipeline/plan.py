@@ -1,4 +1,4 @@
-"""What a run has to do: the stages it needs, their fingerprints, and whether the output may be written."""
+"""What a run has to do: the stages it needs, their fingerprints, and the bundle that stands there already."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.pipeline.provenance import versions_of
 
-__all__ = ["NEEDS", "check_conflict", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
+__all__ = ["NEEDS", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "text": (),
@@ -22,7 +22,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """What each stage reads, where it is part of the run; `probes` can do without an encoder."""
 
-_STAGE_VERSION = {"text": 1, "words": 1, "sentences": 1, "generation": 1, "probes": 1}
+_STAGE_VERSION = {"text": 2, "words": 1, "sentences": 1, "generation": 1, "probes": 1}
 """Raised whenever a stage's code changes what it writes, so that old outputs are not taken for new ones."""
 
 
@@ -83,25 +83,3 @@ def existing_bundle(target: Path, *, force: bool) -> BundleFolder | None:
         if force:
             return None
         raise OutputError(f"{error}; --force replaces it") from error
-
-
-def check_conflict(
-    existing: BundleFolder | None, planned: Sequence[str], prints: Mapping[str, str], *, force: bool
-) -> None:
-    """Raise `OutputError` if `existing` was made from other inputs or settings than the fingerprints so far say.
-
-    A run that adds stages to a bundle is no conflict; it measures anew.
-    """
-    if existing is None or force:
-        return
-    records = existing.manifest.stages
-    adds_stages = any(stage not in records for stage in planned)
-    for stage, record in records.items():
-        if stage not in planned:
-            problem = f"holds the stage '{stage}', which this run does not make"
-        elif record.fingerprint != prints.get(stage, record.fingerprint) and not (stage == "probes" and adds_stages):
-            libraries = ", or with other versions of the libraries" if record.reproducible and stage != "text" else ""
-            problem = f"was made from other inputs or settings{libraries} (stage '{stage}')"
-        else:
-            continue
-        raise OutputError(f"{existing.path}: {problem}; choose another -o, or replace it with --force")

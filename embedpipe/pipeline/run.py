@@ -10,10 +10,11 @@ from embedpipe.bundle.folder import BundleFolder
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.save import remove_leftovers
 from embedpipe.config import STAGES, PipelineConfig, PresetName, preset_for
-from embedpipe.errors import ConfigError
+from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
-from embedpipe.pipeline.plan import check_conflict, close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.conflict import check_conflict
+from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.work import WorkFolder
@@ -24,10 +25,12 @@ from embedpipe.runtime import (
     StageFinished,
     StageSkipped,
     Stopped,
+    UpToDate,
     resolve_device,
     silent,
 )
-from embedpipe.text.readers import ReadOptions, fingerprint_source
+from embedpipe.tasks.builtin import check_tasks
+from embedpipe.text.readers import ReadOptions, expand_sources, fingerprint_source
 
 __all__ = ["run"]
 
@@ -88,6 +91,8 @@ def run(
     """
     if isinstance(sources, str):
         raise TypeError("sources is a list of sources: wrap the string in a list")
+    if not os.fspath(output):
+        raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
     sources = [os.fspath(source) for source in sources]
     target, planned = Path(output).resolve(), close_stages(stages)
     over = dict(settings or {})
@@ -100,30 +105,39 @@ def run(
     config = PipelineConfig.of("tiny" if chosen == "auto" else chosen, over)
     resolved: DeviceName = "cuda" if NEURAL & set(planned) and resolve_device(device).type == "cuda" else "cpu"
 
-    existing_bundle(target, force=force)  # what may not be replaced is refused before anything is written
+    # What cannot be written or read is refused before anything is made.
+    existing_bundle(target, force=force)
     work = WorkFolder(target, planned)
+    options = ReadOptions(
+        encoding=config.text.encoding,
+        encoding_errors=config.text.encoding_errors,
+        documents=config.text.documents,
+        download=download,
+        exclude=work.writes,
+        spool=work.path,
+    )
+    expand_sources(sources, options)
+    if "probes" in planned:
+        check_tasks(config.probes.tasks)
     with work.locked():
         remove_leftovers(target)
         existing = existing_bundle(target, force=force)
-        options = ReadOptions(
-            encoding=config.text.encoding,
-            encoding_errors=config.text.encoding_errors,
-            documents=config.text.documents,
-            download=download,
-            spool=work.path,
-        )
         source_prints = [fingerprint_source(source, options) for source in sources]
         prints = fingerprints(config, ["text"], source_prints)
-        check_conflict(existing, planned, prints, force=force)
+        if existing and not force:
+            check_conflict(existing, planned, prints, config, source_prints)
         job = Job(sources, config, work, resolved, download, listener)
         if chosen == "auto":
             text = _known(existing, work, "text", prints["text"]) or _make(job, "text", prints["text"])
             job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), over)
         prints = fingerprints(job.config, planned, source_prints)
-        check_conflict(existing, planned, prints, force=force)
+        if existing and not force:
+            check_conflict(existing, planned, prints, job.config, source_prints)
         command = command or f"embedpipe.run({list(sources)!r}, {str(output)!r})"
         records = _complete(job, planned, prints, existing)
-        if records is not None:
+        if records is None:
+            listener(UpToDate("bundle", str(output)))
+        else:
             assemble(job, target, records, command)
             listener(Saved("bundle", str(output)))
         return Bundle(BundleFolder(target))

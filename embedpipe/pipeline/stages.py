@@ -53,7 +53,15 @@ class Job:
 def run_text(job: Job, out: Path) -> StageOutcome:
     """Prepare the text: the stores of three splits, the vocabulary and the tokenizer."""
     config = job.config
-    prepared = prepare(job.sources, config.text, out, seed=config.seed, download=job.download, listener=job.listener)
+    prepared = prepare(
+        job.sources,
+        config.text,
+        out,
+        seed=config.seed,
+        download=job.download,
+        exclude=job.work.writes,
+        listener=job.listener,
+    )
     report = prepared.report
     tokens = sum(report[split]["tokens"] for split in ("train", "validation", "test"))
     removed = f"{report['exact_duplicates']:,} exact and {report['near_duplicates']:,} near duplicates removed"
@@ -144,14 +152,13 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
 
 def run_probes(job: Job, out: Path) -> StageOutcome:
     """Measure the words and the encoder beside baselines."""
-    from embedpipe.probes.rows import headline
+    from embedpipe.probes.rows import headline, summary
     from embedpipe.probes.run import probe_bundle
 
     rows = probe_bundle(job.parts, job.text, job.config.probes, seed=job.config.seed, listener=job.listener)
     with open(out / "probes.json", "w", encoding="utf-8") as file:
         json.dump([row.as_dict() for row in rows], file, ensure_ascii=False, indent=1, allow_nan=False)
-    scores = headline(rows)
-    return StageOutcome(", ".join(f"{name} {value:.3f}" for name, value in scores.items()), {"scores": scores})
+    return StageOutcome(summary(rows), {"scores": headline(rows)})
 
 
 RUNNERS: dict[str, Callable[[Job, Path], StageOutcome]] = {

@@ -41,10 +41,16 @@ class WorkFolder:
     ----------
     target : the bundle.
     stages : the stages of this run; what others left behind here is not a part of its bundle.
+
+    Attributes
+    ----------
+    path : the folder.
+    writes : all that a run writes: the bundle and this folder.
     """
 
     def __init__(self, target: Path, stages: Sequence[str] = tuple(STAGE_FILES)) -> None:
         self.path = target.with_name(target.name + ".work")
+        self.writes = (target, self.path)
         self.stages = tuple(stages)
 
     def stage(self, stage: str) -> Path:
@@ -63,22 +69,30 @@ class WorkFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one run; a second run on the same output is an `OutputError`."""
+        """Hold the folder for one run; a second run on the same output is an `OutputError`.
+
+        Where no stage stands in it at the end, it is removed.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"{self.path}: no folder can be made here ({error.strerror}); choose another -o"
             ) from error
-        with open(self.path / "lock", "a+", encoding="utf-8") as lock:
-            if not _lock(lock.fileno()):
+        file = self.path / "lock"
+        with open(file, "a+", encoding="utf-8") as lock:
+            if not _lock(lock.fileno(), file):
                 lock.seek(0)
                 raise OutputError(f"{self.path}: another run (process {lock.read().strip()}) is writing this bundle")
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
             self._remove_leftovers()
-            yield
+            try:
+                yield
+            finally:
+                if not any(entry.is_dir() for entry in self.path.iterdir()):
+                    shutil.rmtree(self.path, ignore_errors=True)
 
     def _remove_leftovers(self) -> None:
         """Remove what killed runs left half-written; a stage set aside by a kill between two renames comes back."""
@@ -176,7 +190,8 @@ def _intact(path: Path, entry: FileEntry) -> bool:
     return path.is_file() and path.stat().st_size == entry.size and sha256_of(path) == entry.sha256
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, file: Path) -> bool:
+    """Lock an open file; False where another holds it, or has removed it since it was opened."""
     try:
         import fcntl
     except ImportError:  # not a POSIX system: runs are not kept apart there
@@ -185,4 +200,4 @@ def _lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
-    return True
+    return file.exists() and os.path.samestat(os.fstat(descriptor), file.stat())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["PIVOT_COLUMNS", "Row", "headline", "pivot", "skipped"]
+__all__ = ["PIVOT_COLUMNS", "Row", "headline", "pivot", "skipped", "summary"]
 
 _MIN_HEADLINE = 30
 
@@ -86,6 +86,15 @@ def headline(rows: Sequence[Row]) -> dict[str, float]:
         for row in rows
         if math.isfinite(row.value) and "(" not in row.metric and row.n >= _MIN_HEADLINE
     }
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Return the headline figures in one line, with the names of the tasks that have no figure at all."""
+    scores = [f"{name} {value:.3f}" for name, value in headline(rows).items()]
+    measured = {row.task for row in rows if math.isfinite(row.value)}
+    missing = [task for task in dict.fromkeys(row.task for row in rows) if task not in measured]
+    found = ", ".join(scores) or f"no figure rests on {_MIN_HEADLINE} questions or more"
+    return f"{found}; not measured: {', '.join(missing)}" if missing else found
 
 
 PIVOT_COLUMNS = ("task", "metric", "system", "value", "interval", "n", "coverage", "baselines", "note")

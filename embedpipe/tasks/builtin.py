@@ -1,6 +1,6 @@
 """Tasks by name: the files that ship inside gensim's own test data, found without importing gensim."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from embedpipe.tasks.shapes import Analogies, DocumentSimilarity, Task, WordSimi
 from embedpipe.text.read_named import gensim_test_file
 from embedpipe.text.read_types import did_you_mean
 
-__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "find_task"]
+__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "check_tasks", "find_task"]
 
 DOCUMENTS = "documents"
 """The task that a corpus makes of itself (which document does a sentence come from); `probes.corpus` draws it."""
@@ -43,6 +43,13 @@ def find_task(name: str) -> Task:
     known = [*BUILTIN_TASKS, DOCUMENTS]
     hint = did_you_mean(name.lower(), known)
     raise InputError(f"no task '{name}': neither a file nor a built-in name ({', '.join(known)}){hint}")
+
+
+def check_tasks(names: Iterable[str]) -> None:
+    """Raise `InputError` if one of the tasks that a run is to measure cannot be found or read."""
+    for name in names:
+        if name != DOCUMENTS:
+            find_task(name)
 
 
 def _word_similarity(name: str, file: str) -> WordSimilarity:

@@ -88,21 +88,29 @@ class Signer:
         return signatures
 
 
-def exact_duplicates(digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def exact_duplicates(digests: NDArray[np.uint64], wholes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return True for every document whose digest an earlier document has.
+
+    Parameters
+    ----------
+    digests : of the tokens of each document.
+    wholes : what each document is a part of: parts of one whole are no copies of each other.
 
     Examples
     --------
-    >>> exact_duplicates(np.array([7, 3, 7, 7], dtype=np.uint64)).tolist()
+    >>> exact_duplicates(np.array([7, 3, 7, 7], dtype=np.uint64), np.arange(4)).tolist()
     [False, False, True, True]
     """
-    repeated = np.ones(len(digests), dtype=np.bool_)
-    repeated[np.unique(digests, return_index=True)[1]] = False
+    _, first, group = np.unique(digests, return_index=True, return_inverse=True)
+    repeated: NDArray[np.bool_] = wholes[first[group]] != wholes
     return repeated
 
 
 def near_duplicates(
-    parts: Callable[[], Iterable[Signatures]], candidates: NDArray[np.bool_], threshold: float
+    parts: Callable[[], Iterable[Signatures]],
+    candidates: NDArray[np.bool_],
+    threshold: float,
+    wholes: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Return True for every candidate whose signature agrees with an earlier candidate's.
 
@@ -111,6 +119,7 @@ def near_duplicates(
     parts : called once for each band; gives the signatures of all documents, part after part.
     candidates : bool of shape (n_documents,): the documents to compare.
     threshold : the share of equal signature entries, an estimate of the Jaccard similarity, from which two match.
+    wholes : what each document is a part of: parts of one whole are not compared.
     """
     repeated = np.zeros(len(candidates), dtype=np.bool_)
     rows = _rows_per_band(threshold)
@@ -130,7 +139,7 @@ def near_duplicates(
                 np.stack([order[later - 1], order[later]], axis=1),
             ]
         )
-        pairs = np.unique(pairs, axis=0)
+        pairs = np.unique(pairs[wholes[pairs[:, 0]] != wholes[pairs[:, 1]]], axis=0)
         repeated[pairs[_agree(parts, pairs, threshold), 1]] = True
     return repeated
 

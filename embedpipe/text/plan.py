@@ -42,8 +42,10 @@ class Plan:
         return self.splits[self.starts[number] : self.starts[number + 1]]
 
 
-def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int) -> Plan:
+def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int, continued: Sequence[int] = ()) -> Plan:
     """Drop copies, split by document, and leave in each chunk the array ``counts`` of its training tokens.
+
+    `continued` holds the numbers of the documents that go on with the one before them, as parts of one whole.
 
     Raises
     ------
@@ -55,9 +57,12 @@ def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int) -
     filled = sizes > 0
     if not filled.any():
         raise NotEnoughDataError("there is not one word in the text; nothing can be trained on it")
+    begins = np.ones(len(sizes), dtype=np.bool_)
+    begins[list(continued)] = False
+    wholes = np.cumsum(begins, dtype=np.int64)
     kept = filled.copy()
     if config.deduplicate != "none":
-        kept &= ~exact_duplicates(_gather(chunks, "digests"))
+        kept &= ~exact_duplicates(_gather(chunks, "digests"), wholes)
     n_exact = int((filled & ~kept).sum())
     n_near = 0
     if config.deduplicate == "near":
@@ -65,7 +70,7 @@ def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int) -
         def signatures() -> Iterator[NDArray[np.uint32]]:
             return (chunk.array("signatures") for chunk in chunks)
 
-        near = near_duplicates(signatures, kept, config.near_threshold)
+        near = near_duplicates(signatures, kept, config.near_threshold, wholes)
         n_near = int(near.sum())
         kept &= ~near
     report: dict[str, Any] = {

@@ -88,6 +88,7 @@ def prepare(
     *,
     seed: int,
     download: bool = False,
+    exclude: tuple[Path, ...] = (),
     workers: int | None = None,
     listener: Listener = silent,
 ) -> PreparedText:
@@ -104,6 +105,7 @@ def prepare(
     out : created, or replaced whole at the end where it holds a prepared text.
     seed : decides, with the content of the documents, which split each goes to.
     download : whether a source may be fetched from the network.
+    exclude : what `ReadOptions` calls so.
     workers : processes that work on the text; None for as many as there are cores. The result does not depend on it.
     listener : hears `StageStarted` and `Step` in megabytes: of the files as they lie on disk, compressed or not, or of
         text where a source is no file.
@@ -125,19 +127,29 @@ def prepare(
         encoding_errors=config.encoding_errors,
         documents=config.documents,
         download=download,
+        exclude=exclude,
     )
-    texts = (document.text for source in sources for document in read_documents(source, options))
-    sizes = [size_of_source(source) for source in sources]
+    continued: list[int] = []
+
+    def texts() -> Iterator[str]:
+        documents = chain.from_iterable(read_documents(source, options) for source in sources)
+        for number, document in enumerate(documents):
+            if document.part:
+                continued.append(number)
+            yield document.text
+
+    sizes = [size_of_source(source, options) for source in sources]
     known = [size for size in sizes if size is not None]
     all_known = len(known) == len(sizes)
     listener(StageStarted("text", sum(known) // MEGABYTE if all_known else None, "MB"))
     return prepare_texts(
-        texts,
+        texts(),
         config,
         out,
         seed=seed,
         workers=workers,
         listener=listener,
+        continued=continued,
         passed_over=options.skipped,
         bytes_read=options.read.total if all_known else None,
     )
@@ -151,13 +163,15 @@ def prepare_texts(
     seed: int,
     workers: int | None = None,
     listener: Listener = silent,
+    continued: Sequence[int] = (),
     passed_over: Mapping[str, int] | None = None,
     bytes_read: Callable[[], int] | None = None,
 ) -> PreparedText:
     """Do what `prepare` does for documents that are given as strings; read once, from first to last.
 
-    `passed_over` is what the readers count while `texts` is read; it goes into the report. `bytes_read` says how much
-    of the files has been read; progress counts this, or the text itself when it is None.
+    `continued` (which documents go on with the one before them) and `passed_over` (what the report says was) are
+    filled while `texts` is read. `bytes_read` says how much of the files has been read; progress counts this, or the
+    text itself when it is None.
     """
     started = time.monotonic()
     out = Path(out)
@@ -183,7 +197,7 @@ def prepare_texts(
         read = _first_pass(chain(sample, iterator), settings, workers or n_cores(), listener, bytes_read)
         del sample, learnt_from
         chunks = [ChunkFiles(chunk_folder, number) for number in range(read.pop("chunks"))]
-        plan = plan_splits(chunks, config, seed)
+        plan = plan_splits(chunks, config, seed, continued)
         report = {
             **read,
             "passed_over": dict(passed_over or {}),

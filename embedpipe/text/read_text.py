@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 from embedpipe.text.read_bytes import text_blocks
@@ -17,37 +17,41 @@ _SENTENCE_ENDS = (". ", "! ", "? ", "。", "！", "？")
 
 def plain_documents(path: Path, options: ReadOptions, origin: str) -> Iterator[Document]:
     """Yield the documents of a plain text file; see `ReadOptions.documents` for what separates them."""
-    for text in split_documents(text_blocks(path, options), options.documents):
-        yield Document(text, origin)
+    for text, part in split_documents(text_blocks(path, options), options.documents):
+        yield Document(text, origin, part)
 
 
-def split_documents(blocks: Iterable[str], documents: str) -> Iterator[str]:
+def split_documents(blocks: Iterable[str], documents: str) -> Iterator[tuple[str, int]]:
     """Yield the documents in a stream of text, none longer than `MAX_CHARACTERS` and none without text.
 
+    Each comes with the number of its part: 0, and upwards where a longer document is cut.
+
     >>> list(split_documents(["One.\\nStill one.\\n", "\\nTwo."], "auto"))
-    ['One.\\nStill one.', 'Two.']
+    [('One.\\nStill one.', 0), ('Two.', 0)]
     >>> list(split_documents(["One.\\nTwo."], "auto"))
-    ['One.', 'Two.']
+    [('One.', 0), ('Two.', 0)]
     """
     blocks = iter(blocks)
     if documents == "auto":
         head = _head(blocks)
         documents = "blank" if _BLANK.search(head.strip()) else "line"
         blocks = chain([head], blocks)
-    open_end = ""
+    open_end, part = "", 0
     for block in blocks:
         pieces = _split(open_end + block, documents)
         open_end = pieces.pop()
         for piece in pieces:
             if text := piece.strip():
-                yield from in_parts(text)
+                yield from zip(in_parts(text), count(part))
+            part = 0
         while len(open_end) > MAX_CHARACTERS:
             cut = _cut(open_end)
             if text := open_end[:cut].strip():
-                yield text
+                yield text, part
+                part += 1
             open_end = open_end[cut:]
     if text := open_end.strip():
-        yield text
+        yield text, part
 
 
 def in_parts(text: str) -> Iterator[str]:

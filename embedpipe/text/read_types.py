@@ -21,10 +21,12 @@ class Document:
     ----------
     text : not empty, at most `MAX_CHARACTERS` long, line ends are ``\\n``.
     origin : the file or corpus it comes from, with the entry where that has a name.
+    part : 0 for a whole document and for the first part of a longer one, 1 for its second, and so on.
     """
 
     text: str
     origin: str
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class ReadOptions:
         ``auto``, which is ``file`` for ten or more small files of one directory or glob, ``blank`` where the
         first megabyte of a file holds a blank line between text, and ``line`` otherwise.
     download : whether ``nltk:``, ``gensim:`` and ``hf:`` may use the network.
+    exclude : resolved paths that are no input, whatever stands there: what the run itself writes. Folders and globs
+        pass them over; a source that names one is refused.
     spool : folder in which standard input is kept, so that it can be fingerprinted and read again; a temporary one
         that lasts as long as the process when None.
     read : filled by the readers: how many bytes of each file were read so far, before decompression.
@@ -49,6 +53,7 @@ class ReadOptions:
     encoding_errors: Literal["strict", "replace", "ignore"] = "strict"
     documents: Literal["auto", "blank", "line", "file"] = "auto"
     download: bool = False
+    exclude: tuple[Path, ...] = ()
     spool: Path | None = None
     read: Counter[Path] = field(default_factory=Counter, compare=False)
     skipped: Counter[str] = field(default_factory=Counter, compare=False)

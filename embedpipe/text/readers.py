@@ -13,6 +13,7 @@ A source is one of::
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from glob import glob, has_magic
@@ -36,6 +37,8 @@ _FIELD_READERS = {
     ".parquet": parquet_documents,
 }
 _MANY_FILES = 10
+_DEFAULTS = ReadOptions()
+_OUTPUT = "parts of this run's output"
 
 
 def read_documents(source: str | os.PathLike[str], options: ReadOptions) -> Iterator[Document]:
@@ -71,20 +74,20 @@ def read_documents(source: str | os.PathLike[str], options: ReadOptions) -> Iter
                 empty = False
                 yield document
         else:
-            for part in in_parts(document.text):
+            for number, part in enumerate(in_parts(document.text)):
                 empty = False
-                yield Document(part, document.origin)
+                yield Document(part, document.origin, number)
     if empty:
         raise InputError("holds no text; there is nothing to read", source)
 
 
-def expand_sources(sources: Sequence[str | os.PathLike[str]]) -> list[str]:
+def expand_sources(sources: Sequence[str | os.PathLike[str]], options: ReadOptions = _DEFAULTS) -> list[str]:
     """Return the sources, as strings, with every folder and glob replaced by its files, in sorted order.
 
     Raises
     ------
     InputError
-        For a path that does not exist and a folder or glob without files.
+        For a path that does not exist or is excluded, and for a folder or glob without files.
     """
     if isinstance(sources, str):
         raise TypeError("sources is a sequence of names; wrap the name in a list")
@@ -94,7 +97,7 @@ def expand_sources(sources: Sequence[str | os.PathLike[str]]) -> list[str]:
         if scheme or name == "-":
             expanded.append(source)
         else:
-            files, _ = _files(name)
+            files, _ = _files(name, options)
             expanded += [f"{file}#{field}" if field else str(file) for file in files]
     return expanded
 
@@ -121,7 +124,7 @@ def fingerprint_source(source: str | os.PathLike[str], options: ReadOptions) -> 
     elif name == "-":
         files = [spool_stdin(options.spool)]
     else:
-        files, _ = _files(name)
+        files, _ = _files(name, options)
     digest.update(f"{len(files)}#{field}".encode())
     for path in files:
         try:
@@ -132,15 +135,15 @@ def fingerprint_source(source: str | os.PathLike[str], options: ReadOptions) -> 
     return digest.hexdigest()
 
 
-def size_of_source(source: str) -> int | None:
-    """Return how many bytes of files reading `source` will add to `ReadOptions.read`, None where that is not known."""
+def size_of_source(source: str, options: ReadOptions) -> int | None:
+    """Return how many bytes of files reading `source` will add to `options.read`, None where that is not known."""
     scheme, name, _ = _parse(source)
     if scheme == "builtin" and name in BUILTIN_FILES:
         files = [builtin_file(name)]
     elif scheme or name == "-":
         return None
     else:
-        files, _ = _files(name)
+        files, _ = _files(name, options)
     # Parquet is read by its library, in an order of its own.
     return None if any(path.suffix == ".parquet" for path in files) else sum(path.stat().st_size for path in files)
 
@@ -155,9 +158,8 @@ def _documents(source: str, options: ReadOptions) -> Iterator[Document]:
             raise InputError("standard input is read as plain text and has no fields; name the source -", source)
         yield from _file_documents(spool_stdin(options.spool), "", options, "standard input")
     else:
-        files, hidden = _files(name)
-        if hidden:
-            options.skipped["hidden files"] += hidden
+        files, passed_over = _files(name, options)
+        options.skipped.update(passed_over)
         if options.documents == "auto" and len(files) >= _MANY_FILES and all(map(_is_small, files)):
             options = replace(options, documents="file")
         for path in files:
@@ -216,38 +218,52 @@ def _check_name(source: str, scheme: str, name: str) -> None:
         raise InputError(f"names no corpus; write {scheme}:NAME", source)
 
 
-def _files(name: str) -> tuple[list[Path], int]:
-    """Return the files that a path, a folder or a glob stands for, and how many hidden ones were passed over."""
-    path = Path(name)
+def _files(name: str, options: ReadOptions) -> tuple[list[Path], Counter[str]]:
+    """Return the files that a path, a folder or a glob stands for, and what was passed over."""
+    path, passed_over = Path(name), Counter[str]()
+    if os.path.lexists(name) and _is_excluded(path, options):
+        raise InputError("belongs to the output of this run; name other text, or choose another -o", name)
     if path.is_dir():
-        files, hidden = _walk(path)
+        files = _walk(path, options, passed_over)
     elif os.path.lexists(name):
         if not path.exists():
             raise InputError("is a link to something that does not exist", name)
         if not path.is_file():
             raise InputError("is not a regular file; pipe it in and name the source -", name)
-        return [path], 0
+        return [path], passed_over
     elif has_magic(name):
-        files, hidden = [], 0
-        for match in sorted(glob(name, recursive=True)):  # noqa: PTH207 - the pattern may be absolute
-            inner, n = _walk(Path(match)) if Path(match).is_dir() else ([Path(match)], 0)
-            files, hidden = files + inner, hidden + n
+        files = []
+        matches = [Path(match) for match in sorted(glob(name, recursive=True))]  # noqa: PTH207 - may be absolute
+        for match in _without_excluded(matches, options, passed_over):
+            files += _walk(match, options, passed_over) if match.is_dir() else [match]
         files = list(dict.fromkeys(files))
     else:
         raise InputError(f"no such file or folder{_near_file(path)}", name)
     if not files:
-        raise InputError("holds no files" if path.is_dir() else "matches no files", name)
-    return files, hidden
+        besides = ", apart from the output of this run" if passed_over[_OUTPUT] else ""
+        raise InputError(("holds no files" if path.is_dir() else "matches no files") + besides, name)
+    return files, +passed_over
 
 
-def _walk(folder: Path) -> tuple[list[Path], int]:
+def _walk(folder: Path, options: ReadOptions, passed_over: Counter[str]) -> list[Path]:
     files: list[Path] = []
-    hidden = 0
     for place, folders, names in os.walk(folder):
-        hidden += sum(name.startswith(".") for name in [*folders, *names])
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(place, name) for name in names if not name.startswith(".")]
-    return sorted(files), hidden
+        passed_over["hidden files"] += sum(name.startswith(".") for name in [*folders, *names])
+        seen = [Path(place, name) for name in folders if not name.startswith(".")]
+        folders[:] = [path.name for path in _without_excluded(seen, options, passed_over)]
+        seen = [Path(place, name) for name in names if not name.startswith(".")]
+        files += _without_excluded(seen, options, passed_over)
+    return sorted(files)
+
+
+def _without_excluded(paths: list[Path], options: ReadOptions, passed_over: Counter[str]) -> list[Path]:
+    kept = [path for path in paths if not _is_excluded(path, options)]
+    passed_over[_OUTPUT] += len(paths) - len(kept)
+    return kept
+
+
+def _is_excluded(path: Path, options: ReadOptions) -> bool:
+    return bool(options.exclude) and any(map(path.resolve().is_relative_to, options.exclude))
 
 
 def _is_small(path: Path) -> bool:

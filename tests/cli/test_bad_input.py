@@ -61,11 +61,12 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path, embedpipe_cli, monkey
         (("corpora", "stats", ""), 1, "the name of a source is empty"),
         (("run", "a.txt", "-o", ""), 2, "'-o' / '--output': the name is empty"),
         (("info", ""), 2, "'BUNDLE': the name is empty"),
+        (("probe", "b", "--corpus", ""), 2, "'--corpus': the name is empty"),
     ):
         outcome = embedpipe_cli(*arguments)
         assert outcome.exit_code == code
         assert message in outcome.err
-    assert [path.name for path in tmp_path.iterdir() if path.name != "b.work"] == ["a.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_an_output_where_no_folder_can_be_made_is_named(tmp_path, embedpipe_cli) -> None:

@@ -200,3 +200,9 @@ def test_format_of_an_ending_and_a_folder_as_output(tmp_path: Path) -> None:
         format_of(Path("vectors"))
     with pytest.raises(OutputError, match="is a folder"), open_writer(tmp_path, "npy", 2):
         pass
+
+
+def test_one_line_is_counted_in_the_singular(toy_bundle, tmp_path, embedpipe_cli):
+    (tmp_path / "one.txt").write_text("zzzz\n")
+    outcome = embedpipe_cli("encode", toy_bundle.path, tmp_path / "one.txt", "--with", "words")
+    assert "1 line encoded, 1 zero vector: 0 empty, 1 without a known word" in outcome.err

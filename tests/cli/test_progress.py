@@ -10,13 +10,14 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from embedpipe.cli import progress as module
 from embedpipe.cli.progress import duration, progress, result_line
-from embedpipe.runtime import Evaluated, Saved, StageFinished, StageSkipped, StageStarted, Step, Stopped
+from embedpipe.runtime import Evaluated, Saved, StageFinished, StageSkipped, StageStarted, Step, Stopped, UpToDate
 
 ENDS = {
     StageFinished("words", "3 vectors", 185.0): "words          3:05  3 vectors",
     StageSkipped("text", "9 tokens"): "text           kept  9 tokens",
     Stopped("generation", "interrupted"): "generation   stopped: interrupted",
     Saved("bundle", "my.bundle"): "bundle               saved my.bundle",
+    UpToDate("bundle", "my.bundle"): "bundle               up to date: my.bundle",
 }
 
 

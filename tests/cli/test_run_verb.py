@@ -39,6 +39,8 @@ def test_standard_input_is_a_source_like_another(corpus: Path, tmp_path: Path, e
     code, *lines = run(text)
     assert code == 0
     assert [line.split()[:2] for line in lines[:2]] == [["text", "kept"], ["words", "kept"]]
+    assert lines[2].split() == ["bundle", "up", "to", "date:", str(target)]
+    assert lines[3:] == [f"ask it: embedpipe info {target}   embedpipe similar {target} WORD"]
     code, *lines = run(text.replace("cat", "cow"))
     assert code == 1
     assert "was made from other inputs or settings (stage 'text')" in lines[-1]

@@ -3,7 +3,7 @@
 import json
 import math
 
-from embedpipe.probes.rows import Row, headline, pivot, skipped
+from embedpipe.probes.rows import Row, headline, pivot, skipped, summary
 
 
 def row(task="t", metric="accuracy", value=0.5, baseline="majority", baseline_value=0.25, p_value=0.01, note="", n=100):
@@ -30,6 +30,14 @@ def test_headline_leaves_out_parts_skipped_tasks_and_what_rests_on_little():
     rows = [row(), row(baseline="tf-idf"), row(metric="accuracy (semantic)"), skipped("u", "spearman", "x")]
     rows.append(row(task="few", value=1.0, n=29))
     assert headline(rows) == {"t accuracy": 0.5}
+
+
+def test_the_summary_names_tasks_without_a_figure():
+    assert summary([row(), row(baseline="tf-idf")]) == "t accuracy 0.500"
+    rows = [row(), skipped("lee", "pearson", "x"), skipped("u", "spearman", "y")]
+    assert summary(rows) == "t accuracy 0.500; not measured: lee, u"
+    few = [row(n=29), skipped("lee", "pearson", "x")]
+    assert summary(few) == "no figure rests on 30 questions or more; not measured: lee"
 
 
 def test_pivot_sets_baselines_in_one_cell_best_first():

@@ -33,7 +33,7 @@ def test_short_documents_are_never_near_duplicates() -> None:
     tokens = random_tokens(np.random.default_rng(1), 19)
     signatures = Signer(minhash_permutations()).sign(np.tile(tokens, 2), np.array([19, 19]))
     assert (signatures == 0xFFFFFFFF).all()
-    assert near_duplicates(lambda: [signatures], np.ones(2, dtype=bool), 0.8).tolist() == [False, False]
+    assert near_duplicates(lambda: [signatures], np.ones(2, dtype=bool), 0.8, np.arange(2)).tolist() == [False, False]
 
 
 def test_long_documents_are_sampled_alike() -> None:
@@ -63,26 +63,46 @@ def test_near_copies_go_and_the_first_stays() -> None:
     seen: set[int] = set()
     expected = [name in seen or seen.add(name) is not None for name, _ in documents]
     assert sum(expected) == 20
-    assert near_duplicates(lambda: parts, np.ones(len(sizes), dtype=bool), 0.8).tolist() == expected
+    assert (
+        near_duplicates(lambda: parts, np.ones(len(sizes), dtype=bool), 0.8, np.arange(len(sizes))).tolist() == expected
+    )
 
 
 def test_only_candidates_are_compared() -> None:
     tokens = random_tokens(np.random.default_rng(4), 100)
     signatures = Signer(minhash_permutations()).sign(np.tile(tokens, 3), np.array([100] * 3))
-    assert near_duplicates(lambda: [signatures], np.array([False, True, True]), 0.8).tolist() == [False, False, True]
+    assert near_duplicates(lambda: [signatures], np.array([False, True, True]), 0.8, np.arange(3)).tolist() == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8, 0.95, 1.0])
 def test_identical_documents_match_at_every_threshold(threshold: float) -> None:
     tokens = random_tokens(np.random.default_rng(5), 100)
     signatures = Signer(minhash_permutations()).sign(np.tile(tokens, 2), np.array([100, 100]))
-    assert near_duplicates(lambda: [signatures], np.ones(2, dtype=bool), threshold).tolist() == [False, True]
+    assert near_duplicates(lambda: [signatures], np.ones(2, dtype=bool), threshold, np.arange(2)).tolist() == [
+        False,
+        True,
+    ]
 
 
 def test_exact() -> None:
     digests = np.array([5, 5, 1, 2, 1], dtype=np.uint64)
-    assert exact_duplicates(digests).tolist() == [False, True, False, False, True]
+    assert exact_duplicates(digests, np.arange(5)).tolist() == [False, True, False, False, True]
 
 
 def test_mixing_is_a_bijection_on_a_sample() -> None:
     assert len(np.unique(mix(np.arange(100_000, dtype=np.uint64)))) == 100_000
+
+
+def test_parts_of_one_document_are_no_copies_of_each_other() -> None:
+    tokens = random_tokens(np.random.default_rng(4), 40)
+    signatures = np.tile(Signer(minhash_permutations()).sign(tokens, np.array([40])), (5, 1))
+    wholes = np.array([0, 1, 1, 1, 4])
+    others, candidates = np.array([1, 1, 1, 1, 4]), np.ones(5, dtype=bool)
+    assert exact_duplicates(np.full(5, 7, dtype=np.uint64), wholes).tolist() == [False, True, True, True, True]
+    assert exact_duplicates(np.full(5, 7, dtype=np.uint64), others).tolist() == [False, False, False, False, True]
+    assert near_duplicates(lambda: [signatures], candidates, 0.8, wholes).tolist() == [False, True, True, True, True]
+    assert near_duplicates(lambda: [signatures], candidates, 0.8, others).tolist() == [False] * 4 + [True]

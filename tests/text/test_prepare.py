@@ -197,6 +197,15 @@ def test_few_documents_are_cut_into_runs(tmp_path: Path) -> None:
     assert sum(out.report[name]["sentences"] for name in ("train", "validation", "test")) == 240
 
 
+def test_a_long_repetitive_document_keeps_all_of_itself(tmp_path: Path) -> None:
+    line = "a worker of the third shift has started and waits for the next job in its queue of ten places .\n"
+    (tmp_path / "log.txt").write_text(line * 32_000 + "\n" + line * 11_000)
+    config = TextConfig(documents="blank")
+    report = prepare.prepare([str(tmp_path / "log.txt")], config, tmp_path / "out", seed=1, workers=1).report
+    assert report["documents"] == 6
+    assert (report["exact_duplicates"], report["near_duplicates"]) == (1, 1), "the second document is a copy"
+
+
 def test_long_sentences_are_cut_and_counted(tmp_path: Path) -> None:
     long = " ".join(["word", "other"] * 40)
     out = prepare_texts([*made_documents(40), long], TextConfig(max_sentence=30), tmp_path / "o", seed=1)

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import tracemalloc
 from pathlib import Path
@@ -191,6 +192,16 @@ def test_a_ten_million_character_line_comes_in_parts_and_constant_memory(tmp_pat
     assert max(lengths) <= MAX_CHARACTERS
     assert sum(lengths) + len(lengths) >= 10_199_999
     assert peak < 12_000_000
+
+
+@pytest.mark.parametrize("name", ["long.txt", "long.jsonl#text"])
+def test_parts_of_a_document_are_numbered(tmp_path: Path, name: str) -> None:
+    long = "a few words . " * 200_000
+    path = tmp_path / name.partition("#")[0]
+    content = "\n".join(json.dumps({"text": text}) for text in (long, "short"))
+    path.write_text(content if path.suffix == ".jsonl" else f"{long}\n\nshort")
+    documents = list(read_documents(str(tmp_path / name), ReadOptions()))
+    assert [document.part for document in documents] == [0, 1, 2, 0]
 
 
 def test_parts_end_at_lines_then_sentences_then_words() -> None:

@@ -1,0 +1,102 @@
+"""Whether a bundle that stands there is what a run would make, and if not, in what it differs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.manifest import StageRecord
+from embedpipe.config import STAGES, PipelineConfig, load_config
+from embedpipe.errors import BundleError, ConfigError, OutputError
+from embedpipe.pipeline.plan import fingerprints
+from embedpipe.pipeline.provenance import versions_of
+
+__all__ = ["check_conflict"]
+
+_MOST = 5
+
+
+def check_conflict(
+    existing: BundleFolder,
+    planned: Sequence[str],
+    prints: Mapping[str, str],
+    config: PipelineConfig,
+    source_prints: Sequence[str],
+) -> None:
+    """Raise `OutputError` if `existing` was made from other inputs or settings than are asked for.
+
+    A run that adds stages to a bundle is no conflict; it measures anew.
+
+    Parameters
+    ----------
+    existing : the bundle that stands where the run writes.
+    planned : the stages of the run.
+    prints : the fingerprints that are known so far, by stage.
+    config : the settings, as far as they shape the stages in `prints`.
+    source_prints : the fingerprints of the sources.
+    """
+    records = existing.manifest.stages
+    unplanned = [stage for stage in records if stage not in planned]
+    if unplanned:
+        union = ",".join(stage for stage in STAGES if stage in records or stage in planned)
+        raise OutputError(
+            f"{existing.path}: holds the stage '{unplanned[0]}', which this run does not make; to keep it, run again "
+            f"with --stages {union}; otherwise choose another -o, or replace the bundle with --force"
+        )
+    adds_stages = any(stage not in records for stage in planned)
+    changed = [
+        stage
+        for stage, record in records.items()
+        if record.fingerprint != prints.get(stage, record.fingerprint) and not (stage == "probes" and adds_stages)
+    ]
+    if changed:
+        differing = ", ".join(_differences(existing, changed, config, source_prints))
+        raise OutputError(
+            f"{existing.path}: was made from other inputs or settings (stage '{changed[0]}')"
+            f"{': ' if differing else ''}{differing}; choose another -o, or replace it with --force"
+        )
+
+
+def _differences(
+    existing: BundleFolder, stages: Sequence[str], config: PipelineConfig, source_prints: Sequence[str]
+) -> list[str]:
+    """Return what about `stages` is not as it was, such as ``seed 1 -> 9``; nothing where it cannot be told."""
+    before = _recorded(existing)
+    if before is None:
+        return []
+    found = []
+    records = existing.manifest.stages
+    if "text" in stages and _other_content(records["text"], before, source_prints):
+        found.append("the content of the sources")
+    found += _changed(_settings(before, stages), _settings(config, stages))
+    for stage in stages:
+        if not found and config.reproducible:
+            found = _changed(records[stage].versions, versions_of(stage))
+    return found if len(found) <= _MOST else [*found[:_MOST], f"and {len(found) - _MOST} more settings"]
+
+
+def _other_content(text: StageRecord, before: PipelineConfig, source_prints: Sequence[str]) -> bool:
+    """Return whether the sources are known not to hold what they held."""
+    now = versions_of("text")
+    counted = now if before.reproducible else ["embedpipe"]
+    same_code = all(text.versions.get(library) == now[library] for library in counted)
+    return same_code and fingerprints(before, ["text"], source_prints)["text"] != text.fingerprint
+
+
+def _recorded(existing: BundleFolder) -> PipelineConfig | None:
+    """Return the configuration that a bundle was made with; None if this program does not understand it."""
+    try:
+        return PipelineConfig.of("tiny", load_config(existing.file("config.toml", "text")))
+    except (BundleError, ConfigError):
+        return None
+
+
+def _settings(config: PipelineConfig, stages: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that shape `stages`, by their full names."""
+    content = config.model_dump(mode="json")
+    top = ["seed", "reproducible"] if list(stages) == ["text"] else ["preset", "seed", "reproducible"]
+    sections = {f"{stage}.{key}": value for stage in stages for key, value in content[stage].items()}
+    return {key: content[key] for key in top} | sections
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [f"{key} {before.get(key)} -> {value}" for key, value in now.items() if before.get(key) != value]
