@@ -121,6 +121,8 @@ class GenerationConfig(_Strict):
 
     hidden: int = Field(default=256, ge=1)
     layers: int = Field(default=2, ge=1)
+    initial_norm: float = Field(default=4.0, gt=0)
+    """Mean length of the table's rows at the start: at 1 the logits hardly differ, and training takes far longer."""
     steps: int = Field(default=1_000, ge=0)
     batch: int = Field(default=32, ge=1)
     bptt: int = Field(default=48, ge=2)

@@ -12,7 +12,7 @@ from embedpipe.errors import BundleError, ConfigError, InputError
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.loading import Bundle
-    from embedpipe.text.prepare import PreparedText
+    from embedpipe.text.prepared import PreparedText
 
 __all__ = ["command"]
 
@@ -82,7 +82,7 @@ def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
 def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":
     """Open the prepared text and make sure that it is the one that the bundle was made from."""
     from embedpipe.pipeline.work import WorkFolder
-    from embedpipe.text.prepare import PreparedText
+    from embedpipe.text.prepared import PreparedText
 
     folder = corpus or WorkFolder(bundle.path.resolve()).stage("text")
     if corpus is None and not folder.is_dir():

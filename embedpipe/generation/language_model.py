@@ -18,10 +18,6 @@ __all__ = ["Dropouts", "LanguageModel", "State", "detach", "initial_table", "rep
 State = list[tuple[Tensor, Tensor]]
 """One (hidden, cell) pair for each layer, each of shape (1, batch, width)."""
 
-_ROW_NORM = 4.0
-"""Length of the table's rows at the start. Rows of length 1 make logits that hardly differ and a generator that needs
-several times the steps; 4 to 10 do equally well."""
-
 
 @dataclass(frozen=True, slots=True)
 class Dropouts:
@@ -47,11 +43,11 @@ def repeat_state(state: State, n: int) -> State:
     return [(hidden.repeat(1, n, 1), cell.repeat(1, n, 1)) for hidden, cell in state]
 
 
-def initial_table(vectors: NDArray[np.float32], generator: torch.Generator) -> Tensor:
+def initial_table(vectors: NDArray[np.float32], norm: float, generator: torch.Generator) -> Tensor:
     """Return word vectors as the first embedding of a language model.
 
-    Rows are scaled together so that their mean norm is 4; rows that are zero (the specials, words without a vector)
-    become random ones of that norm.
+    Rows are scaled together so that their mean length is `norm`; rows that are zero (the specials, words without a
+    vector) become random ones of that length.
 
     Returns
     -------
@@ -61,8 +57,8 @@ def initial_table(vectors: NDArray[np.float32], generator: torch.Generator) -> T
     norms = table.norm(dim=1)
     known = norms > 0
     if known.any():
-        table *= _ROW_NORM / norms[known].mean()
-    blank = torch.randn(table.shape, generator=generator) * (_ROW_NORM / math.sqrt(table.shape[1]))
+        table *= norm / norms[known].mean()
+    blank = torch.randn(table.shape, generator=generator) * (norm / math.sqrt(table.shape[1]))
     return torch.where(known[:, None], table, blank)
 
 

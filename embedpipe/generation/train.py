@@ -113,7 +113,7 @@ def train_language_model(
             Dropouts(config.input_p, config.hidden_p, config.embed_p),
             sparse=sampled,
         )
-        table = initial_table(vectors, torch.Generator().manual_seed(seed))
+        table = initial_table(vectors, config.initial_norm, torch.Generator().manual_seed(seed))
         model.initialise(table, unigram_probabilities(counts))
         model.to(device)
         optimizers = make_optimizers(

@@ -12,7 +12,8 @@ from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.runtime import DeviceName, Listener, StageStarted, n_cores, resolve_device, seeded
-from embedpipe.text.prepare import PreparedText, prepare
+from embedpipe.text.prepare import prepare
+from embedpipe.text.prepared import PreparedText
 from embedpipe.text.vocabulary import SPECIALS
 
 __all__ = ["RUNNERS", "Job", "StageOutcome"]

@@ -6,79 +6,33 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import cached_property
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from embedpipe.errors import BundleError, EmbedpipeError, NotEnoughDataError, OutputError
+from embedpipe.errors import EmbedpipeError, OutputError
 from embedpipe.runtime import Listener, StageStarted, Step, n_cores, silent
 from embedpipe.text.chunks import ChunkFiles
-from embedpipe.text.codec import TextCodec
-from embedpipe.text.counting import auto_min_count, count_vocabulary
 from embedpipe.text.deduplicate import minhash_permutations
 from embedpipe.text.normalise import normalise
-from embedpipe.text.plan import Plan, plan_splits
+from embedpipe.text.plan import plan_splits
+from embedpipe.text.prepared import PreparedText
 from embedpipe.text.readers import ReadOptions, read_documents, size_of_source
 from embedpipe.text.sentences import SentenceSplitter, train_splitter
-from embedpipe.text.split import MIN_UNITS, SPLITS, hash_texts, may_be_held_out
-from embedpipe.text.split_text import append_lines, write_train_text
-from embedpipe.text.store_writer import StoreWriter
-from embedpipe.text.token_store import TokenStore
+from embedpipe.text.split import MIN_UNITS, hash_texts, may_be_held_out
 from embedpipe.text.tokenizer import Tokenizer, choose_tokenizer, load_tokenizer
-from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
 from embedpipe.text.workers import process_in_order
+from embedpipe.text.write_prepared import write_prepared
 
 if TYPE_CHECKING:
     from embedpipe.config import TextConfig
 
-__all__ = ["PreparedText", "prepare", "prepare_texts"]
+__all__ = ["prepare", "prepare_texts"]
 
 CHUNK_CHARACTERS = 4_000_000
 SAMPLE_CHARACTERS = 4_000_000
 PUNKT_CHARACTERS = 300_000
-MIN_SENTENCES = 50
 MEGABYTE = 1_000_000
-
-
-class PreparedText:
-    """A prepared corpus on disk.
-
-    Parameters
-    ----------
-    path : the folder that `prepare` wrote. Nothing is read until it is used.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        self.train_text = self.path / "train.txt"
-        self.train = TokenStore(self.path / "train")
-        self.validation = TokenStore(self.path / "validation")
-        self.test = TokenStore(self.path / "test")
-        self.validation_text = self.path / "validation.txt"
-        self.test_text = self.path / "test.txt"
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The vocabulary counted on the training split."""
-        return Vocabulary.load(self.path / "vocabulary.json")
-
-    @cached_property
-    def codec(self) -> TextCodec:
-        """Encodes other text by the same rules."""
-        return TextCodec.load(self.path / "tokenizer_spec.json", self.vocabulary)
-
-    @cached_property
-    def report(self) -> dict[str, Any]:
-        """What was read, dropped, cut and kept."""
-        file = self.path / "report.json"
-        try:
-            report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BundleError(f"{file}: not the report of a prepared text: {error}; prepare it again") from error
-        return report
 
 
 def prepare(
@@ -204,7 +158,7 @@ def prepare_texts(
             **plan.report,
             **_describe(tokenizer, reason, splitter),
         }
-        report |= _write(chunks, plan, config, tokenizer, splitter, partial, seed)
+        report |= write_prepared(chunks, plan, config, tokenizer, splitter, partial, seed)
         shutil.rmtree(chunk_folder)
         report["seconds"] = round(time.monotonic() - started, 2)
         report["megabytes_per_second"] = round(report["bytes"] / 1e6 / max(report["seconds"], 0.01), 2)
@@ -247,83 +201,6 @@ def _first_pass(
                 totals[name] += result[name]
             listener(Step("text", done // MEGABYTE))
     return {"cut_sentences" if name == "cut" else name: total for name, total in totals.items()}
-
-
-def _write(
-    chunks: Sequence[ChunkFiles],
-    plan: Plan,
-    config: "TextConfig",
-    tokenizer: Tokenizer,
-    splitter: SentenceSplitter,
-    folder: Path,
-    seed: int,
-) -> dict[str, Any]:
-    """Count the vocabulary and write everything that stays; return what the report says about it."""
-    sentences, tokens = plan.sentences, plan.tokens
-    if sentences[0] < MIN_SENTENCES:
-        copies = plan.report["exact_duplicates"] + plan.report["near_duplicates"]
-        raise NotEnoughDataError(
-            f"at least {MIN_SENTENCES} sentences are needed for training, found {sentences[0]} "
-            f"({sum(sentences)} in all, some are kept for validation and testing; {copies} documents were copies of "
-            "others): give more text"
-        )
-    min_count = auto_min_count(tokens[0]) if config.min_count == "auto" else config.min_count
-    vocabulary, n_types = count_vocabulary(chunks, min_count=min_count, max_size=config.max_size)
-    if n_types < 2:
-        raise NotEnoughDataError("all the text is one word repeated; at least two distinct words are needed")
-    if len(vocabulary) < len(SPECIALS) + 2:
-        raise NotEnoughDataError(
-            f"{len(vocabulary) - len(SPECIALS)} of {n_types} distinct words occur {min_count} times or more; at least "
-            "two are needed: give more text or set text.min_count=1"
-        )
-    vocabulary.save(folder / "vocabulary.json")
-    spec = {**tokenizer.spec(), "sentences": splitter.spec()}
-    (folder / "tokenizer_spec.json").write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
-    unknown = _write_stores(chunks, plan, vocabulary, folder)
-    write_train_text(folder / "train.txt", TokenStore(folder / "train"), vocabulary, seed)
-    report: dict[str, Any] = {"types": n_types, "vocabulary": len(vocabulary), "min_count": min_count}
-    for i, name in enumerate(SPLITS):
-        report[name] = {
-            "documents": plan.documents[i],
-            "sentences": sentences[i],
-            "tokens": tokens[i],
-            "unknown_rate": round(unknown[i] / max(1, tokens[i]), 5),
-        }
-    return report
-
-
-def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabulary, folder: Path) -> list[int]:
-    writers = [
-        StoreWriter(
-            folder / name,
-            n_tokens=plan.tokens[i],
-            n_sentences=plan.sentences[i],
-            n_documents=plan.documents[i],
-        )
-        for i, name in enumerate(SPLITS)
-    ]
-    unknown = [0, 0, 0]
-    with writers[0], writers[1], writers[2]:
-        for number, chunk in enumerate(chunks):
-            types = chunk.types()
-            final = np.fromiter(map(vocabulary.index.get, types, repeat(UNK)), dtype=np.uint32, count=len(types))
-            # A token that spells a special has its id in the index but not its meaning.
-            final[final < len(SPECIALS)] = UNK
-            ids = final[chunk.array("ids")]
-            documents, lengths = chunk.array("documents"), chunk.array("lengths")
-            of_document = plan.of_chunk(number)
-            of_sentence = np.repeat(of_document, documents)
-            of_token = np.repeat(of_sentence, lengths)
-            for i, writer in enumerate(writers):
-                here = of_token == i
-                chosen = ids[here]
-                unknown[i] += int((chosen == UNK).sum())
-                writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
-                if i > 0:
-                    append_lines(
-                        folder / f"{SPLITS[i]}.txt", types, chunk.array("ids")[here], lengths[of_sentence == i]
-                    )
-    return unknown
 
 
 def _without_held_out(sample: Sequence[str], config: "TextConfig", seed: int) -> Sequence[str]:

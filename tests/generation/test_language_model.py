@@ -72,7 +72,7 @@ def test_first_table_keeps_directions_and_fills_blanks() -> None:
     vectors = rng.normal(size=(50, 8)).astype(np.float32) * 7
     vectors[[0, 1, 2, 3, 30]] = 0
     kept = vectors.copy()
-    table = initial_table(vectors, torch.Generator().manual_seed(1)).numpy()
+    table = initial_table(vectors, 4.0, torch.Generator().manual_seed(1)).numpy()
     norms = np.linalg.norm(table, axis=1)
     known = np.linalg.norm(vectors, axis=1) > 0
     assert norms[known].mean() == pytest.approx(4.0, abs=1e-5)
@@ -83,7 +83,7 @@ def test_first_table_keeps_directions_and_fills_blanks() -> None:
 
 
 def test_first_table_without_any_vector_is_random() -> None:
-    table = initial_table(np.zeros((300, 5), np.float32), torch.Generator().manual_seed(1))
+    table = initial_table(np.zeros((300, 5), np.float32), 4.0, torch.Generator().manual_seed(1))
     assert float(table.norm(dim=1).square().mean().sqrt()) == pytest.approx(4.0, rel=0.05)
     assert len(table.unique(dim=0)) == 300
 

@@ -14,7 +14,8 @@ from embedpipe.config import TextConfig
 from embedpipe.errors import EmbedpipeError, InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import StageStarted, Step
 from embedpipe.text import counting, prepare, read_bytes, split_text, workers
-from embedpipe.text.prepare import PreparedText, prepare_texts
+from embedpipe.text.prepare import prepare_texts
+from embedpipe.text.prepared import PreparedText
 from embedpipe.text.split import split_documents
 from embedpipe.text.vocabulary import UNK
 

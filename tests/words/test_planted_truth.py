@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from embedpipe.config import TextConfig, WordsConfig
-from embedpipe.text.prepare import PreparedText, prepare, prepare_texts
+from embedpipe.text.prepare import prepare, prepare_texts
+from embedpipe.text.prepared import PreparedText
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.toy import toy_corpus, toy_truth
 from embedpipe.words.table import WordVectors

@@ -1,0 +1,76 @@
+"""What the generator begins with: python benchmarks/initialisation.py BUNDLE [--steps 400] [--out docs/experiments]
+
+Trains the language model of a bundle anew, on its own prepared text (BUNDLE.work) and with its own settings but fewer
+steps, from four tables: random ones, the published word vectors, the whitened vectors of the sentence space at length
+1, and those as the main job takes them. Same seed, same batches. Reports the perplexity on the test split; the table
+was chosen on the validation split. Writes initialisation.json and initialisation.md.
+"""
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import embedpipe
+from embedpipe.config import GenerationConfig, PipelineConfig, load_config
+from embedpipe.generation.train import TrainedGenerator, train_language_model
+from embedpipe.text.prepared import PreparedText
+
+
+def trained(bundle: embedpipe.Bundle, vectors: np.ndarray, length: float, steps: int, seed: int) -> TrainedGenerator:
+    """Return the generator that begins with `vectors`, scaled to the mean `length`."""
+    settings = load_config(bundle.path / "config.toml")
+    config = PipelineConfig.of(settings.pop("preset"), settings).generation
+    config = config.model_copy(update={"steps": steps, "initial_norm": length})
+    text = PreparedText(bundle.path.with_name(bundle.path.name + ".work") / "text")
+    splits = text.train, text.validation, text.test
+    cpu = torch.device("cpu")
+    return train_language_model(vectors, text.vocabulary, *splits, config, seed=seed, device=cpu)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
+    arguments = parser.parse_args()
+    bundle = embedpipe.load(arguments.bundle)
+    whitened = np.array(bundle.bag.vectors)
+    noise = np.random.default_rng(0).standard_normal(whitened.shape).astype(np.float32)
+    noise[:4] = 0
+    length = GenerationConfig().initial_norm
+    tables = {
+        f"random, length {length:g}": (noise, length),
+        f"published vectors, mean length {length:g}": (np.array(bundle.words.vectors), length),
+        "whitened vectors, length 1": (whitened, 1.0),
+        f"whitened vectors, length {length:g} (as built)": (whitened, length),
+    }
+    rows = []
+    for name, (vectors, size) in tables.items():
+        runs = [trained(bundle, vectors, size, arguments.steps, seed) for seed in range(1, arguments.seeds + 1)]
+        figures = [run.perplexity for run in runs]
+        median = round(float(np.median(figures)), 1)
+        rows.append({"table": name, "median": median, "all": np.round(figures, 1).tolist()})
+        print(rows[-1])
+    about = (
+        f"`{', '.join(bundle.manifest.sources)}`, preset {bundle.manifest.preset}, {arguments.steps} steps, "
+        f"{arguments.seeds} seeds; the counting baselines on the same text: unigram {runs[0].unigram_perplexity:.1f}, "
+        f"bigram {runs[0].bigram_perplexity:.1f}. {platform.machine()}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}."
+    )
+    lines = ["# What the generator begins with", "", f"Written by `benchmarks/initialisation.py`. {about}", ""]
+    lines += ["| first table | perplexity, median | of each seed |", "| --- | ---: | --- |"]
+    lines += [f"| {row['table']} | {row['median']} | {', '.join(map(str, row['all']))} |" for row in rows]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"about": about, "rows": rows}, indent=1) + "\n"
+    (arguments.out / "initialisation.json").write_text(content, encoding="utf-8")
+    (arguments.out / "initialisation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
