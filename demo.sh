@@ -5,14 +5,18 @@ bundle=${1:-demo.bundle}
 embedpipe="${BIN:+$BIN/}embedpipe"
 
 show() {
-  printf '\n$ embedpipe %s\n' "$*"
+  printf '\n$ embedpipe'
+  for word in "$@"; do
+    case $word in *' '*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
+  done
+  printf '\n'
   "$embedpipe" "$@"
 }
 
 show run builtin:wikipedia -o "$bundle"
 show similar "$bundle" physics -k 5
-show analogy "$bundle" france french germany -k 3
-printf '\n$ embedpipe encode %s - --with sentences | cosine of the first sentence with the others\n' "$bundle"
+show analogy "$bundle" he his she -k 3
+printf '\n$ embedpipe encode %s - | ... the cosine of the first sentence with the others\n' "$bundle"
 printf '%s\n' 'the army attacked the city' 'troops captured the town' 'water is made of hydrogen and oxygen' |
   "$embedpipe" encode "$bundle" - -o "$bundle.work/demo.jsonl"
 "${BIN:+$BIN/}python" - "$bundle.work/demo.jsonl" <<'PYTHON'

@@ -75,8 +75,8 @@ def train_language_model(
 ) -> TrainedGenerator:
     """Train a next-word model on a store, beginning with word vectors.
 
-    Vectors of the same length in all directions (`Bag.vectors`: whitened in full, scaled to length 1) begin far better
-    than random ones; published vectors, whose frequent words are short, begin worse.
+    Whitened vectors of one length (`Bag.vectors`) begin better than published ones, whose frequent words are short,
+    and both better than random ones.
 
     The state with the lowest perplexity on `validation` is kept; what is reported is measured on `test`. Under one
     seed, number of threads and deterministic algorithms the weights are the same to the bit. torch's global generator

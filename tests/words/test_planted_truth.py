@@ -18,17 +18,24 @@ WORDS = WordsConfig(dim=32, negatives=8, epochs=6, subsample=1e-3, learning_rate
 KEEP_ALL = TextConfig(min_count=1, deduplicate="none")
 
 
-def found_shares(text: PreparedText) -> dict[str, float]:
+def trained(text: PreparedText) -> WordVectors:
     raw = train_word2vec(text.train_text, text.vocabulary, text.train.n_sentences, WORDS, seed=1, workers=1)
-    words, truth = WordVectors(text.vocabulary, raw), toy_truth("en")
+    return WordVectors(text.vocabulary, raw)
+
+
+def found_shares(words: WordVectors) -> dict[str, float]:
+    truth = toy_truth("en")
+    topic_of = {word: topic for topic, own in truth.topics.items() for word in own if word in words}
 
     def near(word: str) -> list[str]:
         return [neighbour.word for neighbour in words.similar(word, k=3)]
 
+    same_topic = [topic_of[n] == topic for word, topic in topic_of.items() for n in near(word) if n in topic_of]
     answers = [words.analogy(a, b, c, k=1)[0].word == d for a, b, c, d in truth.analogies]
     return {
         "analogies": float(np.mean(answers)),
         "synonyms": float(np.mean([a in near(b) and b in near(a) for a, b in truth.synonyms])),
+        "topics": float(np.mean(same_topic)),
     }
 
 
@@ -50,16 +57,34 @@ def shares(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, float], 
     folder: Path = tmp_path_factory.mktemp("planted")
     planted = prepare(["builtin:toy-en"], KEEP_ALL, folder / "planted", seed=1, workers=1)
     shuffled = prepare_texts(shuffled_texts(), KEEP_ALL, folder / "shuffled", seed=1, workers=1)
-    return found_shares(planted), found_shares(shuffled)
+    return found_shares(trained(planted)), found_shares(trained(shuffled))
 
 
-def test_planted_analogies_and_synonyms_are_found(shares) -> None:
+def test_planted_analogies_synonyms_and_topics_are_found(shares) -> None:
     planted, _ = shares
     assert planted["analogies"] >= 0.8
     assert planted["synonyms"] >= 0.9
+    assert planted["topics"] >= 0.9
 
 
-def test_shuffled_words_hold_neither(shares) -> None:
+def test_shuffled_words_hold_none_of_them(shares) -> None:
     _, shuffled = shares
     assert shuffled["analogies"] <= 0.1
     assert shuffled["synonyms"] <= 0.1
+    # One word in six is of the same topic by chance; topics of many words are met more often.
+    assert shuffled["topics"] <= 0.35
+
+
+def test_a_bundle_finds_them_in_words_and_in_sentences(toy_bundle) -> None:
+    found = found_shares(toy_bundle.words)
+    assert found["analogies"] >= 0.6
+    assert found["synonyms"] >= 0.8
+    assert found["topics"] >= 0.8
+    sea, kitchen = (
+        ["The sailors steered the vessel around the reef.", "A gale tore the sails near the lighthouse."],
+        ["The cook peeled onions beside the kettle.", "They laid the table for supper with plates."],
+    )
+    for encoder in (toy_bundle.encoder, toy_bundle.bag_encoder):
+        vectors = encoder.encode([*sea, *kitchen])
+        cosines = vectors @ vectors.T
+        assert (cosines[0, 1] + cosines[2, 3]) / 2 > cosines[:2, 2:].mean() + 0.1
