@@ -41,7 +41,7 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 
 wheel: $(VENV)/dev
-	rm -rf dist build/smoke
+	rm -rf dist build
 	$(BIN)/python -m build -q --wheel
 	$(BIN)/python -m zipfile -l dist/*.whl
 	$(PYTHON) -m venv build/smoke

@@ -7,7 +7,7 @@ from pathlib import Path
 from embedpipe.bundle.manifest import MANIFEST_NAME, Manifest, read_manifest
 from embedpipe.errors import BundleError
 
-__all__ = ["BundleFolder", "FileCheck", "sha256_of", "verify_bundle"]
+__all__ = ["BundleFolder", "FileCheck", "sha256_of", "unlisted_files", "verify_bundle"]
 
 
 class BundleFolder:
@@ -72,11 +72,15 @@ def verify_bundle(path: Path) -> list[FileCheck]:
         if not problem and sha256_of(path / name) != entry.sha256:
             problem = "its sha256 is not the one in the manifest: it was changed after the bundle was made"
         checks.append(FileCheck(name, entry.size, problem))
-    for file in sorted(path.rglob("*")):
-        name = file.relative_to(path).as_posix()
-        if not file.is_dir() and name != MANIFEST_NAME and name not in manifest.files:
-            checks.append(FileCheck(name, file.lstat().st_size, "it is not listed in the manifest"))
+    for name in unlisted_files(path, manifest):
+        checks.append(FileCheck(name, (path / name).lstat().st_size, "it is not listed in the manifest"))
     return checks
+
+
+def unlisted_files(path: Path, manifest: Manifest) -> list[str]:
+    """Return the names of the files that stand in a bundle's folder and are not of the bundle."""
+    names = (file.relative_to(path).as_posix() for file in sorted(path.rglob("*")) if not file.is_dir())
+    return [name for name in names if name != MANIFEST_NAME and name not in manifest.files]
 
 
 def sha256_of(path: Path) -> str:

@@ -19,7 +19,7 @@ from embedpipe.cli.options import bundle_argument, named_path
 from embedpipe.cli.output import render, say
 from embedpipe.errors import InputError
 from embedpipe.loading import load
-from embedpipe.sentences.files import FileFormat, format_of, json_line, open_writer
+from embedpipe.sentences.files import FileFormat, as_numbers, format_of, json_line, open_writer
 from embedpipe.text.read_bytes import open_bytes, stdin_bytes
 
 __all__ = ["command"]
@@ -154,9 +154,9 @@ def _to_terminal(chunks: Iterator[tuple[list[str], NDArray[np.float32]]], format
             if format_ == "jsonl":
                 print(json_line(text, vector))
             elif format_ == "json":
-                rows.append({"text": text, "vector": [round(x, 8) for x in vector.tolist()]})
+                rows.append({"text": text, "vector": as_numbers(vector)})
             elif format_ == "csv":
-                rows.append({"text": text, "vector": " ".join(f"{x:.8g}" for x in vector.tolist())})
+                rows.append({"text": text, "vector": " ".join(f"{x:.9g}" for x in vector.tolist())})
             else:
                 rows.append({"text": text[:60], "vector": " ".join(f"{x:+.3f}" for x in vector[:6].tolist()) + " …"})
     if format_ != "jsonl":

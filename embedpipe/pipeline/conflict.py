@@ -9,6 +9,7 @@ from embedpipe.config import STAGES, PipelineConfig, load_config
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.pipeline.plan import fingerprints
 from embedpipe.pipeline.provenance import versions_of
+from embedpipe.tasks.builtin import task_files
 
 __all__ = ["check_conflict"]
 
@@ -68,6 +69,8 @@ def _differences(
     if "text" in stages and _other_content(records["text"], before, source_prints):
         found.append("the content of the sources")
     found += _changed(_settings(before, stages), _settings(config, stages))
+    if not found and list(stages) == ["probes"] and task_files(config.probes.tasks):
+        found.append("the content of a task file")
     for stage in stages:
         if not found and config.reproducible:
             found = _changed(records[stage].versions, versions_of(stage))

@@ -5,11 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.folder import BundleFolder, sha256_of
 from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.pipeline.provenance import versions_of
+from embedpipe.tasks.builtin import task_files
 
 __all__ = ["NEEDS", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
 
@@ -57,7 +58,9 @@ def fingerprints(config: PipelineConfig, stages: Sequence[str], source_prints: S
     for stage in stages:
         inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
         settings = getattr(config, stage).model_dump(mode="json")
-        start = list(source_prints) if stage == "text" else config.reproducible
+        start: object = list(source_prints) if stage == "text" else config.reproducible
+        if stage == "probes":
+            start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]
         versions = versions_of(stage) if config.reproducible else {}
         prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed, versions)
     return prints

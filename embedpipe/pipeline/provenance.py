@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from embedpipe.bundle.manifest import StageRecord
-from embedpipe.config import PipelineConfig
 from embedpipe.runtime import n_cores, n_torch_threads
 
 __all__ = ["NEURAL", "merged_versions", "reproducibility", "threads_of", "versions_of"]
@@ -37,13 +36,9 @@ def versions_of(stage: str) -> dict[str, str]:
     return versions
 
 
-def threads_of(stage: str, config: PipelineConfig) -> int:
-    """Return the processor threads that a stage uses in this process."""
-    if stage == "words" and config.reproducible:
-        return 1
-    if stage in NEURAL:
-        return n_torch_threads()
-    return n_cores()
+def threads_of(stage: str) -> int:
+    """Return the processor threads that a stage of this kind uses in this process."""
+    return n_torch_threads() if stage in NEURAL else n_cores()
 
 
 def merged_versions(records: Mapping[str, StageRecord]) -> dict[str, str]:
@@ -67,7 +62,7 @@ def reproducibility(records: Mapping[str, StageRecord], seed: int) -> tuple[bool
             f"one Word2Vec worker, deterministic kernels, seed {seed}: the same text, settings, library versions, "
             "device, thread count (they stand with each stage) and kind of processor give the same bytes"
         )
-    if "words" in records and not records["words"].reproducible:
+    if "words" in records and not records["words"].reproducible and records["words"].threads > 1:
         return False, (
             f"Word2Vec was trained by {records['words'].threads} workers in parallel, whose order is not fixed; "
             "use --reproducible"

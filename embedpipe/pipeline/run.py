@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.save import remove_leftovers
 from embedpipe.config import STAGES, PipelineConfig, PresetName, preset_for
@@ -134,7 +134,7 @@ def run(
         if existing and not force:
             check_conflict(existing, planned, prints, job.config, source_prints)
         command = command or f"embedpipe.run({list(sources)!r}, {str(output)!r})"
-        records = _complete(job, planned, prints, existing)
+        records = _complete(job, planned, prints, existing, force=force)
         if records is None:
             listener(UpToDate("bundle", str(output)))
         else:
@@ -148,6 +148,8 @@ def _complete(
     planned: Sequence[str],
     prints: Mapping[str, str],
     existing: BundleFolder | None,
+    *,
+    force: bool,
 ) -> dict[str, StageRecord] | None:
     """Return the records of all stages, each kept or made; None if the existing bundle is already what is asked."""
     kept = {} if existing is None else existing.manifest.stages
@@ -155,6 +157,12 @@ def _complete(
         for stage in planned:
             job.listener(StageSkipped(stage, kept[stage].summary))
         return None
+    foreign = unlisted_files(existing.path, existing.manifest) if existing and not force else []
+    if existing and foreign:
+        raise OutputError(
+            f"{existing.path}: holds {', '.join(foreign)}, not of the bundle, which replacing it would remove; move it "
+            "away, or use --force"
+        )
     records = {}
     for stage in planned:
         record, in_bundle = job.work.record(stage), kept.get(stage)
@@ -186,7 +194,7 @@ def _make(job: Job, stage: str, fingerprint: str) -> StageRecord:
             outcome.result,
             reproducible=job.config.reproducible or stage == "text",
             device=job.device if stage in NEURAL else "cpu",
-            threads=threads_of(stage, job.config),
+            threads=outcome.threads or threads_of(stage),
             versions=versions_of(stage),
         )
         job.work.finish(stage, partial, record)

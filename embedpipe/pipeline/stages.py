@@ -21,10 +21,11 @@ __all__ = ["RUNNERS", "Job", "StageOutcome"]
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """A stage's result in one line and in numbers."""
+    """A stage's result in one line and in numbers; `threads` where it used others than its kind of stage does."""
 
     summary: str
     result: dict[str, Any]
+    threads: int | None = None
 
 
 @dataclass
@@ -76,25 +77,26 @@ def run_words(job: Job, out: Path) -> StageOutcome:
     from embedpipe.words.bag import fit_bag
     from embedpipe.words.part import save_words
     from embedpipe.words.postprocess import zipfian_whitening
-    from embedpipe.words.train import train_word2vec
+    from embedpipe.words.train import train_word2vec, word2vec_threads
 
     config, text = job.config, job.text
+    known_tokens = int(text.vocabulary.counts[len(SPECIALS) :].sum())
+    threads = word2vec_threads(known_tokens, 1 if config.reproducible else n_cores())
     raw = train_word2vec(
         text.train_text,
         text.vocabulary,
         text.train.n_sentences,
         config.words,
         seed=config.seed,
-        workers=1 if config.reproducible else n_cores(),
+        workers=threads,
         listener=job.listener,
     )
     probabilities = text.vocabulary.probabilities
     published = zipfian_whitening(raw, probabilities, exponent=config.words.whitening)
     save_words(out, published, fit_bag(raw, probabilities, config.words.sif_a))
     n_words, dim = len(raw) - len(SPECIALS), raw.shape[1]
-    return StageOutcome(
-        f"{n_words:,} vectors of {dim} dimensions, {config.words.epochs} epochs", {"words": n_words, "dim": dim}
-    )
+    summary = f"{n_words:,} vectors of {dim} dimensions, {config.words.epochs} epochs"
+    return StageOutcome(summary, {"words": n_words, "dim": dim}, threads)
 
 
 def run_sentences(job: Job, out: Path) -> StageOutcome:

@@ -31,6 +31,7 @@ STAGE_FILES: dict[str, tuple[str, ...]] = {
 
 _STAGE_OF_FILE = {file: stage for stage, files in STAGE_FILES.items() for file in files}
 _RECORD = "stage.json"
+_LOCK = "embedpipe.lock"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -71,15 +72,18 @@ class WorkFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder for one run; a second run on the same output is an `OutputError`.
 
-        Where no stage stands in it at the end, it is removed.
+        Where nothing but the lock stands in it at the end, it is removed. A folder of this name that holds other files
+        and no lock of a run is never touched: also an `OutputError`.
         """
+        file = self.path / _LOCK
+        if self.path.exists() and not file.is_file() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise OutputError(f"{self.path}: exists and is not the working folder of a run; choose another -o")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"{self.path}: no folder can be made here ({error.strerror}); choose another -o"
             ) from error
-        file = self.path / "lock"
         with open(file, "a+", encoding="utf-8") as lock:
             if not _lock(lock.fileno(), file):
                 lock.seek(0)
@@ -92,15 +96,17 @@ class WorkFolder:
                 yield
             finally:
                 if not any(entry.is_dir() for entry in self.path.iterdir()):
-                    shutil.rmtree(self.path, ignore_errors=True)
+                    (self.path / "stdin").unlink(missing_ok=True)
+                if [entry.name for entry in self.path.iterdir()] == [_LOCK]:
+                    file.unlink()
+                    self.path.rmdir()
 
     def _remove_leftovers(self) -> None:
         """Remove what killed runs left half-written; a stage set aside by a kill between two renames comes back."""
         for stage in STAGE_FILES:
             remove_leftovers(self.stage(stage))
-        for entry in self.path.iterdir():
-            if entry.is_dir() and entry.name not in STAGE_FILES:
-                shutil.rmtree(entry, ignore_errors=True)
+        for name in (*STAGE_FILES, "bundle"):
+            shutil.rmtree(self._partial(name), ignore_errors=True)
 
     def record(self, stage: str) -> StageRecord | None:
         """Return the record of a stage that stands here finished and undamaged, None otherwise."""
@@ -129,6 +135,9 @@ class WorkFolder:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
+    def _partial(self, stage: str) -> Path:
+        return self.path / f"{stage}.partial"
+
     @contextmanager
     def writing(self, stage: str) -> Iterator[Path]:
         """Yield an empty folder to write a stage into; it is removed if the stage does not `finish`.
@@ -138,7 +147,7 @@ class WorkFolder:
         OutputError
             If the disk is full.
         """
-        partial = self.path / f"{stage}.partial"
+        partial = self._partial(stage)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:

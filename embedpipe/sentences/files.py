@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError, MissingExtraError, OutputError
 
-__all__ = ["FileFormat", "VectorWriter", "format_of", "json_line", "open_writer", "temporary_sibling"]
+__all__ = ["FileFormat", "VectorWriter", "as_numbers", "format_of", "json_line", "open_writer", "temporary_sibling"]
 
 FileFormat = Literal["npy", "jsonl", "parquet", "safetensors"]
 
@@ -47,12 +47,17 @@ def format_of(path: Path) -> FileFormat:
 
 
 def json_line(text: str, vector: NDArray[np.float32]) -> str:
-    """Return one line of JSON; eight decimals are below the spacing of float32 for all but tiny components.
+    """Return one line of JSON.
 
     >>> json_line("a", np.array([0.6, 0.8], np.float32))
-    '{"text": "a", "vector": [0.60000002, 0.80000001]}'
+    '{"text": "a", "vector": [0.600000024, 0.800000012]}'
     """
-    return json.dumps({"text": text, "vector": [round(x, 8) for x in vector.tolist()]}, ensure_ascii=False)
+    return json.dumps({"text": text, "vector": as_numbers(vector)}, ensure_ascii=False)
+
+
+def as_numbers(vector: NDArray[np.float32]) -> list[float]:
+    """Return the components with nine significant digits, which give back the same float32."""
+    return [float(f"{x:.9g}") for x in vector.tolist()]
 
 
 @contextmanager
@@ -62,10 +67,14 @@ def temporary_sibling(path: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the folder of `path` does not exist, `path` is a folder, or the system refuses to write (a full disk).
+        If its folder does not exist, it is something else than a file, or the system refuses to write (a full disk).
     """
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise OutputError(f"{path}: cannot be written: it is a folder, or its folder does not exist")
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device (write to it with -o - and >)"
+        raise OutputError(f"{path}: cannot be written: it is {what}")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written: the folder {path.parent} does not exist")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

@@ -11,7 +11,7 @@ from embedpipe.tasks.shapes import Analogies, DocumentSimilarity, Task, WordSimi
 from embedpipe.text.read_named import gensim_test_file
 from embedpipe.text.read_types import did_you_mean
 
-__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "check_tasks", "find_task"]
+__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "check_tasks", "find_task", "task_files"]
 
 DOCUMENTS = "documents"
 """The task that a corpus makes of itself (which document does a sentence come from); `probes.corpus` draws it."""
@@ -50,6 +50,11 @@ def check_tasks(names: Iterable[str]) -> None:
     for name in names:
         if name != DOCUMENTS:
             find_task(name)
+
+
+def task_files(names: Iterable[str]) -> list[str]:
+    """Return those of the tasks `names` that are files."""
+    return [name for name in names if name not in (*BUILTIN_TASKS, DOCUMENTS) and Path(name).is_file()]
 
 
 def _word_similarity(name: str, file: str) -> WordSimilarity:

@@ -19,7 +19,15 @@ from embedpipe.text.read_tables import field_text, jsonl_documents
 from embedpipe.text.read_text import plain_documents
 from embedpipe.text.read_types import Document, ReadOptions, did_you_mean
 
-__all__ = ["BUILTIN_FILES", "SCHEMES", "builtin_file", "fingerprint_named", "gensim_test_file", "named_documents"]
+__all__ = [
+    "BUILTIN_FILES",
+    "SCHEMES",
+    "builtin_file",
+    "check_builtin",
+    "fingerprint_named",
+    "gensim_test_file",
+    "named_documents",
+]
 
 BUILTIN_FILES = {
     "wikipedia": "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2",
@@ -47,6 +55,14 @@ def fingerprint_named(scheme: str, name: str, field: str) -> str:
         raise MissingExtraError(package, scheme) from error
 
 
+def check_builtin(name: str) -> None:
+    """Raise `InputError` with the nearest name if no corpus of this name is built in."""
+    known = [*BUILTIN_FILES, *_TOYS]
+    if name not in known:
+        near = did_you_mean(name, known)
+        raise InputError(f"no such corpus; built in are {', '.join(known)}{near}", f"builtin:{name}")
+
+
 def builtin_file(name: str) -> Path:
     """Return the file behind ``builtin:wikipedia`` or ``builtin:lee``."""
     return gensim_test_file(BUILTIN_FILES[name])
@@ -70,6 +86,7 @@ def gensim_test_file(file: str) -> Path:
 
 def _builtin(name: str, field: str, options: ReadOptions) -> Iterator[Document]:
     origin = f"builtin:{name}"
+    check_builtin(name)
     if field:
         raise InputError(f"has no fields; name it {origin}", f"{origin}#{field}")
     plain = ReadOptions(documents="line", read=options.read, skipped=options.skipped)
@@ -79,10 +96,7 @@ def _builtin(name: str, field: str, options: ReadOptions) -> Iterator[Document]:
         return toy_corpus(_TOYS[name])
     if name == "wikipedia":
         return mediawiki_documents(builtin_file(name), plain, origin)
-    if name == "lee":
-        return plain_documents(builtin_file(name), plain, origin)
-    known = [*BUILTIN_FILES, *_TOYS]
-    raise InputError(f"no such corpus; built in are {', '.join(known)}{did_you_mean(name, known)}", origin)
+    return plain_documents(builtin_file(name), plain, origin)
 
 
 def _nltk(name: str, category: str, options: ReadOptions) -> Iterator[Document]:

@@ -22,7 +22,14 @@ from pathlib import Path
 from embedpipe.errors import InputError
 from embedpipe.text.read_bytes import COMPRESSIONS, spool_stdin
 from embedpipe.text.read_markup import html_documents, is_mediawiki, mediawiki_documents
-from embedpipe.text.read_named import BUILTIN_FILES, SCHEMES, builtin_file, fingerprint_named, named_documents
+from embedpipe.text.read_named import (
+    BUILTIN_FILES,
+    SCHEMES,
+    builtin_file,
+    check_builtin,
+    fingerprint_named,
+    named_documents,
+)
 from embedpipe.text.read_tables import csv_documents, jsonl_documents, parquet_documents, tsv_documents
 from embedpipe.text.read_text import in_parts, plain_documents
 from embedpipe.text.read_types import MAX_CHARACTERS, Document, ReadOptions, did_you_mean
@@ -36,6 +43,7 @@ _FIELD_READERS = {
     ".tsv": tsv_documents,
     ".parquet": parquet_documents,
 }
+_PAGES = (".html", ".htm")
 _MANY_FILES = 10
 _DEFAULTS = ReadOptions()
 _OUTPUT = "parts of this run's output"
@@ -94,6 +102,8 @@ def expand_sources(sources: Sequence[str | os.PathLike[str]], options: ReadOptio
     expanded = []
     for source in (os.fspath(source) for source in sources):
         scheme, name, field = _parse(source)
+        if scheme == "builtin":
+            check_builtin(name)
         if scheme or name == "-":
             expanded.append(source)
         else:
@@ -103,7 +113,7 @@ def expand_sources(sources: Sequence[str | os.PathLike[str]], options: ReadOptio
 
 
 def fingerprint_source(source: str | os.PathLike[str], options: ReadOptions) -> str:
-    """Return the SHA-256 (hex) of what `source` holds: the bytes of its files, in order, and the field that is read.
+    """Return the SHA-256 (hex) of what `source` holds: the bytes of its files, in order, and how they are read.
 
     A named corpus that no file here stands for is identified by its name and the version of the package that brings
     it. Standard input is read and kept first. The network is never used.
@@ -127,6 +137,8 @@ def fingerprint_source(source: str | os.PathLike[str], options: ReadOptions) -> 
         files, _ = _files(name, options)
     digest.update(f"{len(files)}#{field}".encode())
     for path in files:
+        kind, _ = _kind(path)
+        digest.update((kind if kind in _FIELD_READERS or kind in _PAGES else "").encode())
         try:
             with open(path, "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -171,17 +183,22 @@ def _documents(source: str, options: ReadOptions) -> Iterator[Document]:
                 options.skipped["files without text"] += 1
 
 
-def _file_documents(path: Path, field: str, options: ReadOptions, origin: str) -> Iterator[Document]:
+def _kind(path: Path) -> tuple[str, bool]:
+    """Return the ending of a file's name that says how it is read, and whether the file is compressed."""
     name = path.name.lower()
     compressed = name.endswith(COMPRESSIONS)
-    kind = Path(name.rpartition(".")[0] if compressed else name).suffix
+    return Path(name.rpartition(".")[0] if compressed else name).suffix, compressed
+
+
+def _file_documents(path: Path, field: str, options: ReadOptions, origin: str) -> Iterator[Document]:
+    kind, compressed = _kind(path)
     if kind == ".parquet" and compressed:
         raise InputError("a compressed Parquet file cannot be read in place; decompress it first", path)
     if reader := _FIELD_READERS.get(kind):
         return reader(path, field, options, origin)
     if field:
         raise InputError(f"'#{field}' names a field, which only {' '.join(_FIELD_READERS)} files have", path)
-    if kind in (".html", ".htm"):
+    if kind in _PAGES:
         return html_documents(path, options, origin)
     if is_mediawiki(path):
         return mediawiki_documents(path, options, origin)

@@ -18,7 +18,7 @@ from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import WordsConfig
 
-__all__ = ["train_word2vec"]
+__all__ = ["train_word2vec", "word2vec_threads"]
 
 _STAGE = "words"
 _TOKENS_FOR_THREADS = 200_000
@@ -61,6 +61,11 @@ def _keep_errors(model: Any, errors: list[Exception]) -> None:
             return 0, 0, 0
 
     model._do_train_epoch = kept
+
+
+def word2vec_threads(n_tokens: int, cores: int) -> int:
+    """Return the threads that train on `n_tokens`: one for a short text, of which several would miss parts."""
+    return 1 if n_tokens < _TOKENS_FOR_THREADS else cores
 
 
 def train_word2vec(
@@ -112,8 +117,7 @@ def train_word2vec(
 
     from gensim.models import Word2Vec
 
-    if sum(counts) < _TOKENS_FOR_THREADS:
-        workers = 1
+    workers = word2vec_threads(sum(counts), workers)
     negative = config.objective == "negative"
     listener(StageStarted(_STAGE, config.epochs, "epoch"))
     model = Word2Vec(

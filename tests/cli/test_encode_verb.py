@@ -16,7 +16,7 @@ import pytest
 
 from embedpipe.bundle.tensors import map_tensors
 from embedpipe.errors import ConfigError, OutputError
-from embedpipe.sentences.files import format_of, open_writer
+from embedpipe.sentences.files import format_of, json_line, open_writer
 
 LINES = ["the king lives in the palace", "", "zzzqx", "the doctor sees a patient", "  "]
 
@@ -131,7 +131,7 @@ def test_windows_line_ends_and_a_byte_order_mark(embedpipe_cli, toy_bundle, tmp_
     [
         (("lines.txt", "-o", "vectors.pkl"), 2, "vectors.pkl: the ending names no format"),
         (("lines.txt", "-o", "vectors.npy", "--format", "csv"), 2, "csv is for stdout"),
-        (("lines.txt", "-o", "nowhere/vectors.npy"), 1, "its folder does not exist"),
+        (("lines.txt", "-o", "nowhere/vectors.npy"), 1, "/nowhere does not exist"),
         (("missing.txt",), 1, "missing.txt: no such file"),
         ((".",), 1, ".: is a folder; name one text file with one text a line"),
         (("/dev/null",), 1, "/dev/null: is not a regular file; pipe it in and name the file -"),
@@ -200,6 +200,25 @@ def test_format_of_an_ending_and_a_folder_as_output(tmp_path: Path) -> None:
         format_of(Path("vectors"))
     with pytest.raises(OutputError, match="is a folder"), open_writer(tmp_path, "npy", 2):
         pass
+
+
+def test_a_link_is_written_through_and_a_pipe_is_left_alone(tmp_path: Path) -> None:
+    rows = (["a"], np.ones((1, 2), dtype=np.float32))
+    (tmp_path / "link.jsonl").symlink_to("file.jsonl")
+    with open_writer(tmp_path / "link.jsonl", "jsonl", 2) as writer:
+        writer.write(*rows)
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert json.loads((tmp_path / "file.jsonl").read_text()) == {"text": "a", "vector": [1.0, 1.0]}
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="a pipe or a device"), open_writer(tmp_path / "pipe", "jsonl", 2):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_json_gives_back_the_same_numbers() -> None:
+    vector = np.random.default_rng(0).normal(size=1_000).astype(np.float32) / 30
+    back = json.loads(json_line("x", vector))["vector"]
+    assert np.array(back, dtype=np.float32).tolist() == vector.tolist()
 
 
 def test_one_line_is_counted_in_the_singular(toy_bundle, tmp_path, embedpipe_cli):

@@ -18,7 +18,7 @@ def test_the_table_is_one_line_for_each_fact(toy_bundle, embedpipe_cli) -> None:
     assert facts["made by"] == f"{manifest.created_by}, preset tiny, seed 7, on cpu"
     assert facts["sources"] == "builtin:toy-en"
     assert facts["size"].endswith(f" MB in {len(manifest.files)} files")
-    assert facts["reproducible"].startswith("no: Word2Vec was trained by ")
+    assert facts["reproducible"].startswith("no: not made with --reproducible: words")
     assert {name: facts[name] for name in manifest.stages} == {n: r.summary for n, r in manifest.stages.items()}
     scores = {name.removeprefix("score "): float(value) for name, value in facts.items() if name.startswith("score ")}
     assert scores == pytest.approx(manifest.scores, abs=5.1e-4)

@@ -8,6 +8,7 @@ import pytest
 import embedpipe
 from embedpipe.errors import EmbedpipeError, InputError, OutputError
 from embedpipe.runtime import Event, StageSkipped
+from embedpipe.text.readers import ReadOptions, fingerprint_source
 
 TEXT = "\n\n".join(f"the quick brown fox {i} jumps over the lazy dog {i % 7} near the river" for i in range(200))
 WORDS = {"words": {"dim": 4, "epochs": 1}}
@@ -82,3 +83,45 @@ def test_an_unknown_task_is_said_before_anything_is_made(own: Path, task: str, m
     with pytest.raises(InputError, match=message):
         embedpipe.run(["a.txt"], "b", preset="tiny", settings={"probes": {"tasks": ["documents", task]}})
     assert [path.name for path in own.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_of_the_user_s_own_is_never_taken_for_a_working_folder(own: Path) -> None:
+    for place in ("notes.work/thesis.txt", "notes.work/mydata/thesis.txt", "notes.work/text/thesis.txt"):
+        file = own.parent / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("years of work")
+        with pytest.raises(OutputError, match="is not the working folder of a run"):
+            kept("a.txt", str(own.parent / "notes"))
+        assert file.read_text() == "years of work"
+
+
+def test_what_the_user_put_into_a_bundle_or_beside_its_stages_is_not_lost(own: Path) -> None:
+    kept("a.txt", "b")
+    (own / "b" / "notes.txt").write_text("mine")
+    (own / "b.work" / "mine.txt").write_text("mine too")
+    assert kept("a.txt", "b") == ["text", "words"], "nothing is written, so nothing can be lost"
+    with pytest.raises(OutputError, match=r"holds notes\.txt, not of the bundle"):
+        embedpipe.run(["a.txt"], "b", preset="tiny", settings=WORDS, stages=["words", "probes"])
+    assert (own / "b" / "notes.txt").read_text() == "mine"
+    assert (own / "b.work" / "mine.txt").read_text() == "mine too"
+
+
+def test_an_edited_task_file_is_measured_anew(own: Path) -> None:
+    task = own.parent / "pairs.tsv"
+    task.write_text("word_a\tword_b\tscore\nquick\tbrown\t1\nlazy\tdog\t2\nriver\tfox\t3\n")
+    settings = {**WORDS, "probes": {"tasks": [str(task)], "bootstrap": 100}}
+    run = {"preset": "tiny", "settings": settings, "stages": ["words", "probes"]}
+    embedpipe.run(["a.txt"], "b", **run)
+    before = (own / "b" / "probes.json").read_text()
+    task.write_text(task.read_text().replace("\t3", "\t0"))
+    with pytest.raises(OutputError, match="the content of a task file"):
+        embedpipe.run(["a.txt"], "b", **run)
+    embedpipe.run(["a.txt"], "b", force=True, **run)
+    assert (own / "b" / "probes.json").read_text() != before
+
+
+def test_another_way_to_read_the_same_bytes_is_another_source(own: Path) -> None:
+    (own / "page.html").write_text((own / "a.txt").read_text())
+    (own / "b.txt").write_text((own / "a.txt").read_text())
+    text, same, page = (fingerprint_source(name, ReadOptions()) for name in ("a.txt", "b.txt", "page.html"))
+    assert text == same != page

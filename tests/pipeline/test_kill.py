@@ -47,4 +47,4 @@ def test_a_kill_loses_nothing(killed: dict, point: str) -> None:
     assert found["made"] == made
     assert found["at_last"] == NEW
     assert found["left"] == ["b", "b.work"]
-    assert found["work"] == ["generation", "lock", "text", "words"]
+    assert found["work"] == ["embedpipe.lock", "generation", "text", "words"]

@@ -60,11 +60,12 @@ def test_a_damaged_stage_is_not_finished(work: WorkFolder, damage: Callable[[Pat
 
 
 def test_leftovers_are_removed_and_a_stage_set_aside_comes_back(work: WorkFolder) -> None:
+    (work.path / "embedpipe.lock").touch()
     work.stage("words").rename(work.path / ".words.embedpipe-old")
     (work.path / "words.partial").mkdir()
     with work.locked():
         assert work.record("words") == RECORD
-    assert sorted(path.name for path in work.path.iterdir()) == ["lock", "words"]
+    assert sorted(path.name for path in work.path.iterdir()) == ["embedpipe.lock", "words"]
 
 
 @pytest.mark.parametrize(("content", "found"), [("abc", RECORD), ("abd", None)])
