@@ -14,6 +14,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+from embedpipe.bundle.manifest import StageRecord
+from embedpipe.pipeline.provenance import merged_versions
 
 _CHILD = """
 import json, resource, sys
@@ -79,9 +83,8 @@ def to_markdown(result: dict[str, object], manifest: dict[str, object], asked: d
 
 
 def _versions(manifest: dict[str, object]) -> dict[str, str]:
-    stages: dict[str, dict[str, dict[str, str]]] = manifest["stages"]  # type: ignore[assignment]
-    last = list(stages.values())[-1]
-    return last.get("versions") or manifest["versions"]  # type: ignore[return-value]
+    stages: dict[str, dict[str, Any]] = manifest["stages"]  # type: ignore[assignment]
+    return merged_versions({name: StageRecord(**stage) for name, stage in stages.items()})
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ the page cache after one unmeasured run.
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -45,9 +46,19 @@ def commands(bundle: Path) -> dict[str, list[str]]:
     }
 
 
+def described(bundle: Path) -> str:
+    """Return the sources of a bundle, by the names of their files, and its size."""
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    sources = " ".join(Path(source).name for source in manifest["sources"])
+    size = sum(file["size"] for file in manifest["files"].values()) / 1e6
+    words = manifest["files"]["words.safetensors"]["size"] / 1e6
+    return f"A bundle of `{sources}`, {size:.1f} MB (words.safetensors {words:.1f} MB)."
+
+
 def to_markdown(rows: list[dict[str, object]], about: str) -> str:
-    """Return the rows as a Markdown table."""
-    lines = [about, "", "| command | median ms | fastest | slowest |", "| --- | ---: | ---: | ---: |"]
+    """Return the rows as a Markdown table under what was measured."""
+    lines = ["# Queries from a cold start", "", f"Written by `benchmarks/query.py`. {about}", ""]
+    lines += ["| command | median ms | fastest | slowest |", "| --- | ---: | ---: | ---: |"]
     lines += [
         f"| `{row['command']}` | {row['median_ms']} | {row['fastest_ms']} | {row['slowest_ms']} |" for row in rows
     ]
@@ -65,10 +76,9 @@ def main() -> None:
     rows: list[dict[str, object]] = [
         {"command": name, **measure(arguments, options.repeats)} for name, arguments in commands(options.bundle).items()
     ]
-    size = (options.bundle / "words.safetensors").stat().st_size / 1e6
     about = (
-        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; words.safetensors of "
-        f"{size:.0f} MB; median of {options.repeats} processes."
+        f"{described(options.bundle)} Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores; median of {options.repeats} processes."
     )
     text = to_markdown(rows, about)
     print(text, end="")

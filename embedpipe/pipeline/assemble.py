@@ -1,9 +1,10 @@
 """The last step of a run: the parts, the configuration, the report and the card become one bundle."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
@@ -15,6 +16,7 @@ from embedpipe.pipeline.work import STAGE_FILES
 from embedpipe.probes.card import write_card
 from embedpipe.probes.report import ReportContent, write_report
 from embedpipe.probes.rows import Row
+from embedpipe.text.read_named import SCHEMES
 from embedpipe.text.vocabulary import SPECIALS
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["assemble"]
 
 _N_SAMPLES = 6
+_TRAINED = ("words", "sentences", "generation")
 
 
 def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], command: str) -> None:
@@ -35,7 +38,7 @@ def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], comma
     """
     files = {name: job.work.file(name, stage) for stage in records for name in STAGE_FILES[stage]}
     with job.work.writing("bundle") as extra:
-        content = _content(job, target.name, records, command)
+        content = _content(job, target.name, records)
         (extra / "config.toml").write_text(to_toml(job.config), encoding="utf-8")
         write_report(extra / "report.html", content)
         write_card(extra / "README.md", content)
@@ -68,7 +71,7 @@ def _manifest(job: "Job", records: Mapping[str, StageRecord], command: str, file
     )
 
 
-def _content(job: "Job", title: str, records: Mapping[str, StageRecord], command: str) -> ReportContent:
+def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> ReportContent:
     parts = job.parts
     neighbours = {}
     if "words" in records:
@@ -85,13 +88,30 @@ def _content(job: "Job", title: str, records: Mapping[str, StageRecord], command
     return ReportContent(
         title=title,
         corpus=records["text"].result,
+        training={
+            stage: {"summary": records[stage].summary, "result": records[stage].result}
+            for stage in _TRAINED
+            if stage in records
+        },
         rows=_rows(job) if "probes" in records else [],
         neighbours=neighbours,
         samples=samples,
         config_toml=to_toml(job.config),
-        command=command,
+        command=_command(job, title, records),
         versions=merged_versions(records),
     )
+
+
+def _command(job: "Job", title: str, stages: Iterable[str]) -> str:
+    """Return the command that makes such a bundle from the configuration in it, without folders of this machine."""
+    sources = [_name_of(source) for source in job.sources]
+    options = ["-o", title, "--config", "config.toml", "--stages", ",".join(stages)]
+    return shlex.join(["embedpipe", "run", *sources, *options, *(["--download"] if job.download else [])])
+
+
+def _name_of(source: str) -> str:
+    scheme, colon, _ = source.partition(":")
+    return source if colon and scheme in SCHEMES else PurePath(source).name or source
 
 
 def _rows(job: "Job") -> list[Row]:

@@ -6,10 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from embedpipe.probes.report import ReportContent, figure
+from embedpipe.probes.report import ReportContent, figure, training_lines
 from embedpipe.probes.rows import headline, pivot
 
 __all__ = ["write_card"]
+
+_PARTS = {
+    "words": ("word vectors", "word2vec"),
+    "sentences": ("a sentence encoder", "sentence-embeddings"),
+    "generation": ("a text generator", "text-generation"),
+}
+"""What each trained stage brings, and its tag."""
 
 
 def write_card(path: Path, content: ReportContent) -> None:
@@ -19,10 +26,10 @@ def write_card(path: Path, content: ReportContent) -> None:
     """
     parts = [
         _front_matter(content),
-        f"# {_inline(content.title)}\n\nWord vectors, a sentence encoder and a text generator over one vocabulary, "
-        "made from raw text by embedpipe.\n",
+        f"# {_inline(content.title)}\n\n{_what(content)}, made from raw text by embedpipe.\n",
         "## How it was made\n\n" + _fenced(content.command, "") if content.command else "",
         "## Corpus\n\n" + _list(content.corpus) if content.corpus else "",
+        "## Training\n\n" + _list(training_lines(content)) if content.training else "",
         "## Measured\n\n" + _results(content) if content.rows else "",
         "## Nearest words\n\n" + _neighbours(content) if content.neighbours else "",
         "## Generated text\n\n" + "\n".join(_fenced(text, "text") for text in content.samples)
@@ -34,19 +41,36 @@ def write_card(path: Path, content: ReportContent) -> None:
     path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
 
 
+def _what(content: ReportContent) -> str:
+    parts = [part for stage, (part, _) in _PARTS.items() if stage in content.training]
+    if not parts:
+        return "A vocabulary"
+    *before, last = parts
+    named = f"{', '.join(before)} and {last}" if before else last
+    return f"{named[0].upper()}{named[1:]} over one vocabulary"
+
+
 def _front_matter(content: ReportContent) -> str:
-    lines = ["---", "library_name: embedpipe", "tags: [word2vec, sentence-embeddings, text-generation]"]
+    tags = [tag for stage, (_, tag) in _PARTS.items() if stage in content.training]
+    lines = ["---", "library_name: embedpipe", f"tags: [{', '.join(tags)}]"]
     figures = headline(content.rows)
-    if figures:
+    generation = content.training.get("generation")
+    if figures or generation:
         lines += ["model-index:", f"  - name: {json.dumps(content.title)}", "    results:"]
     for name, value in figures.items():
         task, _, metric = name.rpartition(" ")
-        lines += [
-            "      - task: {type: feature-extraction}",
-            f"        dataset: {{name: {json.dumps(task)}, type: {json.dumps(task)}}}",
-            f"        metrics: [{{type: {json.dumps(metric)}, value: {value:.4f}}}]",
-        ]
+        lines += _indexed("feature-extraction", task, metric, value)
+    if generation:
+        lines += _indexed("text-generation", "held-out text", "perplexity", generation["result"]["perplexity"])
     return "\n".join([*lines, "---", ""])
+
+
+def _indexed(kind: str, dataset: str, metric: str, value: float) -> list[str]:
+    return [
+        f"      - task: {{type: {kind}}}",
+        f"        dataset: {{name: {json.dumps(dataset)}, type: {json.dumps(dataset)}}}",
+        f"        metrics: [{{type: {json.dumps(metric)}, value: {value:.4f}}}]",
+    ]
 
 
 def _results(content: ReportContent) -> str:

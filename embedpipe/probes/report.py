@@ -10,7 +10,7 @@ from typing import Any
 from embedpipe.probes.rows import Row
 from embedpipe.probes.style import SCRIPT, STYLE
 
-__all__ = ["ReportContent", "figure", "summary_cards", "write_report"]
+__all__ = ["ReportContent", "figure", "summary_cards", "training_lines", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,18 @@ class ReportContent:
     ----------
     title : name of the bundle.
     corpus : counts of the prepared text by name; values may be nested.
+    training : for each trained stage its ``summary`` in one line and its ``result`` in numbers.
     rows : the probe rows.
     neighbours : some words and the nearest words to each with their cosine.
     samples : generated texts.
     config_toml : the complete configuration.
-    command : how the bundle was made.
+    command : what makes such a bundle; no folder of the machine that made it is in it.
     versions : libraries and their versions.
     """
 
     title: str
     corpus: Mapping[str, Any]
+    training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rows: Sequence[Row] = ()
     neighbours: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
     samples: Sequence[str] = ()
@@ -43,6 +45,7 @@ def write_report(path: Path, content: ReportContent) -> None:
     """Write the report as one HTML file, readable offline, in light and dark, on a phone and on paper."""
     sections = [
         _section("Corpus", _facts(content.corpus)),
+        _section("Training", _facts(training_lines(content))),
         _section("Probes", _probes(content.rows)),
         _section("Nearest words", _neighbours(content.neighbours)),
         _section("Generated text", "".join(f"<blockquote>{escape(text)}</blockquote>" for text in content.samples)),
@@ -76,6 +79,13 @@ def summary_cards(content: ReportContent) -> list[tuple[str, str, str]]:
     return cards
 
 
+def training_lines(content: ReportContent) -> dict[str, str]:
+    """Return how the training of each stage ended: its summary, then the figures of its result."""
+    return {
+        stage: f"{record['summary']} ({_named_figures(record['result'])})" for stage, record in content.training.items()
+    }
+
+
 def figure(value: object) -> str:
     """Return a number as people read it: three decimals, thousands separated, a dash for what is not defined."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -100,11 +110,15 @@ def _headline(content: ReportContent) -> str:
     return f"<div class=cards>{''.join(cards)}</div>\n" if cards else ""
 
 
+def _named_figures(figures: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {figure(value)}" for name, value in figures.items())
+
+
 def _facts(facts: Mapping[str, Any]) -> str:
     lines = []
     for key, value in facts.items():
         if isinstance(value, Mapping):
-            shown = ", ".join(f"{str(name).replace('_', ' ')} {figure(count)}" for name, count in value.items())
+            shown = _named_figures(value)
         elif isinstance(value, list | tuple):
             shown = ", ".join(figure(item) for item in value)
         else:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -49,6 +50,13 @@ def content():
             "languages": ["en"],
             "empty": None,
         },
+        training={
+            "words": {"summary": "300 vectors", "result": {"words": 300, "dim": 20}},
+            "generation": {
+                "summary": "perplexity 120.5 <held out>",
+                "result": {"perplexity": 120.51992, "bigram_perplexity": 286.449, "n_scored": 49_984},
+            },
+        },
         rows=rows,
         neighbours={"<pad>": [("a|b", 0.91), ("*c*", 0.5)]},
         samples=["<script>alert(1)</script> ```"],
@@ -78,6 +86,10 @@ def test_report_is_well_formed_escaped_and_needs_no_network(tmp_path, content):
     assert "453,000" in text
     assert "train 100, unknown rate 0.031" in text
     assert "0.400 – 0.600" in text
+    assert "300 vectors (words 300, dim 20)" in text
+    assert "perplexity 120.5 <held out> (perplexity 120.520, bigram perplexity 286.449, n scored 49,984)" in text
+    titles = re.findall("<h2>(.*?)</h2>", html)
+    assert titles[:3] == ["Corpus", "Training", "Probes"]
     assert html.count("<tr>") == 1 + 3
 
 
@@ -107,5 +119,47 @@ def test_card(tmp_path, content):
     assert "skipped: none \\| of it" in body
     assert "* splits: train 100, unknown rate 0.031\n" in body
     assert "passed over" not in body
+    assert "* words: 300 vectors (words 300, dim 20)\n" in body
+    assert "n scored 49,984)\n\n## Measured" in body
     assert "````text\n<script>alert(1)</script> ```\n````" in body
     assert "**\\<pad\\>**: a\\|b 0.91, \\*c\\* 0.50" in body
+
+
+def test_the_index_of_the_card_has_the_perplexity(tmp_path, content):
+    write_card(tmp_path / "README.md", replace(content, rows=[]))
+    front = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    assert front == (
+        "library_name: embedpipe\n"
+        "tags: [word2vec, text-generation]\n"
+        "model-index:\n"
+        '  - name: "wiki & co"\n'
+        "    results:\n"
+        "      - task: {type: text-generation}\n"
+        '        dataset: {name: "held-out text", type: "held-out text"}\n'
+        '        metrics: [{type: "perplexity", value: 120.5199}]\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("stages", "tags", "sentence"),
+    [
+        ([], "", "A vocabulary, made"),
+        (["words"], "word2vec", "Word vectors over one vocabulary, made"),
+        (
+            ["words", "sentences"],
+            "word2vec, sentence-embeddings",
+            "Word vectors and a sentence encoder over one vocabulary, made",
+        ),
+        (
+            ["words", "sentences", "generation"],
+            "word2vec, sentence-embeddings, text-generation",
+            "Word vectors, a sentence encoder and a text generator over one vocabulary, made",
+        ),
+    ],
+)
+def test_the_card_names_the_parts_that_are_there(tmp_path, stages, tags, sentence):
+    training = {stage: {"summary": "done", "result": {"perplexity": 2.0}} for stage in stages}
+    write_card(tmp_path / "README.md", ReportContent(title="b", corpus={}, training=training))
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert f"tags: [{tags}]\n" in card
+    assert f"# b\n\n{sentence} from raw text by embedpipe.\n" in card
