@@ -63,14 +63,14 @@ class TrainedEncoder:
         )
 
     @property
-    def result(self) -> dict[str, float]:
+    def result(self) -> dict[str, float | int]:
         """The figures of the result; those that could not be measured are left out."""
         figures = {
             "neighbour_loss": self.after[0],
             "neighbour_accuracy": self.after[1],
             "start_loss": self.before[0],
             "start_accuracy": self.before[1],
-            "best_step": float(self.best_step),
+            "best_step": self.best_step,
         }
         return {name: value for name, value in figures.items() if not math.isnan(value)}
 
