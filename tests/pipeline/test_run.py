@@ -130,7 +130,7 @@ def wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
     pytest.fail(f"the stage {stage} never began")
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("kill", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, kill: signal.Signals) -> None:
     target = tmp_path / "b"
     run(target)
