@@ -88,7 +88,8 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
             final = np.fromiter(map(vocabulary.index.get, types, repeat(UNK)), dtype=np.uint32, count=len(types))
             # A token that spells a special has its id in the index but not its meaning.
             final[final < len(SPECIALS)] = UNK
-            ids = final[chunk.array("ids")]
+            local = chunk.array("ids")
+            ids = final[local]
             documents, lengths = chunk.array("documents"), chunk.array("lengths")
             of_document = plan.of_chunk(number)
             of_sentence = np.repeat(of_document, documents)
@@ -99,7 +100,5 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
                 unknown[i] += int((chosen == UNK).sum())
                 writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
                 if i > 0:
-                    append_lines(
-                        folder / f"{SPLITS[i]}.txt", types, chunk.array("ids")[here], lengths[of_sentence == i]
-                    )
+                    append_lines(folder / f"{SPLITS[i]}.txt", types, local[here], lengths[of_sentence == i])
     return unknown
