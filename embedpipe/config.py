@@ -4,6 +4,7 @@ Models are strict: an unknown key is an error that names the nearest known one. 
 the bundle as ``config.toml``. Nothing else in the package knows a default.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -41,6 +42,7 @@ _EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
 }
+_STEP = re.compile(r"contexts|centre|all-but-the-top:[1-9]\d{0,3}|whiten:(?:0|1|[01]\.\d+)|unit")
 STAGES = ("text", "words", "sentences", "generation", "probes")
 
 
@@ -67,6 +69,12 @@ class TextConfig(_Strict):
     deduplicate: Literal["near", "exact", "none"] = "near"
     near_threshold: float = Field(default=0.8, gt=0, le=1)
     """Estimated Jaccard similarity of word 5-grams from which two documents are near-duplicates."""
+    phrases: Literal["none", "pairs", "longer"] = "none"
+    """Words that stand together far more often than apart become one token: in pairs, or in a second pass in up to
+    four (Mikolov et al., 2013)."""
+    phrases_min_count: int = Field(default=5, ge=1)
+    phrases_threshold: float = Field(default=0.5, gt=-1, le=1)
+    """Normalised pointwise mutual information (Bouma, 2009) from which two words are a phrase."""
     validation_share: float = Field(default=0.05, gt=0, lt=0.5)
     test_share: float = Field(default=0.05, gt=0, lt=0.5)
 
@@ -88,14 +96,49 @@ class WordsConfig(_Strict):
     dim: int = Field(default=200, ge=2, le=4096)
     window: int = Field(default=5, ge=1, le=1_000)
     negatives: int = Field(default=5, ge=1, le=1_000)
-    epochs: int = Field(default=5, ge=1, le=10_000)
+    epochs: int = Field(default=5, ge=0, le=10_000)
     subsample: float = Field(default=1e-4, ge=0, lt=1)
     learning_rate: float = Field(default=0.025, gt=0)
     min_learning_rate: float = Field(default=1e-4, gt=0)
-    whitening: float = Field(default=0.5, ge=0, le=1)
-    """Exponent of the Zipfian whitening of the published vectors; 0 only centres them."""
+    subwords: bool = False
+    """Train fastText (Bojanowski et al., 2017) instead of Word2Vec: a word is also the sum of its character n-grams."""
+    shortest_ngram: int = Field(default=3, ge=1, le=20)
+    longest_ngram: int = Field(default=6, ge=1, le=20)
+    buckets: int = Field(default=200_000, ge=1)
+    """Rows of the table that n-grams are hashed into."""
+    vectors: str = ""
+    """Path of word vectors in another program's format to start from; with ``epochs=0`` they are kept as they are."""
+    patience: int = Field(default=0, ge=0)
+    """Epochs without a lower held-out loss after which training stops and the best epoch is kept; 0 never stops."""
+    runs: int = Field(default=1, ge=1, le=100)
+    """Seeds trained and averaged after alignment; from two on, every word's neighbours are compared between them."""
+    bootstrap: bool = False
+    """Each run is trained on documents drawn with replacement, so that stability speaks of the corpus too."""
+    steps: tuple[str, ...] = ("whiten:0.5",)
+    """What is done to the vectors before they are published, in this order: contexts, centre, all-but-the-top:N,
+    whiten:EXPONENT, unit."""
+    keep_training: bool = True
+    """Keep in the bundle what a later run needs to train on (raw word and context vectors)."""
     sif_a: float = Field(default=1e-3, gt=0)
     """Smoothing of the SIF weights a / (a + p(w)) (Arora et al., 2017)."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.shortest_ngram > self.longest_ngram:
+            raise ValueError(f"shortest_ngram {self.shortest_ngram} is longer than longest_ngram {self.longest_ngram}")
+        for place, step in enumerate(self.steps):
+            if not _STEP.fullmatch(step):
+                raise ValueError(
+                    f"unknown step '{step}' in steps; use contexts, centre, all-but-the-top:N, whiten:EXPONENT "
+                    "(0 to 1) and unit"
+                )
+            if (step == "contexts" and place) or (step == "unit" and place + 1 < len(self.steps)):
+                raise ValueError(f"the step '{step}' is the {'first' if step == 'contexts' else 'last'} one in steps")
+        if "contexts" in self.steps and (self.subwords or self.objective != "negative"):
+            raise ValueError(
+                "the step 'contexts' needs context vectors of words: leave it out with subwords or without negatives"
+            )
+        return self
 
 
 class SentencesConfig(_Strict):

@@ -76,7 +76,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
     """Train Word2Vec and derive the published vectors and the sentence space of the bag."""
     from embedpipe.words.bag import fit_bag
     from embedpipe.words.part import save_words
-    from embedpipe.words.postprocess import zipfian_whitening
+    from embedpipe.words.steps import post_process
     from embedpipe.words.train import train_word2vec, word2vec_threads
 
     config, text = job.config, job.text
@@ -92,7 +92,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
         listener=job.listener,
     )
     probabilities = text.vocabulary.probabilities
-    published = zipfian_whitening(raw, probabilities, exponent=config.words.whitening)
+    published = post_process(raw, None, probabilities, config.words.steps).vectors
     save_words(out, published, fit_bag(raw, probabilities, config.words.sif_a))
     n_words, dim = len(raw) - len(SPECIALS), raw.shape[1]
     summary = f"{n_words:,} vectors of {dim} dimensions, {config.words.epochs} epochs"

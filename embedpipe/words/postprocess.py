@@ -1,4 +1,4 @@
-"""What is done to trained word vectors before they are published: named, pure steps.
+"""The geometry of word vectors under the unigram distribution: moments, directions, whitening, unit rows.
 
 Averages over words are taken under the unigram distribution, as text meets them, not over the types of the
 vocabulary, most of which are rare. float64 inside, float32 out; the steps have no random part.
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["unit_rows", "zipfian_whitening"]
+__all__ = ["principal_directions", "unit_rows", "weighted_moments", "whitening_matrix", "zipfian_whitening"]
 
 _ROWS = 16_384
 _FLOOR = 1e-10
@@ -48,12 +48,11 @@ def zipfian_whitening(
     [[-1.0, -1.0], [3.0, 3.0]]
     """
     _check(vectors, probabilities, exponent)
-    mean, covariance = _moments(vectors, probabilities)
-    transform = _transform(covariance, exponent)
+    mean, covariance = weighted_moments(vectors, probabilities)
+    matrix = whitening_matrix(covariance, exponent)
     result = np.zeros(vectors.shape, dtype=np.float32)
     for rows, block, weights in _blocks(vectors, probabilities):
-        centred = block - mean
-        result[rows] = (centred if transform is None else centred @ transform) * (weights[:, None] > 0)
+        result[rows] = ((block - mean) @ matrix) * (weights[:, None] > 0)
     return result
 
 
@@ -86,9 +85,15 @@ def _blocks(
         yield rows, vectors[rows].astype(np.float64), probabilities[rows].astype(np.float64)
 
 
-def _moments(
+def weighted_moments(
     vectors: NDArray[np.float32], probabilities: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean, shape (dim,), and covariance, shape (dim, dim), of rows that are met with `probabilities`.
+
+    >>> mean, covariance = weighted_moments(np.array([[0.0], [4.0]], dtype=np.float32), np.array([0.75, 0.25]))
+    >>> mean.tolist(), covariance.tolist()
+    ([1.0], [[3.0]])
+    """
     dim, total = vectors.shape[1], float(probabilities.sum())
     mean, covariance = np.zeros(dim), np.zeros((dim, dim))
     for _, block, weights in _blocks(vectors, probabilities):
@@ -99,12 +104,22 @@ def _moments(
     return mean, covariance
 
 
-def _transform(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64] | None:
+def principal_directions(covariance: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return the `n` directions of largest variance, float64 of shape (n, dim) with orthonormal rows, largest first."""
+    directions: NDArray[np.float64] = np.linalg.eigh(covariance)[1].T[::-1][:n]
+    return directions
+
+
+def whitening_matrix(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Return U diag(s^(-exponent/2)) U' for the covariance U diag(s) U', directions without variance dropped.
+
+    An exponent of 0 gives the identity.
+    """
     if exponent == 0:
-        return None
+        return np.eye(len(covariance))
     variances, directions = np.linalg.eigh(covariance)
     kept = variances > _FLOOR * max(variances[-1], 0.0)
     factors = np.zeros_like(variances)
     factors[kept] = variances[kept] ** (-exponent / 2)
-    transform: NDArray[np.float64] = (directions * factors) @ directions.T
-    return transform
+    matrix: NDArray[np.float64] = (directions * factors) @ directions.T
+    return matrix
