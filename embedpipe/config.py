@@ -64,8 +64,8 @@ class TextConfig(_Strict):
     """Times a token must be seen in the training split; auto is 2 below 200,000 tokens, 3 below 2 million, else 5."""
     max_size: int = Field(default=100_000, ge=10)
     """Most tokens in the vocabulary, the four specials not counted."""
-    max_sentence: int = Field(default=1_000, ge=10, le=10_000)
-    """Longest sentence in tokens; a longer one is cut and counted (gensim drops words past 10,000)."""
+    max_sentence: int = Field(default=1_000, ge=10, le=9_000)
+    """Longest sentence in tokens; a longer one is cut and counted (gensim drops words past 10,000 in a passage)."""
     deduplicate: Literal["near", "exact", "none"] = "near"
     near_threshold: float = Field(default=0.8, gt=0, le=1)
     """Estimated Jaccard similarity of word 5-grams from which two documents are near-duplicates."""
@@ -77,6 +77,8 @@ class TextConfig(_Strict):
     """Normalised pointwise mutual information (Bouma, 2009) from which two words are a phrase."""
     validation_share: float = Field(default=0.05, gt=0, lt=0.5)
     test_share: float = Field(default=0.05, gt=0, lt=0.5)
+    max_held_out: int = Field(default=300_000, ge=1_000)
+    """About the most tokens that validation and test each hold: of a large corpus a smaller share is enough."""
 
     @model_validator(mode="after")
     def _half_is_left_for_training(self) -> Self:

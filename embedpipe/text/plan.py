@@ -83,8 +83,12 @@ def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int, c
         report["units"] = f"runs of sentences, because there are only {int(kept.sum())} documents"
         sizes, hashes, kept = _cut_into_runs(chunks, hashes, kept, int(sizes[kept].sum()))
     splits = np.full(len(kept), DROPPED, dtype=np.uint8)
+    most = config.max_held_out / max(1, sum(int(chunk.array("lengths").sum(dtype=np.int64)) for chunk in chunks))
     splits[kept] = split_documents(
-        hashes[kept], validation_share=config.validation_share, test_share=config.test_share, seed=seed
+        hashes[kept],
+        validation_share=min(config.validation_share, most),
+        test_share=min(config.test_share, most),
+        seed=seed,
     )
     lengths_of_chunks = [len(chunk.array("documents")) for chunk in chunks]
     plan = Plan(splits, np.cumsum([0, *lengths_of_chunks]).tolist(), report=report)

@@ -40,6 +40,11 @@ class PreparedText:
         """Encodes other text by the same rules."""
         return TextCodec.load(self.path / "tokenizer_spec.json", self.vocabulary)
 
+    @property
+    def n_train_lines(self) -> int:
+        """Lines of `train_text`."""
+        return int(self.report["train_lines"])
+
     @cached_property
     def report(self) -> dict[str, Any]:
         """What was read, dropped, cut and kept."""

@@ -15,10 +15,19 @@ __all__ = ["append_lines", "read_sentences", "write_train_text"]
 
 _GROUP_TOKENS = 1_000_000
 _BLOCK_TOKENS = 50_000
+_PASSAGE_TOKENS = 1_000
 
 
-def write_train_text(path: Path, store: TokenStore, vocabulary: Vocabulary, seed: int) -> None:
-    """Write one sentence per line, tokens between single spaces, unknown ones left out, documents in a seeded order.
+def write_train_text(
+    path: Path, store: TokenStore, vocabulary: Vocabulary, seed: int, *, documents: NDArray[np.int64] | None = None
+) -> int:
+    """Write one passage per line, tokens between single spaces, unknown ones left out, documents in a seeded order.
+
+    A passage is a run of whole sentences of one document that begin within 1,000 tokens of each other: word vectors
+    are better when their windows reach over the ends of sentences (``docs/experiments/words.md``). Returns the number
+    of lines.
+
+    `documents` are the numbers of those to write, in ascending order, a number as often as its document; None for all.
 
     gensim's threads begin at equal bytes of the file and stop after equal numbers of words, so that some text is met
     less often than the rest; in a corpus that is ordered by source this would be always the same source. Documents
@@ -34,17 +43,41 @@ def write_train_text(path: Path, store: TokenStore, vocabulary: Vocabulary, seed
     edges = np.searchsorted(bounds, np.arange(0, bounds[-1], _GROUP_TOKENS)).tolist()
     groups = [(a, b) for a, b in zip(edges, [*edges[1:], store.n_documents], strict=True) if a < b]
     random = np.random.default_rng(seed)
+    n_lines = 0
     with open(path, "wb") as file:
         for number in random.permutation(len(groups)).tolist():
             first, last = groups[number]
-            order = random.permutation(last - first)
+            order = random.permutation(_between(documents, first, last) - first)
             content = store.tokens[bounds[first] : bounds[last]]
-            ids = take_rows(content, np.diff(bounds[first : last + 1]), order)
-            ids = ids[ids != UNK]
+            sizes_of_documents = np.diff(bounds[first : last + 1])
+            ids = take_rows(content, sizes_of_documents, order)
+            kept = ids != UNK
+            within, at_ends = _passages(ids, sizes_of_documents[order])
+            kept[within] = False
+            n_lines += len(at_ends)
+            ids = ids[kept]
             at_end = np.append(ids[1:] == EOS, False) & (ids != EOS)
             rows = ids + np.where(at_end, len(words), 0)
             for start in range(0, len(rows), _BLOCK_TOKENS):
                 file.write(take_rows(letters, sizes, rows[start : start + _BLOCK_TOKENS]).tobytes())
+    return n_lines
+
+
+def _passages(ids: NDArray[np.uint32], sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of the ``<eos>`` within and at the end of passages, in documents of these `sizes` in a row."""
+    ends = np.flatnonzero(ids == EOS)
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    begins_of_documents = np.cumsum(sizes) - sizes
+    document = np.searchsorted(begins_of_documents, begins, side="right") - 1
+    passage = (begins - begins_of_documents[document]) // _PASSAGE_TOKENS
+    last = np.append((np.diff(document) != 0) | (np.diff(passage) != 0), True)[: len(ends)]
+    return ends[~last], ends[last]
+
+
+def _between(documents: NDArray[np.int64] | None, first: int, last: int) -> NDArray[np.int64]:
+    if documents is None:
+        return np.arange(first, last)
+    return documents[slice(*np.searchsorted(documents, [first, last]))]
 
 
 def append_lines(path: Path, types: Sequence[str], ids: NDArray[np.integer], lengths: NDArray[np.integer]) -> None:

@@ -59,8 +59,13 @@ def write_prepared(
     spec = {**tokenizer.spec(), "sentences": splitter.spec()}
     (folder / "tokenizer_spec.json").write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
     unknown = _write_stores(chunks, plan, vocabulary, folder)
-    write_train_text(folder / "train.txt", TokenStore(folder / "train"), vocabulary, seed)
-    report: dict[str, Any] = {"types": n_types, "vocabulary": len(vocabulary), "min_count": min_count}
+    n_lines = write_train_text(folder / "train.txt", TokenStore(folder / "train"), vocabulary, seed)
+    report: dict[str, Any] = {
+        "types": n_types,
+        "vocabulary": len(vocabulary),
+        "min_count": min_count,
+        "train_lines": n_lines,
+    }
     for i, name in enumerate(SPLITS):
         report[name] = {
             "documents": plan.documents[i],

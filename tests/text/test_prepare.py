@@ -99,9 +99,9 @@ def lines_of_documents(prepared: PreparedText) -> list[list[str]]:
 def test_train_text_holds_the_documents_of_the_training_split_whole_and_in_a_seeded_order(tmp_path: Path) -> None:
     texts = made_documents(100)
     one = prepare_texts(texts, TextConfig(min_count=3), tmp_path / "one", seed=3, workers=1)
-    lines = one.train_text.read_text(encoding="utf-8").split("\n")[:-1]
-    documents = lines_of_documents(one)
-    written = [lines[i : i + 8] for i in range(0, len(lines), 8)]
+    written = one.train_text.read_text(encoding="utf-8").split("\n")[:-1]
+    documents = [" ".join(lines) for lines in lines_of_documents(one)]
+    assert len(written) == one.n_train_lines
     assert sorted(written) == sorted(documents)
     assert written != documents
     places = [documents.index(document) for document in written]
@@ -114,7 +114,33 @@ def test_train_text_mixes_groups_of_documents(prepared: PreparedText, tmp_path: 
     monkeypatch.setattr(split_text, "_GROUP_TOKENS", 500)
     split_text.write_train_text(tmp_path / "t", prepared.train, prepared.vocabulary, seed=1)
     lines = (tmp_path / "t").read_text(encoding="utf-8").split("\n")[:-1]
-    assert sorted(lines) == sorted(line for document in lines_of_documents(prepared) for line in document)
+    assert sorted(lines) == sorted(" ".join(document) for document in lines_of_documents(prepared))
+
+
+def test_train_text_has_passages_of_whole_sentences_of_one_document(
+    prepared: PreparedText, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(split_text, "_PASSAGE_TOKENS", 10)
+    n_lines = split_text.write_train_text(tmp_path / "t", prepared.train, prepared.vocabulary, seed=1)
+    lines = (tmp_path / "t").read_text(encoding="utf-8").split("\n")[:-1]
+    expected = []
+    for document in lines_of_documents(prepared):
+        passages: dict[int, list[str]] = {}
+        begin = 0
+        for sentence in document:
+            passages.setdefault(begin // 10, []).append(sentence)
+            begin += len(sentence.split()) + 1
+        expected += [" ".join(sentences) for sentences in passages.values()]
+    assert sorted(lines) == sorted(expected)
+    assert n_lines == len(expected)
+
+
+def test_a_document_that_was_drawn_twice_is_written_twice(prepared: PreparedText, tmp_path: Path) -> None:
+    drawn = np.array([1, 1, 4])
+    split_text.write_train_text(tmp_path / "t", prepared.train, prepared.vocabulary, seed=1, documents=drawn)
+    lines = (tmp_path / "t").read_text(encoding="utf-8").split("\n")[:-1]
+    documents = [" ".join(document) for document in lines_of_documents(prepared)]
+    assert sorted(lines) == sorted(documents[number] for number in drawn)
 
 
 def test_held_out_text_is_the_held_out_stores_with_all_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +172,7 @@ def test_rare_tokens_become_unknown_and_leave_the_training_text(tmp_path: Path) 
     texts[0] = "Zyzzyva here. " + texts[0]
     out = prepare_texts(texts, TextConfig(min_count=2, test_share=0.02, validation_share=0.02), tmp_path / "o", seed=1)
     assert "zyzzyva" not in out.vocabulary
-    stored = [line for document in lines_of_documents(out) for line in document]
+    stored = [" ".join(document) for document in lines_of_documents(out)]
     assert sorted(out.train_text.read_text().split("\n")[:-1]) == sorted(stored)
     unknown = sum(int((s == 1).sum()) for s in out.train)
     assert unknown == int(out.vocabulary.counts[1]) > 0
@@ -186,6 +212,14 @@ def test_counting_in_groups_equals_counting_at_once(tmp_path: Path, monkeypatch:
         assert len(out.vocabulary) == 16
         expected = expected or found
         assert found == expected
+
+
+def test_a_large_corpus_holds_out_a_smaller_share(tmp_path: Path) -> None:
+    config = TextConfig(min_count=2, max_held_out=1_000)
+    report = prepare_texts(made_documents(400), config, tmp_path / "out", seed=1, workers=1).report
+    tokens = sum(report[split]["tokens"] for split in ("train", "validation", "test"))
+    for split in ("validation", "test"):
+        assert 700 < report[split]["tokens"] < 1_250 < 0.05 * tokens
 
 
 def test_few_documents_are_cut_into_runs(tmp_path: Path) -> None:
