@@ -69,7 +69,7 @@ def run_text(job: Job, out: Path) -> StageOutcome:
     removed = f"{report['exact_duplicates']:,} exact and {report['near_duplicates']:,} near duplicates removed"
     words = f"{report['vocabulary'] - len(SPECIALS):,} words"
     if "phrases" in report:
-        words += f", {report['phrases']['in_vocabulary']:,} of them phrases"
+        words += f", {report['phrases']['found']:,} of them phrases"
     summary = f"{tokens:,} tokens of {report['documents']:,} documents, {words}; {removed}"
     return StageOutcome(summary, report)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.chunks import ChunkFiles
 from embedpipe.text.counting import count_vocabulary, runs_within
+from embedpipe.text.numbering import take_rows
 from embedpipe.text.phrases import Pair, Phrases, find_pairs, may_be_part
 from embedpipe.text.plan import Plan, measure
 from embedpipe.text.vocabulary import DELIMITER, Vocabulary
@@ -42,34 +43,36 @@ def merge_phrases(
     min_count : how often a token must be seen to enter the vocabulary; a phrase must be, too.
     pairs_at_once : bounds the memory; the result does not depend on it.
     """
-    passes: list[frozenset[Pair]] = []
+    floor = max(min_count, config.phrases_min_count)
     n_tokens = sum(plan.tokens)
+    passes: list[frozenset[Pair]] = []
     for _ in range(_PASSES[config.phrases]):
-        floor = max(min_count, config.phrases_min_count)
         words, _n_types = count_vocabulary(chunks, min_count=floor, max_size=config.max_size)
         index = {token: i for i, token in enumerate(words.tokens) if may_be_part(token)}
-        codes, counts = _count_pairs(chunks, plan, index, words, floor, pairs_at_once)
-        candidates = dict(zip(map(_pair(words), codes.tolist()), counts.tolist(), strict=True))
+        counts = _count_pairs(chunks, plan, index, words, floor, pairs_at_once)
         known = dict(zip(words.tokens, words.counts.tolist(), strict=True))
-        pairs = find_pairs(known, candidates, plan.tokens[0], min_count=floor, threshold=config.phrases_threshold)
+        pairs = find_pairs(known, counts, plan.tokens[0], min_count=floor, threshold=config.phrases_threshold)
+        passes.append(pairs)
         for chunk in chunks:
             _merge_chunk(chunk, index, pairs)
         measure(plan, chunks)
-        passes.append(pairs)
-    phrases = Phrases(tuple(passes))
-    return phrases, {"found": len(phrases), "merged": n_tokens - sum(plan.tokens)}
-
-
-def _pair(words: Vocabulary) -> Any:
-    tokens = words.tokens
-    return lambda code: (tokens[code >> 32], tokens[code & 0xFFFFFFFF])
+    # A pair that another one mostly comes before, or that grew longer, can be too rare for the vocabulary: its words
+    # are worth more than an unknown token.
+    common, _n_types = count_vocabulary(chunks, min_count=floor, max_size=config.max_size)
+    apart = frozenset(token for token in Phrases(tuple(passes)).spellings if token not in common)
+    for chunk in chunks:
+        _dissolve(chunk, apart)
+    measure(plan, chunks)
+    phrases = Phrases(tuple(passes), apart)
+    return phrases, {"found": len(phrases.spellings), "merged": n_tokens - sum(plan.tokens)}
 
 
 def _count_pairs(
     chunks: Sequence[ChunkFiles], plan: Plan, index: Mapping[str, int], words: Vocabulary, floor: int, at_once: int
-) -> tuple[Codes, NDArray[np.int64]]:
-    """Return the codes of the pairs that stand `floor` times or more in the training split, and their counts."""
-    found = []
+) -> dict[Pair, int]:
+    """Return how often each pair stands in the training split, where that is `floor` times or more."""
+    tokens = words.tokens
+    found: dict[Pair, int] = {}
     for first, last in runs_within(words.counts, at_once):
         tally = _Tally()
         low, high = (np.uint64(edge) << _HALF for edge in (max(first, 1), last))
@@ -80,8 +83,9 @@ def _count_pairs(
             tally.add(codes[(codes >= low) & (codes < high)])
         codes, counts = tally.result()
         often = counts >= floor
-        found.append((codes[often], counts[often]))
-    return np.concatenate([codes for codes, _ in found]), np.concatenate([counts for _, counts in found])
+        for code, count in zip(codes[often].tolist(), counts[often].tolist(), strict=True):
+            found[tokens[code >> 32], tokens[code & 0xFFFFFFFF]] = count
+    return found
 
 
 class _Tally:
@@ -126,6 +130,19 @@ def _merge_chunk(chunk: ChunkFiles, index: Mapping[str, int], pairs: frozenset[P
     sentences = np.repeat(np.arange(len(lengths)), lengths)[begins]
     chunk.replace("lengths", lengths - np.bincount(sentences, minlength=len(lengths)).astype(lengths.dtype))
     chunk.replace_tokens(list(known), np.delete(ids, begins + 1))
+
+
+def _dissolve(chunk: ChunkFiles, apart: frozenset[str]) -> None:
+    types, ids, lengths = chunk.types(), chunk.array("ids"), chunk.array("lengths")
+    if apart.isdisjoint(types):
+        return
+    known = {token: i for i, token in enumerate(types)}
+    rows = [token.split(DELIMITER) if token in apart else [token] for token in types]
+    content = np.array([known.setdefault(word, len(known)) for row in rows for word in row], dtype=np.uint32)
+    sizes = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    chunk.replace("lengths", np.add.reduceat(sizes[ids], starts).astype(lengths.dtype))
+    chunk.replace_tokens(list(known), take_rows(content, sizes, ids))
 
 
 def _numbers(types: Sequence[str], index: Mapping[str, int]) -> Codes:

@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from embedpipe.errors import BundleError
@@ -38,6 +39,8 @@ class Phrases:
     Parameters
     ----------
     passes : the pairs of each pass over a text; a later pass sees the tokens that the one before it has made.
+    apart : joined tokens that are no phrases after the last pass: too rare by themselves (``york_city`` where
+        ``new_york`` comes first), they are the words again.
 
     Examples
     --------
@@ -49,40 +52,44 @@ class Phrases:
     """
 
     passes: tuple[frozenset[Pair], ...]
-
-    def __len__(self) -> int:
-        return len(self.spellings)
+    apart: frozenset[str] = frozenset()
 
     @cached_property
     def spellings(self) -> frozenset[str]:
         """The phrases as tokens."""
-        return frozenset(DELIMITER.join(pair) for pairs in self.passes for pair in pairs)
+        return frozenset(DELIMITER.join(pair) for pairs in self.passes for pair in pairs) - self.apart
 
     def merge(self, tokens: Iterable[str]) -> list[str]:
         """Return the tokens with pairs joined, from left to right, none in two pairs of one pass."""
         for pairs in self.passes:
             tokens = _merge(tokens, pairs)
+        if self.apart:
+            return list(chain.from_iterable(map(self._dissolved, tokens)))
         return list(tokens)
 
     def words(self, token: str) -> list[str]:
         """Return the words of a phrase; any other token alone."""
         return token.split(DELIMITER) if token in self.spellings else [token]
 
-    def spec(self) -> list[list[list[str]]]:
-        """Return the passes as plain JSON: for each the sorted list of its pairs."""
-        return [sorted(map(list, pairs)) for pairs in self.passes]
+    def spec(self) -> dict[str, Any]:
+        """Return the phrases as plain JSON: for each pass the sorted list of its pairs, and what is taken apart."""
+        return {"passes": [sorted(map(list, pairs)) for pairs in self.passes], "apart": sorted(self.apart)}
 
     @classmethod
     def from_spec(cls, spec: Any) -> "Phrases":
-        """Return what `spec` describes; raise `BundleError` where it is no list of lists of pairs of words."""
+        """Return what `spec` describes; raise `BundleError` where it is not what `spec` returns."""
         try:
-            passes = tuple(frozenset((first, second) for first, second in pairs) for pairs in spec)
-            words_alone = all(isinstance(word, str) and word for pairs in passes for pair in pairs for word in pair)
-        except (TypeError, ValueError):
-            words_alone = False
-        if not words_alone:
+            passes = tuple(frozenset((first, second) for first, second in pairs) for pairs in spec["passes"])
+            apart = frozenset(spec["apart"])
+            whole = all(isinstance(word, str) for word in chain(apart, chain.from_iterable(chain(*passes))))
+        except (TypeError, ValueError, KeyError):
+            whole = False
+        if not whole:
             raise BundleError("the phrases of the tokenizer are damaged: expected passes of pairs of words")
-        return cls(passes)
+        return cls(passes, apart)
+
+    def _dissolved(self, token: str) -> list[str]:
+        return token.split(DELIMITER) if token in self.apart else [token]
 
 
 def find_pairs(

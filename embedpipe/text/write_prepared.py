@@ -49,9 +49,9 @@ def write_prepared(
             "others): give more text"
         )
     min_count = auto_min_count(plan.tokens[0]) if config.min_count == "auto" else config.min_count
-    of_phrases: dict[str, int] = {}
+    found: dict[str, dict[str, int]] = {}
     if config.phrases != "none":
-        phrases, of_phrases = merge_phrases(chunks, plan, config, min_count)
+        phrases, found["phrases"] = merge_phrases(chunks, plan, config, min_count)
         tokenizer = PhraseTokenizer(tokenizer, phrases)
     vocabulary, n_types = count_vocabulary(chunks, min_count=min_count, max_size=config.max_size)
     if n_types < 2:
@@ -66,10 +66,7 @@ def write_prepared(
     (folder / "tokenizer_spec.json").write_text(json.dumps(spec, ensure_ascii=False), encoding="utf-8")
     unknown = _write_stores(chunks, plan, vocabulary, folder)
     write_train_text(folder / "train.txt", TokenStore(folder / "train"), vocabulary, seed)
-    report: dict[str, Any] = {"types": n_types, "vocabulary": len(vocabulary), "min_count": min_count}
-    if config.phrases != "none":
-        in_vocabulary = sum(map(vocabulary.__contains__, phrases.spellings))
-        report["phrases"] = {**of_phrases, "in_vocabulary": in_vocabulary}
+    report: dict[str, Any] = {"types": n_types, "vocabulary": len(vocabulary), "min_count": min_count, **found}
     for i, name in enumerate(SPLITS):
         report[name] = {
             "documents": plan.documents[i],
