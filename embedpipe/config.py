@@ -81,6 +81,12 @@ class TextConfig(_Strict):
     """About the most tokens that validation and test each hold: of a large corpus a smaller share is enough."""
 
     @model_validator(mode="after")
+    def _phrases_are_of_words(self) -> Self:
+        if self.phrases != "none" and self.tokenizer == "bpe":
+            raise ValueError("phrases are made of words, and bpe makes pieces of words; set phrases='none' with bpe")
+        return self
+
+    @model_validator(mode="after")
     def _half_is_left_for_training(self) -> Self:
         if self.validation_share + self.test_share > 0.5:
             raise ValueError(

@@ -68,6 +68,8 @@ def run_text(job: Job, out: Path) -> StageOutcome:
     tokens = sum(report[split]["tokens"] for split in ("train", "validation", "test"))
     removed = f"{report['exact_duplicates']:,} exact and {report['near_duplicates']:,} near duplicates removed"
     words = f"{report['vocabulary'] - len(SPECIALS):,} words"
+    if "phrases" in report:
+        words += f", {report['phrases']['found']:,} of them phrases"
     summary = f"{tokens:,} tokens of {report['documents']:,} documents, {words}; {removed}"
     return StageOutcome(summary, report)
 

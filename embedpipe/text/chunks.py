@@ -7,6 +7,7 @@ A chunk numbers its own types; `prepare` translates these numbers once the vocab
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -96,12 +97,7 @@ class ChunkFiles:
 
     def save(self, chunk: Chunk) -> None:
         """Write all parts."""
-        encoded = [
-            "\n".join(chunk.types[a:b]).encode() for a, b in zip(chunk.buckets[:-1], chunk.buckets[1:], strict=True)
-        ]
-        with open(f"{self._stem}.types", "wb") as file:
-            file.writelines(encoded)
-        np.save(f"{self._stem}.bytes.npy", np.cumsum([0, *map(len, encoded)]), allow_pickle=False)
+        self._save_types(chunk.types, chunk.buckets)
         for field in fields(Chunk):
             if field.name not in ("types", "n_cut"):
                 np.save(f"{self._stem}.{field.name}.npy", getattr(chunk, field.name), allow_pickle=False)
@@ -111,9 +107,16 @@ class ChunkFiles:
         loaded: NDArray[np.unsignedinteger] = np.load(f"{self._stem}.{name}.npy", allow_pickle=False)
         return loaded
 
-    def replace(self, name: str, content: NDArray[np.unsignedinteger]) -> None:
+    def replace(self, name: str, content: NDArray[np.integer]) -> None:
         """Write one of the arrays again."""
         np.save(f"{self._stem}.{name}.npy", content, allow_pickle=False)
+
+    def replace_tokens(self, types: Sequence[str], ids: NDArray[np.unsignedinteger]) -> None:
+        """Write other tokens: distinct `types` in any order, and the place in them of every token."""
+        ordered, buckets, translation, _ = _order_types(types)
+        self._save_types(ordered, buckets)
+        self.replace("buckets", buckets)
+        self.replace("ids", translation[ids])
 
     def types(self, first: int = 0, last: int = BUCKETS) -> list[str]:
         """Return the types in the buckets from `first` up to, not including, `last`."""
@@ -126,9 +129,15 @@ class ChunkFiles:
                     found += file.read(size).decode().split("\n")
         return found
 
+    def _save_types(self, types: Sequence[str], buckets: NDArray[np.int64]) -> None:
+        encoded = ["\n".join(types[a:b]).encode() for a, b in pairwise(buckets)]
+        with open(f"{self._stem}.types", "wb") as file:
+            file.writelines(encoded)
+        np.save(f"{self._stem}.bytes.npy", np.cumsum([0, *map(len, encoded)]), allow_pickle=False)
+
 
 def _order_types(
-    types: list[str],
+    types: Sequence[str],
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint64]]:
     """Return `types` grouped by bucket, the bucket offsets, the new number of each old one, and the new hashes."""
     encoded = [token.encode() for token in types]

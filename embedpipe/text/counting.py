@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from heapq import nsmallest
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedpipe.text.chunks import BUCKETS, ChunkFiles
 from embedpipe.text.vocabulary import UNK, Vocabulary
 
-__all__ = ["auto_min_count", "count_vocabulary"]
+__all__ = ["auto_min_count", "count_vocabulary", "runs_within"]
 
 TYPES_AT_ONCE = 500_000
 
@@ -38,7 +39,7 @@ def count_vocabulary(
         sizes += np.diff(chunk.array("buckets"))
     best: dict[str, int] = {}
     n_types = n_tokens = 0
-    for first, last in _groups(sizes, types_at_once):
+    for first, last in runs_within(sizes, types_at_once):
         counts: defaultdict[str, int] = defaultdict(int)
         for chunk in chunks:
             buckets = chunk.array("buckets")
@@ -56,12 +57,16 @@ def count_vocabulary(
     return vocabulary, n_types
 
 
-def _groups(sizes: "np.ndarray[tuple[int], np.dtype[np.int64]]", limit: int) -> list[tuple[int, int]]:
-    """Return runs of buckets that hold at most `limit` types together, or one bucket that is larger alone."""
-    groups, first, held = [], 0, 0
-    for bucket, size in enumerate(sizes.tolist()):
-        if bucket > first and held + size > limit:
-            groups.append((first, bucket))
-            first, held = bucket, 0
+def runs_within(sizes: NDArray[np.integer], limit: int) -> list[tuple[int, int]]:
+    """Return runs of neighbours that hold at most `limit` together, or one that is larger alone.
+
+    >>> runs_within(np.array([2, 2, 9, 1]), 4)
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    runs, first, held = [], 0, 0
+    for place, size in enumerate(sizes.tolist()):
+        if place > first and held + size > limit:
+            runs.append((first, place))
+            first, held = place, 0
         held += size
-    return [*groups, (first, len(sizes))]
+    return [*runs, (first, len(sizes))]

@@ -15,7 +15,7 @@ from embedpipe.text.split import DROPPED, MIN_UNITS, SPLITS, split_documents, un
 if TYPE_CHECKING:
     from embedpipe.config import TextConfig
 
-__all__ = ["Plan", "plan_splits"]
+__all__ = ["Plan", "measure", "plan_splits"]
 
 
 @dataclass
@@ -92,12 +92,18 @@ def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int, c
     )
     lengths_of_chunks = [len(chunk.array("documents")) for chunk in chunks]
     plan = Plan(splits, np.cumsum([0, *lengths_of_chunks]).tolist(), report=report)
-    for number, chunk in enumerate(chunks):
-        _measure(plan, number, chunk)
+    measure(plan, chunks)
     return plan
 
 
-def _measure(plan: Plan, number: int, chunk: ChunkFiles) -> None:
+def measure(plan: Plan, chunks: Sequence[ChunkFiles]) -> None:
+    """Set the sizes of the splits, and leave in each chunk the array ``counts`` of its training tokens."""
+    plan.documents, plan.sentences, plan.tokens = ([0] * len(SPLITS) for _ in range(3))
+    for number, chunk in enumerate(chunks):
+        _measure_chunk(plan, number, chunk)
+
+
+def _measure_chunk(plan: Plan, number: int, chunk: ChunkFiles) -> None:
     of_document = plan.of_chunk(number)
     lengths = chunk.array("lengths")
     of_sentence = np.repeat(of_document, chunk.array("documents"))

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedpipe.errors import EmbedpipeError, OutputError
+from embedpipe.errors import ConfigError, EmbedpipeError, OutputError
 from embedpipe.runtime import Listener, StageStarted, Step, n_cores, silent
 from embedpipe.text.chunks import ChunkFiles
 from embedpipe.text.deduplicate import minhash_permutations
@@ -219,6 +219,11 @@ def _make_tokenizer(config: "TextConfig", sample: Sequence[str]) -> tuple[Tokeni
     if kind == "auto":
         kind, reason = choose_tokenizer("\n".join(sample)[:100_000])  # type: ignore[assignment]
     if kind == "bpe":
+        if config.phrases != "none":
+            raise ConfigError(
+                f"text.phrases={config.phrases} needs words, but the tokenizer auto chose bpe, whose tokens are pieces "
+                f"of words ({reason}): set text.phrases=none or text.tokenizer=regex"
+            )
         from embedpipe.text.tokenizer_bpe import train_bpe
 
         return train_bpe(sample, config.bpe_size, config.case), reason

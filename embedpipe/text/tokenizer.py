@@ -14,7 +14,8 @@ from embedpipe.text.normalise import Case, fold, normalise
 
 __all__ = ["FORMAT", "RegexTokenizer", "Tokenizer", "choose_tokenizer", "load_tokenizer"]
 
-FORMAT = 1
+FORMAT = 2
+"""The newest format of a description; one without phrases is written in format 1, as ever."""
 
 
 class Tokenizer(Protocol):
@@ -61,11 +62,16 @@ def load_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
     """
     version, kind, case = spec.get("format"), spec.get("kind"), spec.get("case")
     if not isinstance(version, int) or version < 1:
-        raise BundleError(f"not the description of a tokenizer: format is {version!r}, expected {FORMAT}")
+        raise BundleError(f"not the description of a tokenizer: format is {version!r}, expected 1 to {FORMAT}")
     if version > FORMAT:
         raise BundleError(
             f"the tokenizer was written in format {version}, this version of embedpipe reads up to {FORMAT}: upgrade it"
         )
+    if version > 1:
+        from embedpipe.text.phrases import Phrases
+        from embedpipe.text.tokenizer_phrases import PhraseTokenizer
+
+        return PhraseTokenizer(load_tokenizer({**spec, "format": 1}), Phrases.from_spec(spec.get("phrases")))
     if case not in ("lower", "keep"):
         raise BundleError(f"the tokenizer's case is {case!r}, expected 'lower' or 'keep'")
     if kind == "regex":
@@ -126,7 +132,7 @@ class RegexTokenizer:
 
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes."""
-        return {"format": FORMAT, "kind": "regex", "case": self.case}
+        return {"format": 1, "kind": "regex", "case": self.case}
 
 
 def join_tokens(tokens: Sequence[str]) -> str:

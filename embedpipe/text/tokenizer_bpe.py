@@ -12,7 +12,6 @@ from typing import Any
 
 from embedpipe.errors import BundleError, MissingExtraError
 from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, Case, fold, normalise
-from embedpipe.text.tokenizer import FORMAT
 from embedpipe.text.vocabulary import WORD_START
 
 __all__ = ["BPETokenizer", "piece_bytes", "spell_piece", "train_bpe"]
@@ -117,7 +116,7 @@ class BPETokenizer:
 
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes, the model in it."""
-        return {"format": FORMAT, "kind": "bpe", "case": self.case, "model": self._model}
+        return {"format": 1, "kind": "bpe", "case": self.case, "model": self._model}
 
 
 def _spell_character(character: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from embedpipe.errors import MissingExtraError
 from embedpipe.text.normalise import Case, fold, normalise
-from embedpipe.text.tokenizer import FORMAT, join_tokens
+from embedpipe.text.tokenizer import join_tokens
 
 __all__ = ["JiebaTokenizer"]
 
@@ -58,4 +58,4 @@ class JiebaTokenizer:
 
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes."""
-        return {"format": FORMAT, "kind": "jieba", "case": self.case}
+        return {"format": 1, "kind": "jieba", "case": self.case}

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from embedpipe.errors import BundleError, ConfigError, UnknownWordError
 from embedpipe.text.normalise import fold, normalise
 
-__all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "WORD_START", "OOVPolicy", "Vocabulary"]
+__all__ = ["BOS", "DELIMITER", "EOS", "PAD", "SPECIALS", "UNK", "WORD_START", "OOVPolicy", "Vocabulary"]
 
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 PAD, UNK, BOS, EOS = range(4)
 WORD_START = "▁"
 """Stands before a token of several characters that follows a space, where tokens are pieces of words."""
+DELIMITER = "_"
+"""Stands between the words of a phrase, where phrases are tokens."""
 
 OOVPolicy = Literal["error", "skip", "unk"]
 
@@ -104,19 +106,30 @@ class Vocabulary:
         """Return the id of the token that `word`, as a person writes it, stands for, or None.
 
         The word is looked up as it is, in the spelling of a prepared corpus (`normalise`), and in lower case. Where
-        tokens are pieces, it may be a piece that begins a word or one inside; the more frequent one is meant.
+        tokens are pieces, it may be a piece that begins a word or one inside; the more frequent one is meant. The
+        words of a phrase may be written with spaces, with the delimiter, or as one.
 
         Examples
         --------
-        >>> Vocabulary.from_counts({"don't": 5, "▁cat": 3, "cat": 2}).find("Don’t")
-        4
+        >>> vocabulary = Vocabulary.from_counts({"don't": 5, "▁cat": 3, "cat": 2, "new_york": 1, "北京_大学": 1})
+        >>> vocabulary.find("Don’t"), vocabulary.find("New York"), vocabulary.find("北京大学")
+        (4, 7, 8)
         """
         normal = normalise(word)
-        for form in (word, normal, fold(normal, "lower")):
-            known = [self.index[token] for token in (form, WORD_START + form) if token in self]
+        forms = (word, normal, fold(normal, "lower"))
+        for form in forms:
+            spellings = (form, WORD_START + form, DELIMITER.join(form.split()))
+            known = [self.index[token] for token in spellings if token in self]
             if known:
                 return min(known)
-        return None
+        return next((self._unspaced[form] for form in forms if form in self._unspaced), None)
+
+    @cached_property
+    def _unspaced(self) -> dict[str, int]:
+        """The ids of phrases by their words with nothing between them, as Chinese is written."""
+        phrases = [token for token in self.tokens if DELIMITER in token and token[0].isalnum()]
+        # The most frequent of several comes last and stays.
+        return {token.replace(DELIMITER, ""): self.index[token] for token in reversed(phrases)}
 
     def word(self, i: int) -> str:
         """Return token `i` as it is shown: without the mark of a word's beginning."""

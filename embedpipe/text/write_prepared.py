@@ -11,6 +11,7 @@ import numpy as np
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.text.chunks import ChunkFiles
 from embedpipe.text.counting import auto_min_count, count_vocabulary
+from embedpipe.text.merge_phrases import merge_phrases
 from embedpipe.text.plan import Plan
 from embedpipe.text.sentences import SentenceSplitter
 from embedpipe.text.split import SPLITS
@@ -18,6 +19,7 @@ from embedpipe.text.split_text import append_lines, write_train_text
 from embedpipe.text.store_writer import StoreWriter
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.tokenizer import Tokenizer
+from embedpipe.text.tokenizer_phrases import PhraseTokenizer
 from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def write_prepared(
     seed: int,
 ) -> dict[str, Any]:
     """Count the vocabulary and write everything that stays; return what the report says about it."""
-    sentences, tokens = plan.sentences, plan.tokens
+    sentences = plan.sentences
     if sentences[0] < MIN_SENTENCES:
         copies = plan.report["exact_duplicates"] + plan.report["near_duplicates"]
         raise NotEnoughDataError(
@@ -46,7 +48,11 @@ def write_prepared(
             f"({sum(sentences)} in all, some are kept for validation and testing; {copies} documents were copies of "
             "others): give more text"
         )
-    min_count = auto_min_count(tokens[0]) if config.min_count == "auto" else config.min_count
+    min_count = auto_min_count(plan.tokens[0]) if config.min_count == "auto" else config.min_count
+    found: dict[str, dict[str, int]] = {}
+    if config.phrases != "none":
+        phrases, found["phrases"] = merge_phrases(chunks, plan, config, min_count)
+        tokenizer = PhraseTokenizer(tokenizer, phrases)
     vocabulary, n_types = count_vocabulary(chunks, min_count=min_count, max_size=config.max_size)
     if n_types < 2:
         raise NotEnoughDataError("all the text is one word repeated; at least two distinct words are needed")
@@ -65,13 +71,14 @@ def write_prepared(
         "vocabulary": len(vocabulary),
         "min_count": min_count,
         "train_lines": n_lines,
+        **found,
     }
     for i, name in enumerate(SPLITS):
         report[name] = {
             "documents": plan.documents[i],
             "sentences": sentences[i],
-            "tokens": tokens[i],
-            "unknown_rate": round(unknown[i] / max(1, tokens[i]), 5),
+            "tokens": plan.tokens[i],
+            "unknown_rate": round(unknown[i] / max(1, plan.tokens[i]), 5),
         }
     return report
 
