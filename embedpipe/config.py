@@ -75,6 +75,10 @@ class TextConfig(_Strict):
     phrases_min_count: int = Field(default=5, ge=1)
     phrases_threshold: float = Field(default=0.5, gt=-1, le=1)
     """Normalised pointwise mutual information (Bouma, 2009) from which two words are a phrase."""
+    continue_from: str = ""
+    """Path of a bundle whose training goes on with this text: its tokenizer, sentence ends, phrases, ids and vectors."""
+    grow_vocabulary: bool = True
+    """Let words of the new text into the vocabulary of a bundle that is continued."""
     validation_share: float = Field(default=0.05, gt=0, lt=0.5)
     test_share: float = Field(default=0.05, gt=0, lt=0.5)
     max_held_out: int = Field(default=300_000, ge=1_000)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from embedpipe.sentences.encoder import SentenceEncoder
     from embedpipe.text.codec import TextCodec
     from embedpipe.words.bag import Bag, BagEncoder
+    from embedpipe.words.part import WordPart
     from embedpipe.words.table import WordVectors
 
 __all__ = ["Bundle", "Parts", "load"]
@@ -76,7 +77,8 @@ class Bundle:
         return TextCodec.load(self.parts.file("tokenizer_spec.json", "text"), self.vocabulary)
 
     @cached_property
-    def _word_part(self) -> "tuple[WordVectors, Bag]":
+    def word_part(self) -> "WordPart":
+        """The words with all that is known of them."""
         from embedpipe.words.part import load_words
 
         return load_words(self.parts.file("words.safetensors", "words").parent, self.vocabulary)
@@ -84,12 +86,12 @@ class Bundle:
     @property
     def words(self) -> "WordVectors":
         """The word vectors."""
-        return self._word_part[0]
+        return self.word_part.words
 
     @property
     def bag(self) -> "Bag":
         """The frequency-weighted sentence space that the encoder starts from."""
-        return self._word_part[1]
+        return self.word_part.bag
 
     @cached_property
     def bag_encoder(self) -> "BagEncoder":

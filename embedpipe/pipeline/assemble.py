@@ -12,7 +12,6 @@ from embedpipe.bundle.save import save_bundle
 from embedpipe.config import to_toml
 from embedpipe.errors import OutputError
 from embedpipe.pipeline.provenance import merged_versions, reproducibility
-from embedpipe.pipeline.work import STAGE_FILES
 from embedpipe.probes.card import write_card
 from embedpipe.probes.report import ReportContent, write_report
 from embedpipe.probes.rows import Row
@@ -36,7 +35,7 @@ def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], comma
     OutputError
         If a file is no longer the one that its stage wrote; what stood at `target` is left as it was.
     """
-    files = {name: job.work.file(name, stage) for stage in records for name in STAGE_FILES[stage]}
+    files = {name: job.work.file(name, stage) for stage in records for name in job.work.entries([stage])}
     with job.work.writing("bundle") as extra:
         content = _content(job, target.name, records)
         (extra / "config.toml").write_text(to_toml(job.config), encoding="utf-8")

@@ -18,18 +18,23 @@ from embedpipe.bundle.manifest import FileEntry, StageRecord
 from embedpipe.bundle.save import flush, remove_leftovers, replace_folder, seal
 from embedpipe.errors import BundleError, OutputError
 
-__all__ = ["STAGE_FILES", "WorkFolder"]
+__all__ = ["OPTIONAL_FILES", "STAGE_FILES", "WorkFolder"]
 
 STAGE_FILES: dict[str, tuple[str, ...]] = {
     "text": ("vocabulary.json", "tokenizer_spec.json"),
-    "words": ("words.safetensors",),
+    "words": ("words.safetensors", "words.json"),
     "sentences": ("encoder/config.json", "encoder/model.safetensors"),
     "generation": ("generator/config.json", "generator/model.safetensors"),
     "probes": ("probes.json",),
 }
 """Files of a bundle that each stage writes, under their names in the bundle."""
 
-_STAGE_OF_FILE = {file: stage for stage, files in STAGE_FILES.items() for file in files}
+OPTIONAL_FILES: dict[str, tuple[str, ...]] = {"words": ("training.safetensors",)}
+"""Files that a stage gives to the bundle where its settings ask for them."""
+
+_STAGE_OF_FILE = {
+    file: stage for files_of in (STAGE_FILES, OPTIONAL_FILES) for stage, files in files_of.items() for file in files
+}
 _RECORD = "stage.json"
 _LOCK = "embedpipe.lock"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -124,7 +129,7 @@ class WorkFolder:
         found = {}
         for stage in stages:
             _, entries = self._read(stage) or (None, {})
-            found.update({name: entries[name] for name in STAGE_FILES[stage] if name in entries})
+            found.update({name: entries[name] for name in _given_by(stage) if name in entries})
         return found
 
     def _read(self, stage: str) -> tuple[StageRecord, dict[str, FileEntry]] | None:
@@ -185,7 +190,9 @@ class WorkFolder:
         """Take a stage back from a bundle that has it; None if a file there is not the one that was saved."""
         record = bundle.manifest.stages[stage]
         with self.writing(stage) as partial:
-            for name in STAGE_FILES[stage]:
+            for name in _given_by(stage):
+                if name not in bundle and name not in STAGE_FILES[stage]:
+                    continue
                 copy = partial / name
                 copy.parent.mkdir(exist_ok=True)
                 shutil.copyfile(bundle.file(name, stage), copy)
@@ -193,6 +200,10 @@ class WorkFolder:
                     return None
             self.finish(stage, partial, record)
         return record
+
+
+def _given_by(stage: str) -> tuple[str, ...]:
+    return STAGE_FILES[stage] + OPTIONAL_FILES.get(stage, ())
 
 
 def _intact(path: Path, entry: FileEntry) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from embedpipe.errors import ConfigError, EmbedpipeError, OutputError
 from embedpipe.runtime import Listener, StageStarted, Step, n_cores, silent
 from embedpipe.text.chunks import ChunkFiles
+from embedpipe.text.continued import Base
 from embedpipe.text.deduplicate import minhash_permutations
 from embedpipe.text.normalise import normalise
 from embedpipe.text.plan import plan_splits
@@ -43,6 +44,7 @@ def prepare(
     seed: int,
     download: bool = False,
     exclude: tuple[Path, ...] = (),
+    base: Base | None = None,
     workers: int | None = None,
     listener: Listener = silent,
 ) -> PreparedText:
@@ -60,6 +62,7 @@ def prepare(
     seed : decides, with the content of the documents, which split each goes to.
     download : whether a source may be fetched from the network.
     exclude : what `ReadOptions` calls so.
+    base : the rules of an earlier text to prepare this one by; None to find them in this text.
     workers : processes that work on the text; None for as many as there are cores. The result does not depend on it.
     listener : hears `StageStarted` and `Step` in megabytes: of the files as they lie on disk, compressed or not, or of
         text where a source is no file.
@@ -101,6 +104,7 @@ def prepare(
         config,
         out,
         seed=seed,
+        base=base,
         workers=workers,
         listener=listener,
         continued=continued,
@@ -115,6 +119,7 @@ def prepare_texts(
     out: Path,
     *,
     seed: int,
+    base: Base | None = None,
     workers: int | None = None,
     listener: Listener = silent,
     continued: Sequence[int] = (),
@@ -139,8 +144,11 @@ def prepare_texts(
         iterator = iter(texts)
         sample = _take(iterator, SAMPLE_CHARACTERS)
         learnt_from = _without_held_out(sample, config, seed)
-        tokenizer, reason = _make_tokenizer(config, learnt_from)
-        splitter = train_splitter(normalise("\n".join(learnt_from)[:PUNKT_CHARACTERS]))
+        if base is None:
+            tokenizer, reason = _make_tokenizer(config, learnt_from)
+            splitter = train_splitter(normalise("\n".join(learnt_from)[:PUNKT_CHARACTERS]))
+        else:
+            tokenizer, splitter, reason = base.tokenizer, base.splitter, "that of the text that is continued"
         settings = {
             "tokenizer": tokenizer.spec(),
             "sentences": splitter.spec(),
@@ -158,7 +166,9 @@ def prepare_texts(
             **plan.report,
             **_describe(tokenizer, reason, splitter),
         }
-        report |= write_prepared(chunks, plan, config, tokenizer, splitter, partial, seed)
+        report |= write_prepared(
+            chunks, plan, config, tokenizer, splitter, partial, seed, None if base is None else base.vocabulary
+        )
         shutil.rmtree(chunk_folder)
         report["seconds"] = round(time.monotonic() - started, 2)
         report["megabytes_per_second"] = round(report["bytes"] / 1e6 / max(report["seconds"], 0.01), 2)

@@ -10,6 +10,7 @@ import numpy as np
 
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.text.chunks import ChunkFiles
+from embedpipe.text.continued import continue_vocabulary
 from embedpipe.text.counting import auto_min_count, count_vocabulary
 from embedpipe.text.merge_phrases import merge_phrases
 from embedpipe.text.plan import Plan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["write_prepared"]
 
 MIN_SENTENCES = 50
+_ALL = 2**31
 
 
 def write_prepared(
@@ -38,8 +40,12 @@ def write_prepared(
     splitter: SentenceSplitter,
     folder: Path,
     seed: int,
+    earlier: Vocabulary | None = None,
 ) -> dict[str, Any]:
-    """Count the vocabulary and write everything that stays; return what the report says about it."""
+    """Count the vocabulary, on top of an `earlier` one where there is one, and write everything that stays.
+
+    Returns what the report says about it.
+    """
     sentences = plan.sentences
     if sentences[0] < MIN_SENTENCES:
         copies = plan.report["exact_duplicates"] + plan.report["near_duplicates"]
@@ -50,10 +56,17 @@ def write_prepared(
         )
     min_count = auto_min_count(plan.tokens[0]) if config.min_count == "auto" else config.min_count
     found: dict[str, dict[str, int]] = {}
-    if config.phrases != "none":
+    if config.phrases != "none" and earlier is None:
         phrases, found["phrases"] = merge_phrases(chunks, plan, config, min_count)
         tokenizer = PhraseTokenizer(tokenizer, phrases)
-    vocabulary, n_types = count_vocabulary(chunks, min_count=min_count, max_size=config.max_size)
+    if earlier is None:
+        vocabulary, n_types = count_vocabulary(chunks, min_count=min_count, max_size=config.max_size)
+    else:
+        counted, n_types = count_vocabulary(chunks, min_count=1, max_size=_ALL)
+        vocabulary = continue_vocabulary(
+            earlier, counted, grow=config.grow_vocabulary, min_count=min_count, max_size=config.max_size
+        )
+        found["continued"] = {"earlier_words": len(earlier) - len(SPECIALS), "words": len(vocabulary) - len(SPECIALS)}
     if n_types < 2:
         raise NotEnoughDataError("all the text is one word repeated; at least two distinct words are needed")
     if len(vocabulary) < len(SPECIALS) + 2:

@@ -1,10 +1,18 @@
-"""The word vectors on disk: one safetensors file that opens as memory maps, so that a query reads what it needs.
+"""The words on disk: tables that open as memory maps, so that a query reads what it needs, and what is known of them.
+
+``words.safetensors``     published vectors, sentence vectors and weights; where trained, n-gram vectors and stability
+``words.json``            how the vectors were made: what a query needs to know and no table says
+``training.safetensors``  what training goes on from: raw word and context vectors (optional)
 
 The sentence space is stored beside the published vectors, although one follows from the other: it costs disk and
 spares every process that encodes a product over the whole table, and an encoder trained on it meets the same numbers.
 """
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +23,79 @@ from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import Bag
 from embedpipe.words.table import WordVectors
 
-__all__ = ["WORDS_FILE", "load_words", "save_words"]
+__all__ = [
+    "FACTS_FILE",
+    "TRAINING_FILE",
+    "WORDS_FILE",
+    "WordFacts",
+    "WordPart",
+    "load_training",
+    "load_words",
+    "save_training",
+    "save_words",
+]
 
 WORDS_FILE = "words.safetensors"
+FACTS_FILE = "words.json"
+TRAINING_FILE = "training.safetensors"
+_FORMAT = 1
 
 
-def save_words(folder: Path, published: NDArray[np.float32], bag: Bag) -> None:
-    """Write the published vectors and the bag as ``words.safetensors`` in `folder`; same input, same bytes.
+@dataclass(frozen=True, slots=True)
+class WordFacts:
+    """How word vectors were made.
+
+    Attributes
+    ----------
+    trainer : ``word2vec``, ``fasttext`` or ``imported``.
+    steps : what was done to the trained vectors, see `embedpipe.words.steps`.
+    window : words on each side that training looked at.
+    ngrams : shortest and longest character n-gram; empty where none were trained.
+    runs : trainings that the vectors are the mean of.
+    losses : held-out loss after each epoch, one list per run.
+    kept_epochs : the epoch whose vectors were kept, one per run.
+    confidence : the calibration of `embedpipe.words.calibrate`; empty where there is none.
+    start : what training started from, with the share of the vocabulary that it covered; empty where from nothing.
+    """
+
+    trainer: str = "word2vec"
+    steps: tuple[str, ...] = ()
+    window: int = 5
+    ngrams: tuple[int, ...] = ()
+    runs: int = 1
+    losses: tuple[tuple[float, ...], ...] = ()
+    kept_epochs: tuple[int, ...] = ()
+    confidence: Mapping[str, Any] = field(default_factory=dict)
+    start: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WordPart:
+    """The words of a bundle, opened: `words` knows the stability of each word where there is one.
+
+    Attributes
+    ----------
+    words, bag : the published vectors and the sentence space.
+    facts : how they were made.
+    subwords : float32 of shape (buckets, dim), published n-gram vectors; None where none were trained.
+    """
+
+    words: WordVectors
+    bag: Bag
+    facts: WordFacts
+    subwords: NDArray[np.float32] | None = None
+
+
+def save_words(
+    folder: Path,
+    published: NDArray[np.float32],
+    bag: Bag,
+    facts: WordFacts,
+    *,
+    stability: NDArray[np.float32] | None = None,
+    subwords: NDArray[np.float32] | None = None,
+) -> None:
+    """Write ``words.safetensors`` and ``words.json`` in `folder`; same input, same bytes.
 
     Raises
     ------
@@ -33,16 +107,20 @@ def save_words(folder: Path, published: NDArray[np.float32], bag: Bag) -> None:
             f"published vectors {published.shape} and sentence vectors {bag.vectors.shape} differ in shape"
         )
     tensors = {"vectors": published, "sentence_vectors": bag.vectors, "sentence_weights": bag.weights}
+    tensors |= {} if stability is None else {"stability": stability}
+    tensors |= {} if subwords is None else {"subwords": subwords}
     save_tensors(folder / WORDS_FILE, {name: np.asarray(t, dtype=np.float32) for name, t in tensors.items()})
+    content = json.dumps({"format": _FORMAT, **asdict(facts)}, ensure_ascii=False, indent=1, allow_nan=False)
+    (folder / FACTS_FILE).write_text(content + "\n", encoding="utf-8")
 
 
-def load_words(folder: Path, vocabulary: Vocabulary) -> tuple[WordVectors, Bag]:
-    """Open what `save_words` wrote, memory-mapped.
+def load_words(folder: Path, vocabulary: Vocabulary) -> WordPart:
+    """Open what `save_words` wrote, memory-mapped. Where ``words.json`` is missing, as in format 1, nothing is known.
 
     Raises
     ------
     BundleError
-        If the file is missing or damaged, or a tensor does not fit the vocabulary.
+        If a file is missing or damaged, or a tensor does not fit the vocabulary.
     """
     path = folder / WORDS_FILE
     tensors = map_tensors(path)
@@ -50,16 +128,65 @@ def load_words(folder: Path, vocabulary: Vocabulary) -> tuple[WordVectors, Bag]:
         raise BundleError(f"{path}: tensor '{min(missing)}' is missing; make the words again")
     vectors = tensors["vectors"]
     dim = vectors.shape[1] if vectors.ndim == 2 else 1
-    shapes = {
-        "vectors": (len(vocabulary), dim),
-        "sentence_vectors": (len(vocabulary), dim),
-        "sentence_weights": (len(vocabulary),),
-    }
-    for name, shape in shapes.items():
+    _check(path, tensors, vocabulary, {"sentence_weights", "stability"}, (len(vocabulary),))
+    _check(path, tensors, vocabulary, {"vectors", "sentence_vectors"}, (len(vocabulary), dim))
+    subwords = tensors.get("subwords")
+    if subwords is not None:
+        _check(path, tensors, vocabulary, {"subwords"}, (len(subwords), dim))
+    words = WordVectors(vocabulary, vectors, stability=tensors.get("stability"))
+    bag = Bag(tensors["sentence_vectors"], tensors["sentence_weights"])
+    return WordPart(words, bag, _facts(folder / FACTS_FILE), subwords)
+
+
+def save_training(folder: Path, vectors: NDArray[np.float32], contexts: NDArray[np.float32] | None) -> None:
+    """Write the raw word vectors and context vectors as ``training.safetensors`` in `folder`."""
+    tensors = {"vectors": vectors} | ({} if contexts is None else {"contexts": contexts})
+    save_tensors(folder / TRAINING_FILE, tensors)
+
+
+def load_training(path: Path, vocabulary: Vocabulary) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Open what `save_training` wrote: word vectors and context vectors (or None), each (len(vocabulary), dim).
+
+    Raises
+    ------
+    BundleError
+        If the file is damaged or does not fit the vocabulary.
+    """
+    tensors = map_tensors(path)
+    if "vectors" not in tensors or tensors["vectors"].ndim != 2:
+        raise BundleError(f"{path}: holds no word vectors; make the words again")
+    shape = (len(vocabulary), tensors["vectors"].shape[1])
+    _check(path, tensors, vocabulary, {"vectors", "contexts"}, shape)
+    return tensors["vectors"], tensors.get("contexts")
+
+
+def _check(
+    path: Path,
+    tensors: Mapping[str, NDArray[Any]],
+    vocabulary: Vocabulary,
+    names: set[str],
+    shape: tuple[int, ...],
+) -> None:
+    for name in sorted(names & set(tensors)):
         found = tensors[name]
         if found.shape != shape or found.dtype != np.float32:
             raise BundleError(
                 f"{path}: tensor '{name}' is {found.dtype} of shape {found.shape}, "
                 f"but a vocabulary of {len(vocabulary):,} tokens asks for float32 of shape {shape}"
             )
-    return WordVectors(vocabulary, vectors), Bag(tensors["sentence_vectors"], tensors["sentence_weights"])
+
+
+def _facts(path: Path) -> WordFacts:
+    if not path.is_file():
+        return WordFacts()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content.pop("format")
+        if not isinstance(version, int) or version > _FORMAT:
+            raise BundleError(f"{path}: is of format {version}, this program reads up to {_FORMAT}: upgrade embedpipe")
+        for name in ("steps", "ngrams", "kept_epochs"):
+            content[name] = tuple(content[name])
+        content["losses"] = tuple(map(tuple, content["losses"]))
+        return WordFacts(**content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{path}: does not say how words were made: {error}; make the words again") from error

@@ -1,0 +1,231 @@
+"""Word vectors beside what a user would train instead: ``python benchmarks/words.py CORPUS --tasks FILE... --cores 2``.
+
+Every system trains on the same lines (the training split as `embedpipe run` writes it), alone on the machine and in a
+process of its own, and is asked the same questions about the same words. Seconds are wall time from the lines on disk
+to vectors in memory (embedpipe: to the finished part on disk, post-processing included); preparing the text is the
+same for all and stated once. fastText is the package of that name: ``pip install fasttext``.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedpipe.config import PipelineConfig, preset_for
+from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
+from embedpipe.tasks.files import read_task
+from embedpipe.tasks.shapes import Analogies, WordSimilarity
+from embedpipe.text.prepare import prepare
+from embedpipe.text.prepared import PreparedText
+from embedpipe.words.table import WordVectors
+
+Trainer = Callable[[PreparedText, int, int], np.ndarray]
+
+
+def by_token(text: PreparedText, vector_of: Callable[[str], np.ndarray], dim: int) -> np.ndarray:
+    """Return a table over the vocabulary of the text."""
+    vectors = np.zeros((len(text.vocabulary), dim), dtype=np.float32)
+    for i, token in enumerate(text.vocabulary.tokens[4:], 4):
+        vectors[i] = vector_of(token)
+    return vectors
+
+
+def gensim_word2vec(**settings: Any) -> Trainer:  # noqa: D103
+    def train(text: PreparedText, cores: int, seed: int) -> np.ndarray:
+        from gensim.models import Word2Vec
+
+        min_count = int(text.report["min_count"])
+        model = Word2Vec(corpus_file=str(text.train_text), workers=cores, seed=seed, min_count=min_count, **settings)
+        return by_token(text, model.wv.__getitem__, model.vector_size)
+
+    return train
+
+
+def fasttext(dim: int) -> Trainer:  # noqa: D103
+    def train(text: PreparedText, cores: int, seed: int) -> np.ndarray:
+        import fasttext
+
+        min_count = int(text.report["min_count"])
+        model = fasttext.train_unsupervised(
+            str(text.train_text), model="skipgram", dim=dim, thread=cores, minCount=min_count, seed=seed, verbose=0
+        )
+        return by_token(text, model.get_word_vector, dim)
+
+    return train
+
+
+def embedpipe_words(settings: dict[str, Any] | None = None) -> Trainer:
+    """Return the words stage with the preset for the size of the text, `settings` laid over it."""
+
+    def train(text: PreparedText, cores: int, seed: int) -> np.ndarray:
+        from embedpipe.words.build import build_words
+        from embedpipe.words.part import load_words
+
+        tokens = int(text.report["train"]["tokens"])
+        config = PipelineConfig.of(preset_for(tokens), {"words": settings or {}}).words
+        with tempfile.TemporaryDirectory() as folder:
+            build_words(text, config, Path(folder), seed=seed, workers=cores)
+            return np.array(load_words(Path(folder), text.vocabulary).words.vectors)
+
+    return train
+
+
+_LIKE_GENSIM = {
+    "architecture": "skipgram",
+    "dim": 200,
+    "window": 5,
+    "negatives": 5,
+    "epochs": 5,
+    "subsample": 1e-3,
+    "learning_rate": 0.025,
+    "steps": [],
+}
+SYSTEMS: dict[str, Trainer] = {
+    "gensim, defaults (CBOW d100, 5 epochs)": gensim_word2vec(),
+    "gensim, skip-gram d200, 5 epochs": gensim_word2vec(sg=1, vector_size=200),
+    "gensim, skip-gram d200, 10 epochs": gensim_word2vec(sg=1, vector_size=200, epochs=10),
+    "fastText, defaults (skip-gram d100, 5 epochs)": fasttext(100),
+    "fastText, skip-gram d200, 5 epochs": fasttext(200),
+    "embedpipe, as gensim skip-gram d200": embedpipe_words(_LIKE_GENSIM),
+    "embedpipe, preset auto": embedpipe_words(),
+}
+PAIR = ("gensim, skip-gram d200, 5 epochs", "embedpipe, as gensim skip-gram d200")
+
+
+def scores(vectors: np.ndarray, text: PreparedText, tasks: list[Path], seed: int) -> dict[str, Any]:
+    """Return each task's score with its interval, coverage and note."""
+    words = WordVectors(text.vocabulary, vectors)
+    found = {}
+    for path in tasks:
+        task = read_task(path)
+        if isinstance(task, WordSimilarity):
+            rows = word_similarity_rows(task, words, bootstrap=1_000, seed=seed)
+        elif isinstance(task, Analogies):
+            rows = analogy_rows(task, words, restrict=30_000, seed=seed)
+        else:
+            raise SystemExit(f"{path}: is no task of words")
+        found[path.stem] = rows[0].as_dict()
+    return found
+
+
+def one(system: str, folder: Path, tasks: list[Path], cores: int, seed: int) -> dict[str, Any]:
+    """Train and measure one system in this process."""
+    text = PreparedText(folder)
+    start = time.perf_counter()
+    vectors = SYSTEMS[system](text, cores, seed)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "system": system,
+        "seconds": round(seconds, 1),
+        "peak_mb": round(peak),
+        "dim": vectors.shape[1],
+        "scores": scores(vectors, text, tasks, seed),
+    }
+
+
+def measured(system: str, folder: Path, options: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """Run `one` in a new process."""
+    command = [sys.executable, __file__, str(options.corpus), "--one", system, "--prepared", str(folder)]
+    command += ["--cores", str(options.cores), "--seed", str(seed), "--tasks", *map(str, options.tasks)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{system}: {done.stderr[-2_000:]}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def to_markdown(report: dict[str, Any]) -> str:
+    """Return the report as Markdown."""
+    tasks = list(report["rows"][0]["scores"])
+    lines = [f"# Word vectors on {report['corpus']}", "", f"Written by `benchmarks/words.py`. {report['about']}", ""]
+    lines += ["| system | seconds | peak MB | " + " | ".join(tasks) + " |", "| --- | ---: | ---: |" + " --- |" * len(tasks)]
+    for row in report["rows"]:
+        cells = []
+        for task in tasks:
+            score = row["scores"][task]
+            low, high = score.get("low"), score.get("high")
+            interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+            cells.append(f"{score['value']:.3f}{interval}")
+        lines.append(f"| {row['system']} | {row['seconds']:.0f} | {row['peak_mb']:,} | {' | '.join(cells)} |")
+    if report["pairs"]:
+        ratios = [pair[1] / pair[0] for pair in report["pairs"]]
+        lines += [
+            "",
+            f"Paired, {len(ratios)} times in turn: the words stage with gensim's settings takes "
+            f"{statistics.median(ratios):.3f} of the time that gensim called by hand takes (median of ratios; "
+            f"{', '.join(f'{r:.3f}' for r in ratios)}), held-out loss, post-processing and writing included.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Prepare once, measure each system, print Markdown, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--tasks", type=Path, nargs="+", required=True)
+    parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
+    parser.add_argument("--pairs", type=int, default=0, help="repeats of the paired timing")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--prepared", type=Path, help="a folder of prepared text to use")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(one(options.one, options.prepared, options.tasks, options.cores, options.seed)))
+        return
+    if not options.corpus.exists():
+        raise SystemExit(f"{options.corpus}: not there; nothing measured")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.prepared or Path(temporary) / "text"
+        start = time.perf_counter()
+        text = PreparedText(folder)
+        if not options.prepared:
+            text = prepare([str(options.corpus)], PipelineConfig.of("small", {}).text, folder, seed=options.seed)
+        prepared_in = time.perf_counter() - start
+        rows, pairs = [], []
+        for system in options.systems:
+            rows.append(measured(system, folder, options, options.seed))
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+        for number in range(options.pairs):
+            order = PAIR if number % 2 == 0 else PAIR[::-1]
+            seconds = {system: measured(system, folder, options, options.seed)["seconds"] for system in order}
+            pairs.append([seconds[system] for system in PAIR])
+        tokens = text.report["train"]["tokens"]
+    versions = []
+    for library in ("gensim", "fasttext", "numpy"):
+        try:
+            versions.append(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            versions.append(f"{library} not installed")
+    about = (
+        f"{tokens:,} training tokens, {len(text.vocabulary) - 4:,} words, text prepared in {prepared_in:.0f} s; seed "
+        f"{options.seed}, {options.cores} threads, Python {platform.python_version()}, {', '.join(versions)}, "
+        f"{platform.system()} {platform.machine()}. Similarity: Spearman over the pairs in the vocabulary, 95 % bootstrap "
+        "intervals; analogies: 3CosAdd over the 30,000 most frequent words, questions outside them left out."
+    )
+    report = {"corpus": options.corpus.name, "about": about, "rows": rows, "pairs": pairs}
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    markdown = to_markdown(report)
+    if options.markdown:
+        options.markdown.write_text(markdown, encoding="utf-8")
+    print(markdown)
+
+
+if __name__ == "__main__":
+    main()
