@@ -73,6 +73,7 @@ class TextConfig(_Strict):
     """Words that stand together far more often than apart become one token: in pairs, or in a second pass in up to
     four (Mikolov et al., 2013)."""
     phrases_min_count: int = Field(default=5, ge=1)
+    """Times a phrase must be seen in the training split; never fewer than any other token of the vocabulary."""
     phrases_threshold: float = Field(default=0.5, gt=-1, le=1)
     """Normalised pointwise mutual information (Bouma, 2009) from which two words are a phrase."""
     continue_from: str = ""

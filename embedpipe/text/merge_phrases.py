@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from embedpipe.text.chunks import ChunkFiles
 from embedpipe.text.counting import count_vocabulary, runs_within
 from embedpipe.text.numbering import take_rows
-from embedpipe.text.phrases import Pair, Phrases, find_pairs, may_be_part
+from embedpipe.text.phrases import Pair, Phrases, find_pairs, may_be_part, may_begin
 from embedpipe.text.plan import Plan, measure
 from embedpipe.text.vocabulary import DELIMITER, Vocabulary
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["merge_phrases"]
 
-PAIRS_AT_ONCE = 50_000_000
+PAIRS_AT_ONCE = 20_000_000
 """Most pairs of neighbours that are counted in one reading of the chunks (16 bytes each where all are distinct)."""
 
 _PASSES = {"none": 0, "pairs": 1, "longer": 2}
@@ -53,9 +53,14 @@ def merge_phrases(
         known = dict(zip(words.tokens, words.counts.tolist(), strict=True))
         pairs = find_pairs(known, counts, plan.tokens[0], min_count=floor, threshold=config.phrases_threshold)
         passes.append(pairs)
-        for chunk in chunks:
-            _merge_chunk(chunk, index, pairs)
-        measure(plan, chunks)
+        if pairs:
+            numbered = [
+                (index[first] << 32 | index[second], DELIMITER.join((first, second))) for first, second in pairs
+            ]
+            codes, spellings = zip(*sorted(numbered), strict=True)
+            for chunk in chunks:
+                _merge_chunk(chunk, index, np.array(codes, dtype=np.uint64), spellings)
+            measure(plan, chunks)
     # A pair that another one mostly comes before, or that grew longer, can be too rare for the vocabulary: its words
     # are worth more than an unknown token.
     common, _n_types = count_vocabulary(chunks, min_count=floor, max_size=config.max_size)
@@ -70,7 +75,7 @@ def merge_phrases(
 def _count_pairs(
     chunks: Sequence[ChunkFiles], plan: Plan, index: Mapping[str, int], words: Vocabulary, floor: int, at_once: int
 ) -> dict[Pair, int]:
-    """Return how often each pair stands in the training split, where that is `floor` times or more."""
+    """Return how often each pair that can be a phrase stands in the training split, if `floor` times or more."""
     tokens = words.tokens
     found: dict[Pair, int] = {}
     for first, last in runs_within(words.counts, at_once):
@@ -84,7 +89,9 @@ def _count_pairs(
         codes, counts = tally.result()
         often = counts >= floor
         for code, count in zip(codes[often].tolist(), counts[often].tolist(), strict=True):
-            found[tokens[code >> 32], tokens[code & 0xFFFFFFFF]] = count
+            first_word, second_word = tokens[code >> 32], tokens[code & 0xFFFFFFFF]
+            if may_begin(first_word):
+                found[first_word, second_word] = count
     return found
 
 
@@ -112,11 +119,7 @@ class _Tally:
         return self._sums
 
 
-def _merge_chunk(chunk: ChunkFiles, index: Mapping[str, int], pairs: frozenset[Pair]) -> None:
-    ordered = sorted((index[first] << 32 | index[second], first + DELIMITER + second) for first, second in pairs)
-    if not ordered:
-        return
-    phrases = np.array([code for code, _ in ordered], dtype=np.uint64)
+def _merge_chunk(chunk: ChunkFiles, index: Mapping[str, int], phrases: Codes, spellings: Sequence[str]) -> None:
     types, ids, lengths = chunk.types(), chunk.array("ids"), chunk.array("lengths")
     codes = _codes(_numbers(types, index)[ids], lengths)
     places = np.searchsorted(phrases, codes)
@@ -125,7 +128,7 @@ def _merge_chunk(chunk: ChunkFiles, index: Mapping[str, int], pairs: frozenset[P
     chosen, of_begin = np.unique(places[begins], return_inverse=True)
     # Two pairs can spell one phrase: a_b with c, and a with b_c.
     known = {token: i for i, token in enumerate(types)}
-    joined = np.array([known.setdefault(ordered[i][1], len(known)) for i in chosen.tolist()], dtype=np.uint32)
+    joined = np.array([known.setdefault(spellings[i], len(known)) for i in chosen.tolist()], dtype=np.uint32)
     ids[begins] = joined[of_begin]
     sentences = np.repeat(np.arange(len(lengths)), lengths)[begins]
     chunk.replace("lengths", lengths - np.bincount(sentences, minlength=len(lengths)).astype(lengths.dtype))

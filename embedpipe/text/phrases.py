@@ -12,7 +12,7 @@ from typing import Any
 from embedpipe.errors import BundleError
 from embedpipe.text.vocabulary import DELIMITER
 
-__all__ = ["Pair", "Phrases", "find_pairs", "may_be_part"]
+__all__ = ["Pair", "Phrases", "find_pairs", "may_be_part", "may_begin"]
 
 Pair = tuple[str, str]
 
@@ -30,6 +30,15 @@ def may_be_part(token: str) -> bool:
     ['york', '1990', '京', 'new_york']
     """
     return token[:1].isalnum()
+
+
+def may_begin(token: str) -> bool:
+    """Return whether a phrase can begin with a token: with a letter, not with a number as dates and measures do.
+
+    >>> [token for token in ["apollo", "11", "1月", "京"] if may_begin(token)]
+    ['apollo', '京']
+    """
+    return token[:1].isalpha()
 
 
 @dataclass(frozen=True)

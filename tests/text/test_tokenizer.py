@@ -108,7 +108,7 @@ def test_missing_package_names_the_extra(monkeypatch, package: str, kind: str, e
     ("spec", "message"),
     [
         ({}, "format is None"),
-        ({"format": 2, "kind": "regex", "case": "lower"}, "format 2.*upgrade"),
+        ({"format": 3, "kind": "regex", "case": "lower"}, "format 3.*upgrade"),
         ({"format": 1, "kind": "os.system", "case": "lower"}, "unknown tokenizer 'os.system'"),
         ({"format": 1, "kind": "regex", "case": "upper"}, "case is 'upper'"),
         ({"format": 1, "kind": "bpe", "case": "lower", "model": {"x": 1}}, "cannot be read"),
