@@ -16,9 +16,13 @@ _EPSILON = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """One of the three words of the question, with the score and the rank that it would have had by each method."""
+    """One of the three words of the question, with the score and the rank that it would have had by each method.
+
+    The rank counts from 1 among all words; the score of a word without a vector is -inf.
+    """
 
     word: str
+    count: int
     scores: dict[str, float]
     ranks: dict[str, int]
 
@@ -100,6 +104,7 @@ def _left_out(words: WordVectors, i: int, scores: NDArray[np.float32]) -> LeftOu
     ranks = 1 + (scores > own).sum(axis=1) + (scores[:, :i] == own).sum(axis=1)
     return LeftOut(
         words.vocabulary.word(i),
+        int(words.vocabulary.counts[i]),
         dict(zip(METHODS, scores[:, i].tolist(), strict=True)),
         dict(zip(METHODS, ranks.tolist(), strict=True)),
     )

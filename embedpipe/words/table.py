@@ -21,7 +21,7 @@ _BLOCK = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A word near a query: its cosine similarity in [-1, 1], its count in the training text, and its stability.
+    """A word near a query: its cosine similarity in [-1, 1], its count in the training text, its id, its stability.
 
     Stability is the share in [0, 1] of its nearest neighbours that come back in another run, None where it was not
     measured.
@@ -30,6 +30,7 @@ class Neighbour:
     word: str
     similarity: float
     count: int
+    id: int
     stability: float | None = None
 
 
@@ -168,7 +169,7 @@ class WordVectors:
     def neighbour(self, i: int, similarity: float) -> Neighbour:
         """Return what there is to say of the word with id `i`, found at `similarity`."""
         stability = None if self.stability is None else float(self.stability[i])
-        return Neighbour(self.vocabulary.word(i), similarity, int(self.vocabulary.counts[i]), stability)
+        return Neighbour(self.vocabulary.word(i), similarity, int(self.vocabulary.counts[i]), i, stability)
 
     def cosines(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the cosine of words with every word, float32 of shape (len(ids), len(vocabulary)).
