@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from embedpipe.cli.compare_show import Seen, as_object, as_rows, show
-from embedpipe.cli.corpus import Corpus, corpus_of, text_option, window_option
+from embedpipe.cli.evidence import Corpus, corpus_of, text_option, window_option
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, render_object
 from embedpipe.loading import Bundle, load

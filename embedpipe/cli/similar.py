@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.corpus import corpus_of, text_option, window_option
+from embedpipe.cli.evidence import corpus_of, text_option, window_option
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
 from embedpipe.loading import Bundle, load
@@ -18,6 +18,7 @@ __all__ = ["command"]
 
 _REASONS = 4
 """Shared contexts shown for each neighbour."""
+_MOST = 100
 
 
 @click.command("similar")
@@ -56,6 +57,8 @@ def command(
     """
     if (sources or window) and not why:
         raise click.UsageError("--text and --window say where the reasons come from; they need --why")
+    if why and k > _MOST:
+        raise click.UsageError(f"--why explains at most {_MOST} neighbours; ask for fewer with -k")
     opened = load(bundle)
     neighbours = opened.words.similar(words, negative, k)
     rows = [_row(neighbour, format_) for neighbour in neighbours]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from embedpipe.errors import BundleError
 from embedpipe.text.codec import TextCodec
+from embedpipe.text.normalise import normalise
 from embedpipe.text.readers import ReadOptions, read_documents
 from embedpipe.text.sentences import SentenceSplitter
 from embedpipe.text.token_store import TokenStore
@@ -62,7 +63,7 @@ def text_pieces(
     end, size = np.array([EOS], dtype=np.uint32), 0
     for document in chain.from_iterable(read_documents(source, options) for source in sources):
         size += len(document.text)
-        for ids in codec.encode_many(splitter.split(document.text)):
+        for ids in codec.encode_many(splitter.split(normalise(document.text))):
             sentences += (ids, end)
         if size >= _PIECE and sentences:
             yield np.concatenate(sentences)
