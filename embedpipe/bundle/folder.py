@@ -7,7 +7,7 @@ from pathlib import Path
 from embedpipe.bundle.manifest import MANIFEST_NAME, Manifest, read_manifest
 from embedpipe.errors import BundleError
 
-__all__ = ["BundleFolder", "FileCheck", "sha256_of", "unlisted_files", "verify_bundle"]
+__all__ = ["BundleFolder", "FileCheck", "sha256_of", "unlisted_files", "verify_bundle", "work_folder"]
 
 
 class BundleFolder:
@@ -49,6 +49,16 @@ class BundleFolder:
         for file in ("config.json", "model.safetensors"):
             self.file(f"{name}/{file}", part)
         return self.path / name
+
+
+def work_folder(target: Path) -> Path:
+    """Return the working folder of the bundle `target`: ``BUNDLE.work`` beside it, whether or not it is there.
+
+    >>> work_folder(Path("wiki.bundle")).name
+    'wiki.bundle.work'
+    """
+    path = target.resolve() if target.name in ("", "..") else target
+    return path.with_name(path.name + ".work")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ _VERBS = {
     "run": "Raw text in, a verified bundle out: the main job.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",
+    "compare": "Two words: how near, and what in the text says so.",
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",

@@ -7,7 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-__all__ = ["render", "say"]
+__all__ = ["display_width", "render", "render_object", "say", "table"]
 
 
 def say(message: str) -> None:
@@ -36,23 +36,31 @@ def render(rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence
         writer.writerow(columns)
         writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in rows])
     else:
-        _table(rows, columns)
+        table(columns, [[row.get(column) for column in columns] for row in rows])
 
 
 def _plain(row: Mapping[str, object]) -> dict[str, object]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
-def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    numeric = [all(isinstance(row.get(c), int | float | None) for row in rows) and bool(rows) for c in columns]
+def render_object(content: Mapping[str, object]) -> None:
+    """Write one JSON object to stdout; its numbers are finite or None."""
+    print(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
+    """Write aligned columns to stdout, those that hold only numbers to the right; None is ``-``."""
+    cells = [[_cell(value) for value in line] for line in lines]
+    numeric = [
+        bool(lines) and all(isinstance(line[i], int | float | None) for line in lines) for i in range(len(columns))
+    ]
     widths = [
-        max(_width(column), *(_width(line[i]) for line in cells)) if cells else _width(column)
+        max(display_width(column), *(display_width(line[i]) for line in cells)) if cells else display_width(column)
         for i, column in enumerate(columns)
     ]
     for line in [list(columns), *cells]:
         padded = (
-            " " * (width - _width(text)) + text if right else text + " " * (width - _width(text))
+            " " * (width - display_width(text)) + text if right else text + " " * (width - display_width(text))
             for text, width, right in zip(line, widths, numeric, strict=True)
         )
         print("  ".join(padded).rstrip())
@@ -68,5 +76,6 @@ def _cell(value: object) -> str:
     return str(value).replace("\n", " ")
 
 
-def _width(text: str) -> int:
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not unicodedata.combining(c))

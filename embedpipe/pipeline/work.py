@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from embedpipe.bundle.folder import BundleFolder, sha256_of
+from embedpipe.bundle.folder import BundleFolder, sha256_of, work_folder
 from embedpipe.bundle.manifest import FileEntry, StageRecord
 from embedpipe.bundle.save import flush, remove_leftovers, replace_folder, seal
 from embedpipe.errors import BundleError, OutputError
@@ -55,7 +55,7 @@ class WorkFolder:
     """
 
     def __init__(self, target: Path, stages: Sequence[str] = tuple(STAGE_FILES)) -> None:
-        self.path = target.with_name(target.name + ".work")
+        self.path = work_folder(target)
         self.writes = (target, self.path)
         self.stages = tuple(stages)
 

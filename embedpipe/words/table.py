@@ -10,7 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from embedpipe.errors import EmbedpipeError
 from embedpipe.text.vocabulary import PAD, SPECIALS, Vocabulary
 
-__all__ = ["Neighbour", "WordVectors"]
+__all__ = ["UNSTABLE", "Neighbour", "WordVectors", "best"]
+
+UNSTABLE = 0.3
+"""Stability below which fewer than a third of a word's neighbours come back in another run."""
 
 _BLOCK = 8_000_000
 """Similarities held at once (32 MB); norms are computed over blocks of as many numbers."""
@@ -18,11 +21,17 @@ _BLOCK = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A word near a query: its cosine similarity in [-1, 1] and its count in the training text."""
+    """A word near a query: its cosine similarity in [-1, 1], its count in the training text, its id, its stability.
+
+    Stability is the share in [0, 1] of its nearest neighbours that come back in another run, None where it was not
+    measured.
+    """
 
     word: str
     similarity: float
     count: int
+    id: int
+    stability: float | None = None
 
 
 class WordVectors:
@@ -34,6 +43,7 @@ class WordVectors:
     ----------
     vocabulary : the id space.
     vectors : float32 array of shape (len(vocabulary), dim), rows of any length; may be a read-only memory map.
+    stability : float32 array of shape (len(vocabulary),) in [0, 1], where several runs were compared.
 
     Examples
     --------
@@ -44,13 +54,18 @@ class WordVectors:
     [('dog', 0.8, 2), ('car', 0.0, 1)]
     """
 
-    def __init__(self, vocabulary: Vocabulary, vectors: NDArray[np.float32]) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, vectors: NDArray[np.float32], stability: NDArray[np.float32] | None = None
+    ) -> None:
         if vectors.ndim != 2 or len(vectors) != len(vocabulary) or vectors.dtype != np.float32:
             raise ValueError(
                 f"expected float32 vectors of shape ({len(vocabulary)}, dim), got {vectors.dtype} {vectors.shape}"
             )
         self.vocabulary = vocabulary
+        if stability is not None and stability.shape != (len(vocabulary),):
+            raise ValueError(f"expected stability of shape ({len(vocabulary)},), got {stability.shape}")
         self.vectors = np.asarray(vectors)
+        self.stability = stability
 
     def __repr__(self) -> str:
         return f"WordVectors({len(self) - len(SPECIALS)} words, {self.dim} dimensions)"
@@ -149,8 +164,23 @@ class WordVectors:
             raise EmbedpipeError("the words of the query add up to a zero vector, which has no neighbours")
         ids, similarities = self.most_similar_ids(query[None].astype(np.float32), k, chosen[None])
         found = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
-        counts = self.vocabulary.counts
-        return [Neighbour(self.vocabulary.word(i), s, int(counts[i])) for i, s in found if i != PAD]
+        return [self.neighbour(i, similarity) for i, similarity in found if i != PAD]
+
+    def neighbour(self, i: int, similarity: float) -> Neighbour:
+        """Return what there is to say of the word with id `i`, found at `similarity`."""
+        stability = None if self.stability is None else float(self.stability[i])
+        return Neighbour(self.vocabulary.word(i), similarity, int(self.vocabulary.counts[i]), i, stability)
+
+    def cosines(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the cosine of words with every word, float32 of shape (len(ids), len(vocabulary)).
+
+        0 for specials and for words without a vector (where `inverse_norms` is 0).
+        """
+        chosen = np.asarray(ids, dtype=np.int64)
+        scores: NDArray[np.float32] = self.vectors[chosen] @ self.vectors.T
+        scores *= self.inverse_norms[chosen][:, None]
+        scores *= self.inverse_norms
+        return np.clip(scores, -1, 1, out=scores)
 
     def most_similar_ids(
         self,
@@ -198,7 +228,7 @@ class WordVectors:
             scores[:, hidden] = -np.inf
             if excluded is not None:
                 _hide(scores, excluded[block])
-            ids[block], similarities[block] = _best(scores, k)
+            ids[block], similarities[block] = best(scores, k)
         np.clip(similarities, -1, 1, out=similarities, where=np.isfinite(similarities))
         ids[np.isneginf(similarities)] = PAD
         return ids, similarities
@@ -213,7 +243,12 @@ def _hide(scores: NDArray[np.float32], excluded: NDArray[np.int64]) -> None:
     scores[row, excluded[row, column]] = -np.inf
 
 
-def _best(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def best(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the columns of the `k` largest numbers of every row, and these numbers; largest first, ties in order.
+
+    >>> best(np.array([[1, 3, 2, 3]], dtype=np.float32), 3)[0].tolist()
+    [[1, 3, 2]]
+    """
     if k == 1:
         ids = scores.argmax(axis=1)[:, None]
         return ids, np.take_along_axis(scores, ids, axis=1)

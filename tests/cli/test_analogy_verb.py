@@ -29,18 +29,43 @@ def planted(monkeypatch) -> None:
     monkeypatch.setattr("embedpipe.cli.analogy.load", lambda path: Opened())
 
 
-def test_the_planted_answer_comes_first(embedpipe_cli) -> None:
+def test_json_holds_answers_baselines_and_what_was_left_out(embedpipe_cli) -> None:
     outcome = embedpipe_cli("analogy", "x.bundle", "man", "king", "Woman", "--format", "json")
     assert outcome.exit_code == 0
-    rows = json.loads(outcome.out)
-    assert [row["word"] for row in rows] == ["queen", "salt"]
-    assert rows[0]["similarity"] > 0.95
-    assert rows[0]["count"] == 20
+    found = json.loads(outcome.out)
+    assert found["question"] == {"a": "man", "b": "king", "c": "woman"}
+    for method in ("3CosAdd", "3CosMul"):
+        assert [row["word"] for row in found[method]] == ["queen", "salt"]
+    assert found["3CosAdd"][0] == {"rank": 1, "word": "queen", "score": pytest.approx(0.99, abs=0.02), "count": 20}
+    assert [row["word"] for row in found["nearest to b"]] == ["queen", "salt"]
+    assert [row["word"] for row in found["nearest to c"]] == ["queen", "salt"]
+    left_out = {row["word"]: row for row in found["left out"]}
+    assert list(left_out) == ["man", "king", "woman"]
+    assert left_out["king"]["3CosAdd"]["rank"] == 2
+    assert left_out["king"]["3CosAdd"]["score"] < found["3CosAdd"][0]["score"]
 
 
-def test_order_of_the_words_matters(embedpipe_cli) -> None:
+def test_order_of_the_words_matters_and_rows_name_their_method(embedpipe_cli) -> None:
     outcome = embedpipe_cli("analogy", "x.bundle", "king", "man", "queen", "-k", "1", "--format", "csv")
-    assert outcome.out.splitlines()[1].startswith("woman,")
+    header, *lines = outcome.out.splitlines()
+    assert header == "method,rank,word,score,count"
+    assert lines[0].startswith("3CosAdd,1,woman,")
+    assert [line.split(",")[0] for line in lines] == [
+        *("3CosAdd", "3CosMul", "nearest to b", "nearest to c"),
+        *["left out of 3CosAdd"] * 3,
+        *["left out of 3CosMul"] * 3,
+    ]
+    rows = embedpipe_cli("analogy", "x.bundle", "king", "man", "queen", "-k", "1", "--format", "jsonl").out
+    assert [",".join(map(str, json.loads(row).values())) for row in rows.splitlines()] == lines
+
+
+def test_the_table_shows_both_methods_side_by_side(embedpipe_cli) -> None:
+    lines = embedpipe_cli("analogy", "x.bundle", "man", "king", "woman").out.splitlines()
+    assert lines[0] == "man is to king as woman is to"
+    assert lines[1].split() == ["3CosAdd", "score", "count", "3CosMul", "score", "count"]
+    assert (lines[2].split()[0], lines[2].split()[3]) == ("queen", "queen")
+    assert [line.split()[0] for line in lines[6:9]] == ["man", "king", "woman"]
+    assert lines[10].split() == ["nearest", "to", "king", "score", "count", "nearest", "to", "woman", "score", "count"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from embedpipe.bundle.save import save_bundle
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.bag import plain_average
 from embedpipe.words.part import save_words
+from embedpipe.words.table import WordVectors
 
 HEAVY = {"torch", "gensim", "sklearn", "scipy", "pydantic", "nltk", "accelerate", "rich", "pandas"}
 ROWS = {"king": [1.0, 1.0], "queen": [1.0, 0.9], "man": [0.0, 1.0], "salt": [-1.0, 0.0], "new york": [-1.0, -0.5]}
@@ -89,6 +90,8 @@ def test_unknown_word_names_near_spellings_on_stderr(planted, embedpipe_cli) -> 
         (["king", "-k", "0"], 2, "-k"),
         (["king", "--not", "king"], 1, "add up to a zero vector"),
         (["<unk>"], 1, "'<unk>' is not in the vocabulary"),
+        (["king", "--window", "3"], 2, "they need --why"),
+        (["king", "--why", "-k", "101"], 2, "at most 100 neighbours"),
     ],
 )
 def test_bad_queries(planted, embedpipe_cli, arguments, code, message) -> None:
@@ -110,3 +113,19 @@ def test_a_query_imports_no_heavy_library(planted, arguments) -> None:
     )
     assert "queen" in result.stdout
     assert set(result.stderr.split()) & HEAVY == set()
+
+
+def test_stability_has_a_column_and_unstable_words_are_marked(embedpipe_cli, monkeypatch) -> None:
+    vocabulary = Vocabulary([*SPECIALS, *ROWS], [0, 0, 0, 0, 5000, 400, 30, 20, 10])
+    vectors = np.array([[0.0, 0.0]] * 4 + list(ROWS.values()), dtype=np.float32)
+
+    class Opened:
+        words = WordVectors(vocabulary, vectors, np.array([0, 0, 0, 0, 0.9, 0.75, 0.25, 0.5, 0.5], dtype=np.float32))
+
+    monkeypatch.setattr("embedpipe.cli.similar.load", lambda path: Opened())
+    lines = embedpipe_cli("similar", "x.bundle", "king", "-k", 2).out.splitlines()
+    assert [line.split()[3:] for line in lines] == [["stability"], ["0.750"], ["0.250", "unstable"]]
+    rows = json.loads(embedpipe_cli("similar", "x.bundle", "king", "-k", 2, "--format", "json").out)
+    assert [row["stability"] for row in rows] == [0.75, 0.25]
+    csv = embedpipe_cli("similar", "x.bundle", "king", "-k", 1, "--format", "csv").out.splitlines()
+    assert csv[0] == "word,similarity,count,stability"

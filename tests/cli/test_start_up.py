@@ -27,11 +27,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.returncode == 0
     assert heavy_imports(result.stderr) == set()
     assert "numpy" not in result.stderr
-    for verb in ("run", "similar", "analogy", "encode", "generate", "probe", "info", "verify", "corpora"):
+    for verb in ("run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify", "corpora"):
         assert f"\n  {verb} " in result.stdout
 
 
-@pytest.mark.parametrize("verb", ["run", "similar", "analogy", "encode", "generate", "probe", "info", "verify"])
+@pytest.mark.parametrize(
+    "verb", ["run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify"]
+)
 def test_help_of_a_verb_is_light_and_holds_an_example(verb: str) -> None:
     result = run(verb, "--help")
     assert result.returncode == 0
@@ -42,6 +44,9 @@ def test_help_of_a_verb_is_light_and_holds_an_example(verb: str) -> None:
 def test_a_query_imports_nothing_heavy(toy_bundle) -> None:
     for args in (
         ["similar", str(toy_bundle.path), "king"],
+        ["similar", str(toy_bundle.path), "king", "--why"],
+        ["analogy", str(toy_bundle.path), "man", "king", "woman"],
+        ["compare", str(toy_bundle.path), "king", "queen"],
         ["info", str(toy_bundle.path)],
         ["verify", str(toy_bundle.path)],
     ):

@@ -1,0 +1,90 @@
+"""The verb `compare`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from embedpipe.cli.compare_show import Seen, as_object, as_rows, show
+from embedpipe.cli.evidence import Corpus, corpus_of, text_option, window_option
+from embedpipe.cli.options import bundle_argument, format_option
+from embedpipe.cli.output import render, render_object
+from embedpipe.loading import Bundle, load
+
+if TYPE_CHECKING:
+    from embedpipe.words.explain import Comparison
+
+__all__ = ["command"]
+
+
+@click.command("compare")
+@bundle_argument
+@click.argument("word_a")
+@click.argument("word_b")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(min=1), help="How many contexts to show.")
+@click.option("--lines", default=3, show_default=True, type=click.IntRange(min=0), help="Example lines of each kind.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Decides which lines.")
+@text_option
+@window_option
+@format_option
+def command(
+    bundle: Path,
+    word_a: str,
+    word_b: str,
+    k: int,
+    lines: int,
+    seed: int,
+    sources: tuple[str, ...],
+    window: int | None,
+    format_: str,
+) -> None:
+    """Compare two words: how near they are, and what in the text says so.
+
+    Shown are their cosine, where each stands among the neighbours of the other, their hubness (of how many of a
+    sample of words each is one of the ten nearest; far above the mean expected it is near everything), the contexts
+    that are typical of both by PMI, those that are typical of one and not of the other, shared character n-grams, and
+    example lines. Contexts are the words within the window of the training, unknown ones left out.
+
+    \b
+    embedpipe compare wiki.bundle physics chemistry
+    embedpipe compare wiki.bundle physics chemistry --text 'articles/*.txt' --format json
+    """
+    from embedpipe.words.explain import compare
+
+    opened = load(bundle)
+    comparison = compare(opened.words, word_a, word_b, seed=seed)
+    corpus = corpus_of(opened, sources, window)
+    evidence = None if corpus is None else _evidence(opened, comparison, corpus, k, lines, seed)
+    if format_ == "json":
+        render_object(as_object(comparison, evidence))
+    elif format_ == "table":
+        show(comparison, evidence)
+    else:
+        render(as_rows(comparison, evidence), format_)
+
+
+def _evidence(bundle: Bundle, comparison: "Comparison", corpus: Corpus, k: int, n_lines: int, seed: int) -> Seen:
+    """Look for the two words in the text."""
+    from embedpipe.words.contexts import count_contexts
+    from embedpipe.words.explain import own_contexts, shared_contexts
+    from embedpipe.words.lines import spelled
+
+    vocabulary, tokenizer = bundle.vocabulary, bundle.codec.tokenizer
+    a, b = (word.id for word in comparison.words)
+    found = count_contexts(corpus.pieces, [a, b], corpus.window, len(vocabulary), n_lines=n_lines, seed=seed)
+    only_a, only_b = own_contexts(found, (0, 1), vocabulary, k)
+    lines_a, lines_b, together = (
+        [spelled(line, vocabulary, tokenizer.detokenize) for line in lines] for lines in (*found.lines, found.together)
+    )
+    return Seen(
+        text=corpus.name,
+        window=corpus.window,
+        occurrences=(int(found.occurrences[0]), int(found.occurrences[1])),
+        together=int(found.counts[0, b]),
+        shared=shared_contexts(found, [0, 1], vocabulary, k),
+        only_a=only_a,
+        only_b=only_b,
+        lines_a=lines_a,
+        lines_b=lines_b,
+        lines_together=together,
+    )
