@@ -1,5 +1,6 @@
 """The verb ``run``: the main job."""
 
+import json
 import shlex
 import sys
 from collections.abc import Container
@@ -31,6 +32,15 @@ __all__ = ["command"]
 @click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
 @click.option("--stages", metavar="LIST", default="text,words,sentences,generation,probes", show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice. [default: 1]")
+@click.option(
+    "--continue",
+    "continue_from",
+    metavar="BUNDLE",
+    type=named_path,
+    help="Go on from the words of this bundle, with its tokenizer and ids, on the text of SOURCE.",
+)
+@click.option("--vectors", metavar="FILE", type=named_path, help="Start from word vectors of another program.")
+@click.option("--runs", type=click.IntRange(1, 100), help="Train words so many times and publish the mean. [default: 1]")
 @click.option("--reproducible", is_flag=True, default=None, help="Byte-identical weights; one Word2Vec worker, slower.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--encoding", help="Encoding of the text. [default: utf-8]")
@@ -49,6 +59,9 @@ def command(
     assignments: tuple[str, ...],
     stages: str,
     seed: int | None,
+    continue_from: Path | None,
+    vectors: Path | None,
+    runs: int | None,
     reproducible: bool | None,
     device: "DeviceName",
     encoding: str | None,
@@ -66,6 +79,8 @@ def command(
     \b
     embedpipe run builtin:wikipedia -o wiki.bundle
     embedpipe run 'cases/*.txt' notes.jsonl#body -o law.bundle --preset small --seed 3
+    embedpipe run builtin:wikipedia -o steady.bundle --stages text,words,probes --runs 3
+    embedpipe run 2026/*.txt -o law-2026.bundle --continue law.bundle
 
     What is finished is kept in BUNDLE.work: after an interrupt, or with other settings for a later stage,
     the same command goes on from there. The folder may be deleted.
@@ -73,9 +88,15 @@ def command(
     from embedpipe.config import load_config
     from embedpipe.pipeline import run
 
-    text = {"encoding": encoding, "encoding_errors": encoding_errors}
-    chosen = [f"text.{key}={value!r}" for key, value in text.items() if value is not None]
-    settings = load_config(config_file, [*assignments, *chosen])
+    chosen = {
+        "text.encoding": encoding,
+        "text.encoding_errors": encoding_errors,
+        "text.continue_from": continue_from and str(continue_from),
+        "words.vectors": vectors and str(vectors),
+        "words.runs": runs,
+    }
+    given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
+    settings = load_config(config_file, [*assignments, *given])
     with progress() as listener:
         bundle = run(
             sources,

@@ -10,6 +10,7 @@ from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.pipeline.provenance import versions_of
+from embedpipe.pipeline.word_start import start_prints
 from embedpipe.tasks.builtin import task_files
 
 __all__ = ["NEEDS", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
@@ -23,7 +24,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """What each stage reads, where it is part of the run; `probes` can do without an encoder."""
 
-_STAGE_VERSION = {"text": 2, "words": 1, "sentences": 1, "generation": 1, "probes": 1}
+_STAGE_VERSION = {"text": 3, "words": 2, "sentences": 1, "generation": 1, "probes": 1}
 """Raised whenever a stage's code changes what it writes, so that old outputs are not taken for new ones."""
 
 
@@ -55,12 +56,15 @@ def fingerprints(config: PipelineConfig, stages: Sequence[str], source_prints: S
     In a reproducible run the versions of the libraries belong to it: another version may give other bytes.
     """
     prints: dict[str, str] = {}
+    starts = start_prints(config)
     for stage in stages:
         inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
         settings = getattr(config, stage).model_dump(mode="json")
         start: object = list(source_prints) if stage == "text" else config.reproducible
         if stage == "probes":
             start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]
+        if stage in starts:
+            start = [start, starts[stage]]
         versions = versions_of(stage) if config.reproducible else {}
         prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed, versions)
     return prints

@@ -17,6 +17,7 @@ from embedpipe.pipeline.conflict import check_conflict
 from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
+from embedpipe.pipeline.word_start import check_start
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.runtime import (
     DeviceName,
@@ -106,6 +107,7 @@ def run(
     resolved: DeviceName = "cuda" if NEURAL & set(planned) and resolve_device(device).type == "cuda" else "cpu"
 
     # What cannot be written or read is refused before anything is made.
+    check_start(config)
     existing_bundle(target, force=force)
     work = WorkFolder(target, planned)
     options = ReadOptions(

@@ -10,6 +10,7 @@ from typing import Any
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
+from embedpipe.pipeline.word_start import text_base, word_start
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.runtime import DeviceName, Listener, StageStarted, n_cores, resolve_device, seeded
 from embedpipe.text.prepare import prepare
@@ -62,6 +63,7 @@ def run_text(job: Job, out: Path) -> StageOutcome:
         seed=config.seed,
         download=job.download,
         exclude=job.work.writes,
+        base=text_base(config),
         listener=job.listener,
     )
     report = prepared.report
@@ -75,30 +77,26 @@ def run_text(job: Job, out: Path) -> StageOutcome:
 
 
 def run_words(job: Job, out: Path) -> StageOutcome:
-    """Train Word2Vec and derive the published vectors and the sentence space of the bag."""
-    from embedpipe.words.bag import fit_bag
-    from embedpipe.words.part import save_words
-    from embedpipe.words.steps import post_process
-    from embedpipe.words.train import train_word2vec, word2vec_threads
+    """Train word vectors and derive what is published of them and the sentence space of the bag."""
+    from embedpipe.words.build import build_words
+    from embedpipe.words.train import word2vec_threads
 
     config, text = job.config, job.text
     known_tokens = int(text.vocabulary.counts[len(SPECIALS) :].sum())
     threads = word2vec_threads(known_tokens, 1 if config.reproducible else n_cores())
-    raw = train_word2vec(
-        text.train_text,
-        text.vocabulary,
-        text.train.n_sentences,
+    start, started_from = word_start(config, text.vocabulary)
+    built = build_words(
+        text,
         config.words,
+        out,
         seed=config.seed,
         workers=threads,
+        checkpoint=job.work.checkpoint("words"),
+        start=start,
+        started_from=started_from,
         listener=job.listener,
     )
-    probabilities = text.vocabulary.probabilities
-    published = post_process(raw, None, probabilities, config.words.steps).vectors
-    save_words(out, published, fit_bag(raw, probabilities, config.words.sif_a))
-    n_words, dim = len(raw) - len(SPECIALS), raw.shape[1]
-    summary = f"{n_words:,} vectors of {dim} dimensions, {config.words.epochs} epochs"
-    return StageOutcome(summary, {"words": n_words, "dim": dim}, threads)
+    return StageOutcome(built.summary, built.result, threads)
 
 
 def run_sentences(job: Job, out: Path) -> StageOutcome:
