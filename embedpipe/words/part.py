@@ -13,7 +13,7 @@ from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import Bag
-from embedpipe.words.table import WordVectors
+from embedpipe.words.table import WordVectors, inverse_norms
 
 __all__ = ["WORDS_FILE", "load_words", "save_words"]
 
@@ -32,7 +32,12 @@ def save_words(folder: Path, published: NDArray[np.float32], bag: Bag) -> None:
         raise ValueError(
             f"published vectors {published.shape} and sentence vectors {bag.vectors.shape} differ in shape"
         )
-    tensors = {"vectors": published, "sentence_vectors": bag.vectors, "sentence_weights": bag.weights}
+    tensors = {
+        "vectors": published,
+        "inverse_norms": inverse_norms(published),
+        "sentence_vectors": bag.vectors,
+        "sentence_weights": bag.weights,
+    }
     save_tensors(folder / WORDS_FILE, {name: np.asarray(t, dtype=np.float32) for name, t in tensors.items()})
 
 
@@ -54,12 +59,18 @@ def load_words(folder: Path, vocabulary: Vocabulary) -> tuple[WordVectors, Bag]:
         "vectors": (len(vocabulary), dim),
         "sentence_vectors": (len(vocabulary), dim),
         "sentence_weights": (len(vocabulary),),
+        "inverse_norms": (len(vocabulary),),
     }
     for name, shape in shapes.items():
+        if name not in tensors:  # inverse_norms, which older bundles leave to the first query
+            continue
         found = tensors[name]
         if found.shape != shape or found.dtype != np.float32:
             raise BundleError(
                 f"{path}: tensor '{name}' is {found.dtype} of shape {found.shape}, "
                 f"but a vocabulary of {len(vocabulary):,} tokens asks for float32 of shape {shape}"
             )
-    return WordVectors(vocabulary, vectors), Bag(tensors["sentence_vectors"], tensors["sentence_weights"])
+    words = WordVectors(vocabulary, vectors)
+    if "inverse_norms" in tensors:
+        words.inverse_norms = np.asarray(tensors["inverse_norms"])
+    return words, Bag(tensors["sentence_vectors"], tensors["sentence_weights"])
