@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import NoReturn
 
 import click
@@ -23,6 +24,8 @@ _VERBS = {
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
     "info": "What is in a bundle, and how good it is.",
     "verify": "Check every file of a bundle against its manifest.",
+    "export": "Word vectors for other programs.",
+    "import": "Word vectors of other programs as a bundle.",
     "corpora": "The catalogue of known corpora.",
 }
 
@@ -39,7 +42,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS:
             return None
-        command: click.Command = import_module(f"embedpipe.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = import_module(f"embedpipe.cli.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -42,15 +42,22 @@ class Vocabulary:
     """
 
     def __init__(self, tokens: Sequence[str], counts: Sequence[int] | NDArray[np.uint64]) -> None:
+        self._hold(tokens, counts)
+        if len(self.index) != len(self.tokens):
+            raise ValueError("a token stands twice in the vocabulary")
+
+    def _hold(self, tokens: Sequence[str], counts: Sequence[int] | NDArray[np.uint64]) -> None:
         self.tokens = list(tokens)
         self.counts = np.asarray(counts, dtype=np.uint64)
         if tuple(self.tokens[:4]) != SPECIALS:
             raise ValueError(f"a vocabulary begins with {' '.join(SPECIALS)}, not {self.tokens[:4]}")
         if len(self.tokens) != len(self.counts):
             raise ValueError(f"{len(self.tokens)} tokens but {len(self.counts)} counts")
-        self.index = {token: i for i, token in enumerate(self.tokens)}
-        if len(self.index) != len(self.tokens):
-            raise ValueError("a token stands twice in the vocabulary")
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The id of each token; made when it is first asked for, which takes longer than reading the tokens."""
+        return dict(zip(self.tokens, range(len(self.tokens)), strict=True))
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None) -> "Vocabulary":
@@ -173,9 +180,14 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """Read what `save` wrote; raise `BundleError` naming the file when it is not that."""
+        """Read what `save` wrote; raise `BundleError` naming the file when it is not that.
+
+        That no token stands twice is not looked up again: opening a large table is not to wait for its index.
+        """
+        vocabulary = cls.__new__(cls)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(content["tokens"], content["counts"])
+            content = json.loads(path.read_bytes())
+            vocabulary._hold(content["tokens"], content["counts"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise BundleError(f"{path}: not a vocabulary: {error}") from error
+        return vocabulary

@@ -21,7 +21,7 @@ from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import Bag
-from embedpipe.words.table import WordVectors
+from embedpipe.words.table import WordVectors, inverse_norms
 
 __all__ = [
     "FACTS_FILE",
@@ -106,7 +106,12 @@ def save_words(
         raise ValueError(
             f"published vectors {published.shape} and sentence vectors {bag.vectors.shape} differ in shape"
         )
-    tensors = {"vectors": published, "sentence_vectors": bag.vectors, "sentence_weights": bag.weights}
+    tensors = {
+        "vectors": published,
+        "inverse_norms": inverse_norms(published),
+        "sentence_vectors": bag.vectors,
+        "sentence_weights": bag.weights,
+    }
     tensors |= {} if stability is None else {"stability": stability}
     tensors |= {} if subwords is None else {"subwords": subwords}
     save_tensors(folder / WORDS_FILE, {name: np.asarray(t, dtype=np.float32) for name, t in tensors.items()})
@@ -128,12 +133,14 @@ def load_words(folder: Path, vocabulary: Vocabulary) -> WordPart:
         raise BundleError(f"{path}: tensor '{min(missing)}' is missing; make the words again")
     vectors = tensors["vectors"]
     dim = vectors.shape[1] if vectors.ndim == 2 else 1
-    _check(path, tensors, vocabulary, {"sentence_weights", "stability"}, (len(vocabulary),))
+    _check(path, tensors, vocabulary, {"sentence_weights", "stability", "inverse_norms"}, (len(vocabulary),))
     _check(path, tensors, vocabulary, {"vectors", "sentence_vectors"}, (len(vocabulary), dim))
     subwords = tensors.get("subwords")
     if subwords is not None:
         _check(path, tensors, vocabulary, {"subwords"}, (len(subwords), dim))
     words = WordVectors(vocabulary, vectors, stability=tensors.get("stability"))
+    if "inverse_norms" in tensors:  # which older bundles leave to the first query
+        words.inverse_norms = np.asarray(tensors["inverse_norms"])
     bag = Bag(tensors["sentence_vectors"], tensors["sentence_weights"])
     return WordPart(words, bag, _facts(folder / FACTS_FILE), subwords)
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from embedpipe.errors import EmbedpipeError
 from embedpipe.text.vocabulary import PAD, SPECIALS, Vocabulary
 
-__all__ = ["UNSTABLE", "Neighbour", "WordVectors", "best"]
+__all__ = ["UNSTABLE", "Neighbour", "WordVectors", "best", "inverse_norms"]
 
 UNSTABLE = 0.3
 """Stability below which fewer than a third of a word's neighbours come back in another run."""
@@ -84,13 +84,7 @@ class WordVectors:
     @cached_property
     def inverse_norms(self) -> NDArray[np.float32]:
         """float32 array of shape (len(vocabulary),): 1 / length of each row, 0 for rows that are never returned."""
-        norms = np.empty(len(self), dtype=np.float32)
-        rows = max(1, _BLOCK // max(self.dim, 1))
-        for start in range(0, len(self), rows):
-            block = self.vectors[start : start + rows]
-            norms[start : start + rows] = np.sqrt(np.einsum("ij,ij->i", block, block))
-        norms[: len(SPECIALS)] = 0.0
-        return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        return inverse_norms(self.vectors)
 
     @cached_property
     def _hidden(self) -> NDArray[np.int64]:
@@ -232,6 +226,21 @@ class WordVectors:
         np.clip(similarities, -1, 1, out=similarities, where=np.isfinite(similarities))
         ids[np.isneginf(similarities)] = PAD
         return ids, similarities
+
+
+def inverse_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return 1 / length of each row, float32 of shape (n,); 0 for the specials and for zero rows.
+
+    >>> inverse_norms(np.array([[1, 0]] * 4 + [[3, 4], [0, 0]], dtype=np.float32)).round(1).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.20000000298023224, 0.0]
+    """
+    norms = np.empty(len(vectors), dtype=np.float32)
+    rows = max(1, _BLOCK // max(vectors.shape[1], 1))
+    for start in range(0, len(vectors), rows):
+        block = vectors[start : start + rows]
+        norms[start : start + rows] = np.sqrt(np.einsum("ij,ij->i", block, block))
+    norms[: len(SPECIALS)] = 0.0
+    return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
 
 
 def _several(words: str | Sequence[str]) -> list[str]:

@@ -27,12 +27,25 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.returncode == 0
     assert heavy_imports(result.stderr) == set()
     assert "numpy" not in result.stderr
-    for verb in ("run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify", "corpora"):
+    for verb in (
+        "run",
+        "similar",
+        "analogy",
+        "compare",
+        "encode",
+        "generate",
+        "probe",
+        "info",
+        "verify",
+        "export",
+        "import",
+        "corpora",
+    ):
         assert f"\n  {verb} " in result.stdout
 
 
 @pytest.mark.parametrize(
-    "verb", ["run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify"]
+    "verb", ["run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify", "export", "import"]
 )
 def test_help_of_a_verb_is_light_and_holds_an_example(verb: str) -> None:
     result = run(verb, "--help")

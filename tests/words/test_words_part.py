@@ -34,6 +34,19 @@ def test_what_is_saved_comes_back_mapped_and_to_the_byte(made, tmp_path) -> None
     assert np.array_equal(again.encode_ids(rows), bag.encode_ids(rows))
 
 
+def test_lengths_are_stored_and_made_where_an_older_bundle_has_none(made, tmp_path) -> None:
+    vocabulary, vectors, bag = made
+    save_words(tmp_path, vectors, bag)
+    stored = load_words(tmp_path, vocabulary)[0].inverse_norms
+    assert isinstance(stored.base, np.memmap | np.ndarray)
+    np.testing.assert_allclose(stored[4:], 1 / np.linalg.norm(vectors[4:], axis=1), rtol=1e-6)
+    assert stored[:4].tolist() == [0, 0, 0, 0]
+    older = {"vectors": vectors, "sentence_vectors": bag.vectors, "sentence_weights": bag.weights}
+    save_tensors(tmp_path / WORDS_FILE, older)
+    words, _ = load_words(tmp_path, vocabulary)
+    assert np.array_equal(words.inverse_norms, stored)
+
+
 def test_same_input_same_bytes(made, tmp_path) -> None:
     _, vectors, bag = made
     contents = []
@@ -60,6 +73,7 @@ def test_tables_of_two_shapes_are_refused(made, tmp_path) -> None:
         ({"sentence_vectors": np.zeros((24, 6), np.float32)}, "tensor 'sentence_vectors'"),
         ({"sentence_weights": np.zeros((24, 1), np.float32)}, "tensor 'sentence_weights'"),
         ({"sentence_weights": None}, "tensor 'sentence_weights' is missing"),
+        ({"inverse_norms": np.zeros(23, np.float32)}, "tensor 'inverse_norms'"),
     ],
 )
 def test_a_tensor_that_does_not_fit_is_named(made, tmp_path, change, message) -> None:
