@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from embedpipe.bundle.folder import work_folder
+from embedpipe.cli.compare_show import _show_lines
+from embedpipe.cli.output import display_width
+from embedpipe.errors import BundleError
 from embedpipe.loading import load
 from embedpipe.text.pieces import load_splitter, store_pieces, text_pieces
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.read_types import ReadOptions
+from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS
 
 
@@ -134,6 +138,14 @@ def test_pieces_of_a_store_are_whole_sentences(toy_work, monkeypatch) -> None:
     assert len(pieces) == 1
 
 
+def test_a_damaged_store_is_refused(toy_work, tmp_path) -> None:
+    store = shutil.copytree(toy_work / "text" / "train", tmp_path / "train")
+    tokens = np.load(store / "tokens.npy", allow_pickle=False)
+    np.save(store / "tokens.npy", tokens[:-1], allow_pickle=False)
+    with pytest.raises(BundleError, match=r"train: damaged: sentences and tokens do not fit; prepare the text again"):
+        list(store_pieces(TokenStore(store)))
+
+
 def test_the_text_of_another_bundle_is_refused(alone, toy_work, embedpipe_cli, tmp_path) -> None:
     copy = shutil.copytree(alone, tmp_path / "x.bundle")
     text = shutil.copytree(toy_work / "text", work_folder(copy) / "text")
@@ -156,3 +168,11 @@ def test_bad_questions(alone, embedpipe_cli, arguments, code, message) -> None:
     outcome = embedpipe_cli("compare", alone, *arguments)
     assert (outcome.exit_code, outcome.out) == (code, "")
     assert message in outcome.err
+
+
+def test_lines_of_wide_characters_are_aligned_and_fit(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    _show_lines("北京", [("我们" * 20, "北京", "大学" * 20), ("在", "北京", "。")])
+    _, _, first, second = capsys.readouterr().out.splitlines()
+    assert first == "我们" * 4 + "  北京  " + "大学" * 4
+    assert display_width(first.split("北京")[0]) == display_width(second.split("北京")[0]) == 18
