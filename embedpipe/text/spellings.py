@@ -39,14 +39,14 @@ class Spellings:
         self._characters = _code_points("".join(self.words))
         self._word_of = np.repeat(np.arange(len(self.words), dtype=np.int64), self._lengths)
 
-    def near(self, word: str, n: int = 3) -> list[tuple[float, str]]:
-        """Return up to `n` words spelt like `word` with their difflib ratios, which are at least 0.6, best first.
+    def near(self, word: str, n: int = 3, least: float = LEAST_RATIO) -> list[tuple[float, str]]:
+        """Return up to `n` words spelt like `word` with their difflib ratios, at least `least`, best first.
 
         They differ in length by at most three characters and, where `word` has three or more, share two neighbouring
         characters with it.
         """
         bounds = self._bounds(word)
-        candidates = np.flatnonzero(bounds >= LEAST_RATIO)
+        candidates = np.flatnonzero(bounds >= least)
         candidates = candidates[np.argsort(-bounds[candidates], kind="stable")]
         bigrams = {word[i : i + 2] for i in range(len(word) - 1)} if len(word) > 2 else {""}
         matcher = SequenceMatcher(autojunk=False)
@@ -59,7 +59,7 @@ class Spellings:
             if any(bigram in token for bigram in bigrams):
                 matcher.set_seq1(token)
                 ratio = matcher.ratio()
-                if ratio >= LEAST_RATIO:
+                if ratio >= least:
                     best = sorted([*best, (-ratio, place)])[:n]
         return [(-ratio, self.words[place]) for ratio, place in best]
 
