@@ -8,6 +8,7 @@ whole vocabulary at once, and words are compared from the highest bound down unt
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ LEAST_RATIO = 0.6
 """Words less similar than this are not spelt alike."""
 _LONGER = 3
 """Most characters by which a word may be longer or shorter."""
+_CHARACTERS = 32
+"""Characters whose counts are kept from one search to the next: four bytes for each of them and each word."""
 
 
 class Spellings:
@@ -38,6 +41,7 @@ class Spellings:
         self._lengths = np.fromiter(map(len, self.words), dtype=np.int64, count=len(self.words))
         self._characters = _code_points("".join(self.words))
         self._word_of = np.repeat(np.arange(len(self.words), dtype=np.int64), self._lengths)
+        self._count = lru_cache(maxsize=_CHARACTERS)(self._counted)
 
     def near(self, word: str, n: int = 3, least: float = LEAST_RATIO) -> list[tuple[float, str]]:
         """Return up to `n` words spelt like `word` with their difflib ratios, at least `least`, best first.
@@ -63,12 +67,16 @@ class Spellings:
                     best = sorted([*best, (-ratio, place)])[:n]
         return [(-ratio, self.words[place]) for ratio, place in best]
 
+    def _counted(self, character: str) -> NDArray[np.uint32]:
+        """Return how often each word holds `character`."""
+        holders = self._word_of[self._characters == _code_points(character)]
+        return np.bincount(holders, minlength=len(self.words)).astype(np.uint32)
+
     def _bounds(self, word: str) -> NDArray[np.float64]:
         """Return the highest ratio that each word could have with `word`; 0 where their lengths differ by too much."""
         shared = np.zeros(len(self.words), dtype=np.int64)
         for character, times in Counter(word).items():
-            holders = self._word_of[self._characters == _code_points(character)]
-            shared += np.minimum(np.bincount(holders, minlength=len(self.words)), times)
+            shared += np.minimum(self._count(character), times)
         bounds = 2.0 * shared / np.maximum(self._lengths + len(word), 1)
         bounds[np.abs(self._lengths - len(word)) > _LONGER] = 0.0
         return bounds

@@ -125,7 +125,9 @@ class Vocabulary:
     @cached_property
     def holds_pieces(self) -> bool:
         """Whether tokens are pieces of words, as byte-pair encoding makes them."""
-        return any(token.startswith(WORD_START) for token in self.tokens if token != WORD_START)
+        return WORD_START in "".join(self.tokens) and any(
+            token.startswith(WORD_START) for token in self.tokens if token != WORD_START
+        )
 
     @cached_property
     def is_lower(self) -> bool:
@@ -136,7 +138,8 @@ class Vocabulary:
     @cached_property
     def spellings(self) -> Spellings:
         """The words as they are shown, to be searched by spelling."""
-        return Spellings([self.word(i) for i in range(len(SPECIALS), len(self))])
+        ordinary = range(len(SPECIALS), len(self))
+        return Spellings(list(map(self.word, ordinary)) if self.holds_pieces else self.tokens[len(SPECIALS) :])
 
     def spelt(self, word: str) -> str:
         """Return `word`, as a person writes it, as the tokens of this vocabulary are spelt.

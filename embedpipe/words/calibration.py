@@ -152,10 +152,14 @@ def _by_subwords(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Return vectors and features of words made of those of their n-grams that another word would have trained too."""
     tokens, buckets = words.vocabulary.tokens, len(subwords.vectors)
-    everywhere = subwords.ngrams(tokens[len(SPECIALS) :])
-    pairs = np.unique(everywhere.words * buckets + everywhere.rows)
-    holders = np.bincount(pairs % buckets, minlength=buckets)
     ngrams = subwords.ngrams([tokens[i] for i in left_out])
+    asked = np.zeros(buckets, dtype=bool)
+    asked[ngrams.rows] = True
+    everywhere = subwords.ngrams(tokens[len(SPECIALS) :])
+    everywhere = everywhere.keep(asked[everywhere.rows])
+    pairs = np.sort(everywhere.words * buckets + everywhere.rows)
+    once = pairs[np.diff(pairs, prepend=-1) > 0]
+    holders = np.bincount(once % buckets, minlength=buckets)
     shared = holders[ngrams.rows] > 1
     return mean_rows(subwords.vectors, ngrams.keep(shared)), subword_features(ngrams, shared)
 
