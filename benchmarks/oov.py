@@ -183,10 +183,8 @@ def found(lookup: Lookup, word: str) -> Found | None:
 def table_of(results: list[dict[str, Any]], about: str) -> str:
     """Return the results as Markdown."""
     lines = ["# Words outside the vocabulary", "", f"Written by `benchmarks/oov.py`. {about}", ""]
-    lines += [
-        "| text | tokens | trainer | vector | words | cosine | hit@10 |",
-        "| --- | ---: | --- | --- | ---: | ---: | ---: |",
-    ]
+    lines += ["| text | tokens | trainer | vector | words | cosine | hit@10 | confidence |"]
+    lines += ["| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |"]
     for r in results:
         for name, row in r["rows"].items():
             name = f"{r['source']} (as answered)" if name == "as answered" else name
