@@ -1,4 +1,4 @@
-"""Words taken out of the vocabulary: python benchmarks/oov.py TEXT [TEXT ...] [--lines 45000] [--out docs/experiments]
+"""Words taken out of the vocabulary: python benchmarks/oov.py TEXT [TEXT ...] [--lines 35000] [--out docs/experiments]
 
 TEXT is a prepared text (BUNDLE.work/text), of which the first lines are used. Some 300 words, rare ones above all, are
 taken out of it; fastText and Word2Vec (gensim, called directly, one thread) are trained with them and without them from
@@ -207,7 +207,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("texts", type=Path, nargs="+")
-    parser.add_argument("--lines", type=int, default=45_000)
+    parser.add_argument("--lines", type=int, default=35_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     arguments = parser.parse_args()
