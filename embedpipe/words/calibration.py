@@ -23,7 +23,7 @@ __all__ = ["NEAR_ENOUGH", "Calibration", "Guess", "calibrate", "fit_logistic", "
 Guess = Literal["subwords", "spelling"]
 """Where the vector of a word that is not in the vocabulary comes from."""
 NEAR_ENOUGH = 0.75
-"""Spelling ratio below which another word's vector is no answer: with Word2Vec, none of 83 removed words was found so."""
+"""Spelling ratio below which another word's vector is no answer: with Word2Vec, it found none of 83 removed words."""
 _NEIGHBOURS = 10
 _LEAST_WORDS = 20
 """Fewer words left out say nothing."""
