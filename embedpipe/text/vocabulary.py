@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from embedpipe.errors import BundleError, ConfigError, UnknownWordError
 from embedpipe.text.normalise import fold, normalise
+from embedpipe.text.spellings import Spellings
 
 __all__ = ["BOS", "DELIMITER", "EOS", "PAD", "SPECIALS", "UNK", "WORD_START", "OOVPolicy", "Vocabulary"]
 
@@ -145,7 +145,32 @@ class Vocabulary:
     @cached_property
     def holds_pieces(self) -> bool:
         """Whether tokens are pieces of words, as byte-pair encoding makes them."""
-        return any(token.startswith(WORD_START) for token in self.tokens if token != WORD_START)
+        return WORD_START in "".join(self.tokens) and any(
+            token.startswith(WORD_START) for token in self.tokens if token != WORD_START
+        )
+
+    @cached_property
+    def is_lower(self) -> bool:
+        """Whether no token holds a capital letter: text was lower-cased before it was counted."""
+        ordinary = " ".join(self.tokens[len(SPECIALS) :])
+        return ordinary == ordinary.lower()
+
+    @cached_property
+    def spellings(self) -> Spellings:
+        """The words as they are shown, to be searched by spelling."""
+        ordinary = range(len(SPECIALS), len(self))
+        return Spellings(list(map(self.word, ordinary)) if self.holds_pieces else self.tokens[len(SPECIALS) :])
+
+    def spelt(self, word: str) -> str:
+        """Return `word`, as a person writes it, as the tokens of this vocabulary are spelt.
+
+        Examples
+        --------
+        >>> Vocabulary.from_counts({"don't": 5, "▁cat": 3, "cat": 2}).spelt("Doesn’t")
+        "▁doesn't"
+        """
+        spelt = fold(normalise(word), "lower" if self.is_lower else "keep")
+        return WORD_START + spelt if self.holds_pieces else spelt
 
     def unknown(self, word: str) -> UnknownWordError:
         """Return the error for a word that `find` does not find, with near spellings."""
@@ -156,22 +181,7 @@ class Vocabulary:
 
     def near_spellings(self, word: str, n: int = 3) -> list[str]:
         """Return up to `n` words spelt like `word` (difflib ratio at least 0.6), best first."""
-        bigrams = {word[i : i + 2] for i in range(len(word) - 1)}
-
-        def plausible(token: str) -> bool:
-            return abs(len(token) - len(word)) <= 3 and (len(word) < 3 or any(b in token for b in bigrams))
-
-        matcher = SequenceMatcher(autojunk=False)
-        matcher.set_seq2(word)
-        scored = []
-        for rank, token in enumerate(dict.fromkeys(map(self.word, range(len(SPECIALS), len(self))))):
-            if plausible(token):
-                matcher.set_seq1(token)
-                if matcher.real_quick_ratio() >= 0.6 and matcher.quick_ratio() >= 0.6:
-                    ratio = matcher.ratio()
-                    if ratio >= 0.6:
-                        scored.append((-ratio, rank, token))
-        return [token for _, _, token in sorted(scored)[:n]]
+        return [token for _, token in self.spellings.near(word, n)]
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON: two lists, ``tokens`` and ``counts``."""

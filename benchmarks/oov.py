@@ -1,0 +1,230 @@
+"""Words taken out of the vocabulary: python benchmarks/oov.py TEXT [TEXT ...] [--lines 35000] [--out docs/experiments]
+
+TEXT is a prepared text (BUNDLE.work/text), of which the first lines are used. Some 300 words, rare ones above all, are
+taken out of it; fastText and Word2Vec (gensim, called directly, one thread) are trained with them and without them from
+the same initial values, post-processed by the default step, and the second space is turned onto the first by
+orthogonal Procrustes over the words that both have. For each removed word a vector is made in the second space, and the
+word's own vector in the first is looked for among the ten nearest words of it. The confidence is calibrated in the
+second space alone, as a bundle does it. Writes oov.json and oov.md.
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import gensim
+import numpy as np
+from gensim.models import FastText, Word2Vec
+
+from embedpipe.config import WordsConfig
+from embedpipe.errors import UnknownWordError
+from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+from embedpipe.words.calibration import NEAR_ENOUGH, calibrate, spelling_features
+from embedpipe.words.lookup import Found, Lookup
+from embedpipe.words.postprocess import unit_rows
+from embedpipe.words.steps import post_process
+from embedpipe.words.subword import mean_rows, publish_subwords
+from embedpipe.words.table import WordVectors
+
+REMOVED, DIM, EPOCHS, BINS = 300, 100, 5, 5
+CONFIG = WordsConfig()
+Initial = dict[str, np.ndarray]
+READING = (
+    "Cosine and hit@10 are those of the made vector, turned onto the space of the full training, and the word's own "
+    "vector there. fastText's vector of a rare word is itself mostly the mean of its n-grams, which is why n-grams "
+    "find it so often: hit@10 says that a made vector is what training would have given, not that it is a good one. "
+    "The nearest spelling of a word that Word2Vec never saw is almost never its neighbour, and the confidence says so; "
+    "it is the confidence in a new word, not in a slip of the keyboard.",
+    "",
+    "Leaving words out of a trained space is more hopeful than leaving them out of its training, since the n-grams "
+    "that they share were trained on them too: it shows in the lowest fifth, and most where the nearest spelling "
+    "answers in a fastText space (its confidence beside its hit@10 in the first table), which is why a bundle with "
+    "subwords calibrates its n-grams alone. A row that no word was hashed into is left out of the mean, other than in "
+    "gensim (untrained n-grams too).",
+)
+
+
+def without_words(lines: list[list[str]], known: Vocabulary, seed: int) -> tuple[Vocabulary, Vocabulary, list[str]]:
+    """Return the vocabulary of `lines`, the one without some words, and those words."""
+    counts = Counter(token for line in lines for token in line if token in known)
+    least = min(int(n) for n in known.counts[len(SPECIALS) :])
+    full = Vocabulary.from_counts(counts, min_count=least)
+    weights = 1.0 / full.counts[len(SPECIALS) :].astype(np.float64)
+    drawn = np.random.default_rng(seed).choice(len(weights), REMOVED, replace=False, p=weights / weights.sum())
+    removed = sorted(full.tokens[len(SPECIALS) + i] for i in drawn)
+    kept = {token: counts[token] for token in full.tokens[len(SPECIALS) :] if token not in set(removed)}
+    return full, Vocabulary.from_counts(kept), removed
+
+
+def train(
+    kind: str, lines: list[list[str]], vocabulary: Vocabulary, folder: Path, initial: Initial, seed: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the vectors of `vocabulary` and the n-gram table; `initial` gives the first values, or is filled."""
+    settings: dict[str, Any] = {
+        "vector_size": DIM, "window": CONFIG.window, "sg": 1, "negative": CONFIG.negatives, "epochs": EPOCHS,
+        "sample": 1e-3, "alpha": 0.05, "min_count": 1, "sorted_vocab": 0, "workers": 1, "seed": seed,
+    }  # fmt: skip
+    ngrams = {"min_n": CONFIG.shortest_ngram, "max_n": CONFIG.longest_ngram, "bucket": CONFIG.buckets}
+    model = FastText(**settings, **ngrams) if kind == "fastText" else Word2Vec(**settings)
+    words = vocabulary.tokens[len(SPECIALS) :]
+    counts = [int(n) for n in vocabulary.counts[len(SPECIALS) :]]
+    model.build_vocab_from_freq(dict(zip(words, counts, strict=True)), corpus_count=len(lines))
+    own = model.wv.vectors_vocab if kind == "fastText" else model.wv.vectors
+    if initial:
+        own[:] = [initial[word] for word in words]
+        if kind == "fastText":
+            model.wv.vectors_ngrams[:] = initial["<ngrams>"]
+    else:
+        initial.update({word: row.copy() for word, row in zip(words, own, strict=True)})
+        if kind == "fastText":
+            initial["<ngrams>"] = model.wv.vectors_ngrams.copy()
+    file = folder / "text.txt"
+    file.write_text("".join(" ".join(t for t in line if t in vocabulary) + "\n" for line in lines), encoding="utf-8")
+    model.train(corpus_file=str(file), total_examples=len(lines), total_words=sum(counts), epochs=EPOCHS)
+    vectors = np.zeros((len(vocabulary), DIM), dtype=np.float32)
+    vectors[len(SPECIALS) :] = model.wv.vectors
+    return vectors, model.wv.vectors_ngrams if kind == "fastText" else None
+
+
+def measured(made: np.ndarray, wanted: np.ndarray, turn: np.ndarray, table: WordVectors) -> dict[str, Any]:
+    """Return cosine and hits of vectors `made` in the second space, for words with ids `wanted` in the first."""
+    turned = made @ turn
+    cosine = np.einsum("ij,ij->i", unit_rows(turned), unit_rows(table.vectors[wanted]))
+    hits = (table.most_similar_ids(turned, 10)[0] == wanted[:, None]).any(axis=1)
+    return {"words": len(made), "cosine": float(cosine.mean()), "hit10": float(hits.mean()), "hits": hits}
+
+
+def reliability(confidence: np.ndarray, hits: np.ndarray) -> dict[str, Any]:
+    """Return Brier score, expected calibration error and the table of it, over bins of equally many words."""
+    bins = [
+        {"words": len(of), "confidence": float(confidence[of].mean()), "hit10": float(hits[of].mean())}
+        for of in np.array_split(np.argsort(confidence, kind="stable"), BINS)
+    ]
+    error = sum(b["words"] * abs(b["confidence"] - b["hit10"]) for b in bins) / len(hits)
+    base = float(hits.mean() * (1 - hits.mean()))
+    brier = float(((confidence - hits) ** 2).mean())
+    return {"brier": brier, "brier_of_the_mean": base, "calibration_error": error, "bins": bins}
+
+
+def study(text: Path, kind: str, n_lines: int, seed: int) -> dict[str, Any]:
+    """Return every figure of one text and one trainer."""
+    with open(text / "train.txt", encoding="utf-8") as file:
+        lines = [line.split() for _, line in zip(range(n_lines), file, strict=False)]
+    full, reduced, removed = without_words(lines, Vocabulary.load(text / "vocabulary.json"), seed)
+    spaces, initial = [], {}
+    for vocabulary in (full, reduced):
+        with tempfile.TemporaryDirectory() as folder:
+            spaces.append(train(kind, lines, vocabulary, Path(folder), initial, seed))
+    first, second = (
+        post_process(vectors, None, vocabulary.probabilities, CONFIG.steps)
+        for (vectors, _), vocabulary in zip(spaces, (full, reduced), strict=True)
+    )
+    table, words = WordVectors(full, first.vectors), WordVectors(reduced, second.vectors)
+    shared = np.array([full.index[token] for token in reduced.tokens[len(SPECIALS) :]])
+    one, other = unit_rows(second.vectors[len(SPECIALS) :]), unit_rows(first.vectors[shared])
+    left, _, right = np.linalg.svd(one.T.astype(np.float64) @ other)
+    turn = (left @ right).astype(np.float32)
+
+    ngrams = spaces[1][1]
+    subwords = None
+    if ngrams is not None:
+        shortest, longest = CONFIG.shortest_ngram, CONFIG.longest_ngram
+        subwords = publish_subwords(ngrams, reduced, shortest, longest, second.transform)
+    start = time.perf_counter()
+    lookup = Lookup(words, subwords, calibrate(words, subwords, seed=seed))
+    seconds = time.perf_counter() - start
+    answers = [found(lookup, word) for word in removed]
+    answered = [(full.index[a.word], a) for a in answers if a is not None and a.confidence is not None]
+    ids = np.array([i for i, _ in answered])
+    rows = {"as answered": measured(np.array([a.vector for _, a in answered]), ids, turn, table)}
+    if ngrams is not None and subwords is not None:
+        every = mean_rows(second.transform.affine(ngrams), subwords.ngrams(removed))
+        rows["untrained n-grams too"] = measured(every, np.array([full.index[w] for w in removed]), turn, table)
+        near = [(full.index[w], *n) for w in removed for n in reduced.spellings.near(w, 1, NEAR_ENOUGH)]
+        vectors = words.vectors[[words.id(word) for *_, word in near]]
+        rows["nearest spelling"] = measured(vectors, np.array([i for i, *_ in near]), turn, table)
+        by_spelling = calibrate(words, None, seed=seed)
+        hopes = [
+            by_spelling.confidence("spelling", spelling_features([ratio], [len(full.tokens[i])]))
+            for i, ratio, _ in near
+        ]
+        rows["nearest spelling"]["confidence"] = float(np.mean(np.array(hopes, dtype=np.float64)))
+    random = np.random.default_rng(seed).integers(len(SPECIALS), len(reduced), len(removed))
+    rows["random word"] = measured(words.vectors[random], np.array([full.index[w] for w in removed]), turn, table)
+    confidence = np.array([a.confidence for _, a in answered], dtype=np.float64)
+    rows["as answered"]["confidence"] = float(confidence.mean())
+    result = {
+        "text": text.parent.name.removesuffix(".bundle.work"),
+        "trainer": kind,
+        "tokens": sum(map(len, lines)),
+        "vocabulary": len(full) - len(SPECIALS),
+        "removed": len(removed),
+        "seconds_to_calibrate": round(seconds, 2),
+        "agreement": float(np.einsum("ij,ij->i", one @ turn, other).mean()),
+        "source": answered[0][1].source,
+        **reliability(confidence, rows["as answered"]["hits"]),
+    }
+    return {**result, "rows": {name: {k: v for k, v in row.items() if k != "hits"} for name, row in rows.items()}}
+
+
+def found(lookup: Lookup, word: str) -> Found | None:
+    """Return the answer to an unknown word, or None where there is none."""
+    try:
+        return lookup.look_up(word)
+    except UnknownWordError:
+        return None
+
+
+def table_of(results: list[dict[str, Any]], about: str) -> str:
+    """Return the results as Markdown."""
+    lines = ["# Words outside the vocabulary", "", f"Written by `benchmarks/oov.py`. {about}", ""]
+    lines += ["| text | tokens | trainer | vector | words | cosine | hit@10 | confidence |"]
+    lines += ["| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |"]
+    for r in results:
+        for name, row in r["rows"].items():
+            name = f"{r['source']} (as answered)" if name == "as answered" else name
+            confidence = f"{row['confidence']:.3f}" if "confidence" in row else ""
+            lines.append(
+                f"| {r['text']} | {r['tokens']:,} | {r['trainer']} | {name} | {row['words']} | {row['cosine']:.3f} "
+                f"| {row['hit10']:.3f} | {confidence} |"
+            )
+    lines += ["", "| text | trainer | Brier (of the mean) | calibration error | confidence → hit@10, by fifths |"]
+    lines += ["| --- | --- | --- | ---: | --- |"]
+    for r in results:
+        bins = ", ".join(f"{b['confidence']:.2f} → {b['hit10']:.2f}" for b in r["bins"])
+        brier = f"{r['brier']:.3f} ({r['brier_of_the_mean']:.3f})"
+        lines.append(f"| {r['text']} | {r['trainer']} | {brier} | {r['calibration_error']:.3f} | {bins} |")
+    lines += ["", *READING]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("texts", type=Path, nargs="+")
+    parser.add_argument("--lines", type=int, default=35_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
+    arguments = parser.parse_args()
+    results = []
+    for text in arguments.texts:
+        for kind in ("fastText", "Word2Vec"):
+            results.append(study(text, kind, arguments.lines, arguments.seed))
+            print(json.dumps(results[-1], indent=1), flush=True)
+    about = (
+        f"Skip-gram, {DIM} dimensions, {EPOCHS} epochs, seed {arguments.seed}, one thread. "
+        f"{platform.machine()}, gensim {gensim.__version__}, NumPy {np.__version__}."
+    )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"about": about, "results": results}, indent=1) + "\n"
+    (arguments.out / "oov.json").write_text(content, encoding="utf-8")
+    (arguments.out / "oov.md").write_text(table_of(results, about), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""How far the vector made for an unknown word can be trusted, learnt from words that are known.
+
+The confidence is the estimated probability that, were the word in the vocabulary, it would be among the ten nearest
+words of the vector that was made for it. To estimate it, words of the vocabulary, rare ones above all, are left out one
+at a time: a vector is made for each as if it were unknown, and its own published vector is looked for. No second
+training is needed; ``docs/experiments/oov.md`` compares with one. A logistic model on two features of the word
+(regression targets after Platt, 1999, "Probabilistic Outputs for Support Vector Machines") gives the probability.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.text.vocabulary import SPECIALS
+from embedpipe.words.subword import NgramRows, Subwords, mean_rows
+from embedpipe.words.table import WordVectors
+
+__all__ = ["NEAR_ENOUGH", "Calibration", "Guess", "calibrate", "fit_logistic", "spelling_features", "subword_features"]
+
+Guess = Literal["subwords", "spelling"]
+"""Where the vector of a word that is not in the vocabulary comes from."""
+NEAR_ENOUGH = 0.75
+"""Spelling ratio below which another word's vector is no answer: with Word2Vec, it found none of 83 removed words."""
+_NEIGHBOURS = 10
+_LEAST_WORDS = 20
+"""Fewer words left out say nothing."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The logistic models of a bundle: intercept and one weight per feature, for each way to make a vector.
+
+    Examples
+    --------
+    >>> calibration = Calibration({"spelling": (-9.0, 10.0, 0.0)})
+    >>> calibration.confidence("spelling", spelling_features([0.9], [6])), calibration.confidence("subwords", [[1, 2]])
+    (0.5, None)
+    """
+
+    weights: Mapping[Guess, tuple[float, ...]]
+
+    def confidence(self, guess: Guess, features: NDArray[np.float64] | list[list[float]]) -> float | None:
+        """Return the confidence in [0, 1] for `features` of shape (1, 2); None where `guess` was not calibrated."""
+        if guess not in self.weights:
+            return None
+        intercept, *slopes = self.weights[guess]
+        return float(_logistic(np.asarray(features) @ np.array(slopes) + intercept)[0])
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Return the weights as JSON: a list of numbers for each way that was calibrated."""
+        return {guess: list(weights) for guess, weights in self.weights.items()}
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Calibration":
+        """Return what `to_json` gave; raise ValueError for anything else."""
+        if not isinstance(content, dict):
+            raise ValueError(f"expected an object with lists of numbers, not {content!r}")
+        for guess, weights in content.items():
+            numbers = isinstance(weights, list) and all(
+                isinstance(w, int | float) and np.isfinite(w) and not isinstance(w, bool) for w in weights
+            )
+            if guess not in ("subwords", "spelling") or not numbers or len(weights) != 3:
+                raise ValueError(f"expected 3 finite numbers for 'subwords' or 'spelling', not {guess!r}: {weights!r}")
+        return cls({guess: tuple(map(float, weights)) for guess, weights in content.items()})
+
+
+def subword_features(ngrams: NgramRows, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the share and the logarithm of the number of n-grams that are `kept`, float64 of shape (n_words, 2)."""
+    known = np.diff(ngrams.keep(kept).offsets)
+    return np.column_stack([known / np.maximum(np.diff(ngrams.offsets), 1), np.log1p(known)])
+
+
+def spelling_features(ratios: list[float], lengths: list[int]) -> NDArray[np.float64]:
+    """Return the spelling ratio and the logarithm of the word's length, float64 of shape (n_words, 2)."""
+    return np.column_stack([ratios, np.log(lengths)])
+
+
+def calibrate(words: WordVectors, subwords: Subwords | None = None, *, sample: int = 500, seed: int = 0) -> Calibration:
+    """Return the calibration of a bundle: of its n-grams where it has them, else of the nearest spelling.
+
+    Parameters
+    ----------
+    words : the published vectors.
+    subwords : the published n-gram table, if there is one.
+    sample : words left out, drawn with a probability that falls with their count: unknown words are rare ones.
+    seed : of that draw.
+
+    Returns
+    -------
+    Calibration
+        Empty where fewer than twenty words of the sample could be made a vector.
+    """
+    left_out = _rare_words(words, sample, seed)
+    guess: Guess = "spelling" if subwords is None else "subwords"
+    if subwords is None:
+        left_out, made, features = _by_spelling(words, left_out)
+    else:
+        made, features = _by_subwords(words, subwords, left_out)
+    if len(left_out) < _LEAST_WORDS:
+        return Calibration({})
+    nearest, _ = words.most_similar_ids(made, _NEIGHBOURS)
+    return Calibration({guess: fit_logistic(features, (nearest == left_out[:, None]).any(axis=1))})
+
+
+def fit_logistic(features: NDArray[np.float64], hits: NDArray[np.bool_], ridge: float = 1.0) -> tuple[float, ...]:
+    """Return the intercept and weights of a logistic regression, by Newton's method.
+
+    Parameters
+    ----------
+    features : float64 array of shape (n, n_features); standardised inside, the result is for them as they are.
+    hits : bool array of shape (n,). Platt's targets stand for true and false, so that hits alone do not mean certainty.
+    ridge : penalty on the squares of the standardised weights, none on the intercept.
+
+    Examples
+    --------
+    >>> intercept, weight = fit_logistic(np.array([[1.0], [1.0], [3.0], [3.0]]), np.array([False, True, True, False]))
+    >>> abs(intercept) < 1e-9, abs(weight) < 1e-9
+    (True, True)
+    """
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    scale[scale == 0] = 1.0
+    design = np.column_stack([np.ones(len(features)), (features - mean) / scale])
+    n_hits = int(hits.sum())
+    target = np.where(hits, (n_hits + 1) / (n_hits + 2), 1 / (len(hits) - n_hits + 2))
+    penalty = np.full(design.shape[1], ridge)
+    penalty[0] = 0.0
+    weights = np.zeros(design.shape[1])
+    weights[0] = np.log(target.mean() / (1 - target.mean()))
+    for _ in range(25):
+        p = _logistic(design @ weights)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.diag(penalty)
+        weights += np.linalg.solve(hessian, design.T @ (target - p) - penalty * weights)
+    slopes = weights[1:] / scale
+    return (float(weights[0] - slopes @ mean), *slopes.tolist())
+
+
+def _rare_words(words: WordVectors, sample: int, seed: int) -> NDArray[np.int64]:
+    """Return ids of up to `sample` words that have a vector, drawn with probability in proportion to 1 / count."""
+    ids = np.flatnonzero(words.inverse_norms > 0)
+    ids = ids[ids >= len(SPECIALS)]
+    if len(ids) <= sample:
+        return ids
+    weights = 1.0 / np.maximum(words.vocabulary.counts[ids].astype(np.float64), 1.0)
+    return np.sort(np.random.default_rng(seed).choice(ids, sample, replace=False, p=weights / weights.sum()))
+
+
+def _by_subwords(
+    words: WordVectors, subwords: Subwords, left_out: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return vectors and features of words made of those of their n-grams that another word would have trained too."""
+    tokens, buckets = words.vocabulary.tokens, len(subwords.vectors)
+    ngrams = subwords.ngrams([tokens[i] for i in left_out])
+    asked = np.zeros(buckets, dtype=bool)
+    asked[ngrams.rows] = True
+    everywhere = subwords.ngrams(tokens[len(SPECIALS) :])
+    everywhere = everywhere.keep(asked[everywhere.rows])
+    pairs = np.sort(everywhere.words * buckets + everywhere.rows)
+    once = pairs[np.diff(pairs, prepend=-1) > 0]
+    holders = np.bincount(once % buckets, minlength=buckets)
+    shared = holders[ngrams.rows] > 1
+    return mean_rows(subwords.vectors, ngrams.keep(shared)), subword_features(ngrams, shared)
+
+
+def _by_spelling(
+    words: WordVectors, left_out: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
+    """Return the ids that have another spelling near enough, its vectors, and the features of the pairs."""
+    found = []
+    for i in left_out.tolist():
+        word = words.vocabulary.word(i)
+        others = [pair for pair in words.vocabulary.spellings.near(word, 2, NEAR_ENOUGH) if pair[1] != word][:1]
+        found += [(i, ratio, len(word), words.id(other)) for ratio, other in others]
+    if not found:
+        return np.zeros(0, dtype=np.int64), np.zeros((0, words.dim), dtype=np.float32), np.zeros((0, 2))
+    ids, ratios, lengths, others_ids = map(list, zip(*found, strict=True))
+    return np.array(ids), words.vectors[others_ids], spelling_features(ratios, lengths)
+
+
+def _logistic(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.exp(-np.logaddexp(0.0, -scores))

@@ -1,0 +1,135 @@
+"""A vector for any word, and where it came from: the vocabulary, the word's n-grams, or the nearest spelling."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.errors import ConfigError
+from embedpipe.words.calibration import NEAR_ENOUGH, Calibration, Guess, spelling_features, subword_features
+from embedpipe.words.subword import Subwords
+from embedpipe.words.table import WordVectors
+
+__all__ = ["Found", "Lookup", "UnknownWords"]
+
+UnknownWords = Literal["error", "skip", "zero", "subword"]
+"""What to do with a word outside the vocabulary: raise, leave its row out, a row of zeros, or compose its n-grams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The vector of a word and where it came from.
+
+    Parameters
+    ----------
+    word : the word asked for.
+    vector : float32 array of shape (dim,), a copy.
+    source : ``vocabulary``, ``subwords`` (its character n-grams) or ``spelling`` (another word's vector).
+    via : the word whose vector it is, where that is another one.
+    confidence : estimated probability in [0, 1] that the word, were it in the vocabulary, would be among the ten
+        nearest words of this vector; 1 for the vocabulary, None where this source was not calibrated.
+    """
+
+    word: str
+    vector: NDArray[np.float32]
+    source: Literal["vocabulary"] | Guess
+    via: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Looks up any word.
+
+    Parameters
+    ----------
+    words : the published vectors.
+    subwords : the published n-gram table, where one was trained.
+    calibration : what the confidence of a made vector is computed with.
+
+    Examples
+    --------
+    >>> from embedpipe.text.vocabulary import Vocabulary
+    >>> vocabulary = Vocabulary.from_counts({"physics": 3, "music": 2})
+    >>> lookup = Lookup(WordVectors(vocabulary, np.eye(6, 2, -4, dtype=np.float32)))
+    >>> found = lookup.look_up("phisics")
+    >>> found.source, found.via, found.vector.tolist()
+    ('spelling', 'physics', [1.0, 0.0])
+    >>> lookup.vectors(["Music", "phisics"], oov="zero").tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+
+    words: WordVectors
+    subwords: Subwords | None = None
+    calibration: Calibration = field(default_factory=lambda: Calibration({}))
+
+    def look_up(self, word: str) -> Found:
+        """Return the vector of `word`: from the vocabulary, else its n-grams, else the nearest spelling.
+
+        Raises
+        ------
+        UnknownWordError
+            If the word is none of the vocabulary, none of its n-grams was trained, and no spelling is near enough;
+            where tokens are pieces of words, no other spelling is looked for.
+        """
+        vocabulary = self.words.vocabulary
+        found = vocabulary.find(word)
+        if found is not None:
+            return Found(word, np.array(self.words.vectors[found]), "vocabulary", None, 1.0)
+        spelt = vocabulary.spelt(word)
+        if self.subwords is not None and (vector := self.subwords.vector(spelt)) is not None:
+            ngrams = self.subwords.ngrams([spelt])
+            features = subword_features(ngrams, self.subwords.known(ngrams))
+            return Found(word, vector, "subwords", None, self.calibration.confidence("subwords", features))
+        near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, 1, NEAR_ENOUGH)
+        if not near:
+            raise vocabulary.unknown(word)
+        ((ratio, other),) = near
+        confidence = self.calibration.confidence("spelling", spelling_features([ratio], [len(spelt)]))
+        return Found(word, self.words.vector(other), "spelling", other, confidence)
+
+    def vectors(self, words: Sequence[str], *, oov: UnknownWords = "error") -> NDArray[np.float32]:
+        """Return one vector per word.
+
+        Parameters
+        ----------
+        words : any number of words.
+        oov : what to do with a word outside the vocabulary: ``error``, ``skip`` (it gets no row), ``zero``, or
+            ``subword`` (the mean of its n-grams; zeros where none was trained).
+
+        Returns
+        -------
+        float32 array of shape (n, dim), row *i* for ``words[i]``; n is smaller where words are skipped.
+
+        Raises
+        ------
+        UnknownWordError
+            Under the policy ``error``, for the first word outside the vocabulary.
+        ConfigError
+            Under the policy ``subword``, if no subwords were trained; for a policy that does not exist.
+        TypeError
+            If `words` is a single string.
+        """
+        if isinstance(words, str | bytes):
+            raise TypeError("vectors takes a sequence of words: wrap it in a list")
+        if oov not in ("error", "skip", "zero", "subword"):
+            raise ConfigError(
+                f"unknown policy '{oov}' for words outside the vocabulary: use error, skip, zero or subword"
+            )
+        if oov == "subword" and self.subwords is None:
+            raise ConfigError(
+                "these words were trained without subwords: train with words.subwords=true, or use error, skip or zero"
+            )
+        vocabulary = self.words.vocabulary
+        ids = [vocabulary.find(word) for word in words]
+        known = np.array([i is not None for i in ids], dtype=bool)
+        unknown = [word for word, i in zip(words, ids, strict=True) if i is None]
+        if unknown and oov == "error":
+            raise vocabulary.unknown(unknown[0])
+        rows = np.zeros((len(ids), self.words.dim), dtype=np.float32)
+        rows[known] = self.words.vectors[[i for i in ids if i is not None]]
+        if oov == "subword" and self.subwords is not None:
+            rows[~known] = self.subwords.compose([vocabulary.spelt(word) for word in unknown])
+        return rows[known] if oov == "skip" else rows

@@ -1,0 +1,191 @@
+"""Vectors of any string from the character n-grams that it is made of: fastText's table, read with NumPy alone.
+
+A word stands between ``<`` and ``>``; each of its n-grams is hashed into one of a fixed number of rows (Bojanowski et
+al., 2017, "Enriching Word Vectors with Subword Information"). The hash is fastText's FNV-1a over UTF-8 bytes, which
+reads a byte above 127 as a negative number, so that rows trained by fastText or gensim are found again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+from embedpipe.words.postprocess import unit_rows
+from embedpipe.words.steps import Transform
+
+__all__ = ["NgramRows", "Subwords", "mean_rows", "ngram_rows", "publish_subwords"]
+
+_WORDS = 1_000
+"""Words composed at once: what is gathered for them stays below some tens of megabytes."""
+_OFFSET_BASIS, _PRIME = np.uint32(2_166_136_261), np.uint32(16_777_619)
+
+
+@dataclass(frozen=True, slots=True)
+class NgramRows:
+    """The n-grams of several words: ``rows[offsets[i]:offsets[i + 1]]`` are the rows of word *i*.
+
+    Parameters
+    ----------
+    rows : int64 array of shape (n_ngrams,), a row once for each place where it occurs.
+    offsets : int64 array of shape (n_words + 1,).
+    """
+
+    rows: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+    @property
+    def words(self) -> NDArray[np.int64]:
+        """int64 array of shape (n_ngrams,): the place of the word that each n-gram belongs to."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    def keep(self, kept: NDArray[np.bool_]) -> "NgramRows":
+        """Return the n-grams where `kept`, of shape (n_ngrams,), is true, of the same words."""
+        return NgramRows(self.rows[kept], np.concatenate([[0], np.cumsum(kept)])[self.offsets])
+
+
+def ngram_rows(words: Sequence[str], shortest: int, longest: int, buckets: int) -> NgramRows:
+    """Return the rows that the character n-grams of `words` are hashed into, in fastText's order.
+
+    Parameters
+    ----------
+    words : any strings. One without an n-gram (it and its two marks are shorter than `shortest`) has no rows.
+    shortest, longest : characters of an n-gram, the marks counted.
+    buckets : rows of the table.
+
+    Examples
+    --------
+    >>> ngram_rows(["ab", "", "ab"], 3, 4, 1000).offsets.tolist()  # <ab <ab> ab>
+    [0, 3, 3, 6]
+    """
+    marked = [f"<{word}>" for word in words]
+    data = np.frombuffer("".join(marked).encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    # Of each character: the place of its first byte, its bytes, and how many characters of its word come after it.
+    starts = np.flatnonzero(data & 0xC0 != 0x80)
+    widths = np.diff(starts, append=len(data))
+    lengths = np.fromiter(map(len, marked), dtype=np.int64, count=len(marked))
+    ends = np.cumsum(lengths)
+    left = np.repeat(ends, lengths) - np.arange(len(starts))
+    first = left == np.repeat(lengths, lengths)
+
+    signed = np.append(data, np.zeros(4, dtype=np.uint8)).view(np.int8).astype(np.int32).view(np.uint32)
+    hashes = np.full(len(starts), _OFFSET_BASIS)
+    found = np.zeros((len(starts), longest), dtype=np.uint32)
+    is_ngram = np.zeros((len(starts), longest), dtype=bool)
+    for n in range(1, longest + 1):
+        inside = np.flatnonzero(left >= n)
+        last = inside + n - 1
+        for byte in range(4):
+            here = widths[last] > byte
+            at = inside[here]
+            hashes[at] = (hashes[at] ^ signed[starts[last[here]] + byte]) * _PRIME
+        found[inside, n - 1] = hashes[inside]
+        is_ngram[inside, n - 1] = n >= shortest
+    # A mark alone says nothing.
+    is_ngram[:, 0] &= ~first & (left > 1)
+
+    per_character = np.concatenate([[0], np.cumsum(is_ngram.sum(axis=1))])
+    offsets = per_character[np.concatenate([[0], ends])].astype(np.int64)
+    return NgramRows((found[is_ngram] % np.uint32(buckets)).astype(np.int64), offsets)
+
+
+def mean_rows(table: NDArray[np.float32], ngrams: NgramRows) -> NDArray[np.float32]:
+    """Return the mean of each word's rows of `table`, float32 of shape (n_words, dim); rows of zeros are left out.
+
+    A word without a row that is not zero gets zeros.
+
+    Examples
+    --------
+    >>> table = np.array([[2, 0], [0, 4], [0, 0]], dtype=np.float32)
+    >>> mean_rows(table, NgramRows(np.array([0, 1, 2, 2]), np.array([0, 3, 4, 4]))).tolist()
+    [[1.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
+    """
+    means = np.zeros((len(ngrams.offsets) - 1, table.shape[1]), dtype=np.float32)
+    for begin in range(0, len(means), _WORDS):
+        block = means[begin : begin + _WORDS]
+        offsets = ngrams.offsets[begin : begin + len(block) + 1]
+        gathered = table[ngrams.rows[offsets[0] : offsets[-1]]]
+        filled = np.flatnonzero(np.diff(offsets))
+        if len(filled):
+            places = offsets[filled] - offsets[0]
+            known = np.add.reduceat(gathered.any(axis=1), places, dtype=np.int64)
+            sums = np.add.reduceat(gathered, places, axis=0)
+            block[filled] = sums / np.maximum(known, 1)[:, None].astype(np.float32)
+    return means
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """A table of n-gram vectors, from which any string gets one.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (buckets, dim); may be a read-only memory map. A row of zeros is one that no word
+        of the training was hashed into.
+    shortest, longest : characters of an n-gram, the marks of the word's ends counted.
+    unit : whether vectors are scaled to length 1, as the published ones are after the step ``unit``.
+
+    Examples
+    --------
+    >>> table = np.arange(1, 11, dtype=np.float32).reshape(5, 2)
+    >>> Subwords(table, 3, 6).vector("ab").round(2).tolist()  # the rows of <ab <ab> ab>
+    [5.0, 6.0]
+    """
+
+    vectors: NDArray[np.float32]
+    shortest: int
+    longest: int
+    unit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or not len(self.vectors) or self.vectors.dtype != np.float32:
+            raise ValueError(
+                f"expected float32 n-gram vectors of shape (buckets, dim), "
+                f"got {self.vectors.dtype} {self.vectors.shape}"
+            )
+        if not 1 <= self.shortest <= self.longest:
+            raise ValueError(f"n-grams of {self.shortest} to {self.longest} characters do not exist")
+
+    def ngrams(self, words: Sequence[str]) -> NgramRows:
+        """Return the rows of the n-grams of `words`, the untrained ones too."""
+        return ngram_rows(words, self.shortest, self.longest, len(self.vectors))
+
+    def known(self, ngrams: NgramRows) -> NDArray[np.bool_]:
+        """Return of each n-gram whether its row was trained, bool of shape (n_ngrams,)."""
+        return np.asarray(self.vectors[ngrams.rows].any(axis=1))
+
+    def compose(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Return the means of the trained n-grams of `words`, float32 of shape (len(words), dim); zeros where none is.
+
+        The words' own vectors, where the vocabulary holds them, play no part.
+        """
+        means = mean_rows(self.vectors, self.ngrams(words))
+        return unit_rows(means) if self.unit else means
+
+    def vector(self, word: str) -> NDArray[np.float32] | None:
+        """Return the vector of one string, float32 of shape (dim,), or None where none of its n-grams was trained."""
+        row: NDArray[np.float32] = self.compose([word])[0]
+        return row if row.any() else None
+
+
+def publish_subwords(
+    vectors: NDArray[np.float32], vocabulary: Vocabulary, shortest: int, longest: int, transform: Transform
+) -> Subwords:
+    """Return a trained n-gram table as it is published beside the word vectors that `transform` made.
+
+    Rows that no word of the vocabulary is hashed into still hold the random numbers that training began with: they
+    become zeros, so that they move no vector.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (buckets, dim), as trained.
+    vocabulary : the words of the training.
+    shortest, longest : characters of an n-gram.
+    transform : what was done to the word vectors.
+    """
+    table = transform.affine(vectors)
+    trained = np.zeros(len(table), dtype=bool)
+    trained[ngram_rows(vocabulary.tokens[len(SPECIALS) :], shortest, longest, len(table)).rows] = True
+    table[~trained] = 0.0
+    return Subwords(table, shortest, longest, transform.unit)

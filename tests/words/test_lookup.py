@@ -1,0 +1,90 @@
+"""Any word's vector and its source, on a small planted vocabulary."""
+
+import numpy as np
+import pytest
+
+from embedpipe.errors import ConfigError, UnknownWordError
+from embedpipe.text.vocabulary import Vocabulary
+from embedpipe.words.calibration import Calibration
+from embedpipe.words.lookup import Lookup
+from embedpipe.words.subword import Subwords, ngram_rows
+from embedpipe.words.table import WordVectors
+
+WORDS = WordVectors(
+    Vocabulary.from_counts({"physics": 30, "music": 20, "café": 10}),
+    np.array([[0, 0]] * 4 + [[1, 0], [0, 1], [1, 1]], dtype=np.float32),
+)
+BUCKETS = 10_000
+
+
+def planted(word: str, vector: list[float]) -> Subwords:
+    """A table in which the n-grams of `word` alone were trained, all to `vector`."""
+    table = np.zeros((BUCKETS, 2), dtype=np.float32)
+    table[ngram_rows([word], 3, 4, BUCKETS).rows] = vector
+    return Subwords(table, 3, 4)
+
+
+def test_the_vocabulary_comes_first_and_is_certain() -> None:
+    found = Lookup(WORDS, planted("music", [7, 7])).look_up("Music")
+    assert (found.source, found.via, found.confidence) == ("vocabulary", None, 1.0)
+    assert found.vector.tolist() == [0, 1]
+    found.vector[:] = 5
+    assert WORDS.vector("music").tolist() == [0, 1]
+
+
+def test_subwords_come_before_spellings_with_the_confidence_of_their_features() -> None:
+    # "musica" holds 6 trigrams and 5 four-grams with its marks; "music" trained <mu mus usi sic <mus musi usic of them.
+    calibration = Calibration({"subwords": (0.0, 2.0, 1.0)})
+    found = Lookup(WORDS, planted("music", [2, 4]), calibration).look_up("MUSICA")
+    assert (found.source, found.via, found.vector.tolist()) == ("subwords", None, [2, 4])
+    assert found.confidence == pytest.approx(1 / (1 + np.exp(-(2 * 7 / 11 + np.log(8)))))
+
+
+def test_a_string_without_trained_ngrams_takes_the_nearest_spelling() -> None:
+    calibration = Calibration({"spelling": (-3.0, 2.0, 1.0)})
+    found = Lookup(WORDS, planted("zebra", [9, 9]), calibration).look_up("phisics")
+    assert (found.source, found.via, found.vector.tolist()) == ("spelling", "physics", [1, 0])
+    assert found.confidence == pytest.approx(1 / (1 + np.exp(-(-3 + 2 * 12 / 14 + np.log(7)))))
+    assert Lookup(WORDS).look_up("phisics").confidence is None
+
+
+def test_a_word_of_the_same_look_is_composed_as_the_vocabulary_spells_it() -> None:
+    composed = Lookup(WORDS, planted("cafés", [3, 3])).look_up("CAFE\u0301S")
+    assert (composed.source, composed.vector.tolist()) == ("subwords", [3, 3])
+
+
+def test_no_source_is_the_error_of_today() -> None:
+    with pytest.raises(UnknownWordError, match="'muffin' is not in the vocabulary"):
+        Lookup(WORDS, planted("zebra", [9, 9])).look_up("muffin")
+    with pytest.raises(UnknownWordError, match="near spellings: music") as error:
+        Lookup(WORDS).look_up("musing")
+    assert error.value.near == ("music",)
+
+
+def test_a_piece_is_not_the_spelling_of_a_word() -> None:
+    pieces = WordVectors(Vocabulary.from_counts({"▁physics": 2, "s": 1}), np.ones((6, 2), dtype=np.float32))
+    with pytest.raises(UnknownWordError, match="pieces of words"):
+        Lookup(pieces).look_up("phisics")
+    assert Lookup(pieces, planted("▁phisics", [1, 2])).look_up("phisics").vector.tolist() == [1, 2]
+
+
+def test_vectors_by_policy() -> None:
+    lookup = Lookup(WORDS, planted("musical", [2, 4]))
+    words = ["Physics", "musical", "zzz", "café"]
+    assert lookup.vectors(words, oov="zero").tolist() == [[1, 0], [0, 0], [0, 0], [1, 1]]
+    assert lookup.vectors(words, oov="skip").tolist() == [[1, 0], [1, 1]]
+    assert lookup.vectors(words, oov="subword").tolist() == [[1, 0], [2, 4], [0, 0], [1, 1]]
+    with pytest.raises(UnknownWordError, match="'musical'"):
+        lookup.vectors(words)
+    assert lookup.vectors([], oov="subword").shape == (0, 2)
+    assert lookup.vectors(["zzz"], oov="skip").shape == (0, 2)
+    assert lookup.vectors(words, oov="zero").dtype == np.float32
+
+
+def test_vectors_refuses_what_it_cannot_do() -> None:
+    with pytest.raises(ConfigError, match=r"train with words\.subwords=true"):
+        Lookup(WORDS).vectors(["music"], oov="subword")
+    with pytest.raises(ConfigError, match="unknown policy 'unk'"):
+        Lookup(WORDS).vectors(["music"], oov="unk")
+    with pytest.raises(TypeError, match="wrap it in a list"):
+        Lookup(WORDS).vectors("music")
