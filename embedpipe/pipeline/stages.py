@@ -77,26 +77,28 @@ def run_words(job: Job, out: Path) -> StageOutcome:
     from embedpipe.words.bag import fit_bag
     from embedpipe.words.part import save_words
     from embedpipe.words.steps import post_process
-    from embedpipe.words.train import train_word2vec, word2vec_threads
+    from embedpipe.words.train import train_words, word2vec_threads
 
     config, text = job.config, job.text
     known_tokens = int(text.vocabulary.counts[len(SPECIALS) :].sum())
     threads = word2vec_threads(known_tokens, 1 if config.reproducible else n_cores())
-    raw = train_word2vec(
+    trained = train_words(
         text.train_text,
         text.vocabulary,
         text.train.n_sentences,
         config.words,
+        held_out=text.validation,
         seed=config.seed,
         workers=threads,
+        checkpoint=job.work.checkpoint("words"),
         listener=job.listener,
     )
-    probabilities = text.vocabulary.probabilities
-    published = post_process(raw, None, probabilities, config.words.steps).vectors
+    raw, probabilities = trained.vectors, text.vocabulary.probabilities
+    published = post_process(raw, trained.contexts, probabilities, config.words.steps).vectors
     save_words(out, published, fit_bag(raw, probabilities, config.words.sif_a))
     n_words, dim = len(raw) - len(SPECIALS), raw.shape[1]
-    summary = f"{n_words:,} vectors of {dim} dimensions, {config.words.epochs} epochs"
-    return StageOutcome(summary, {"words": n_words, "dim": dim}, threads)
+    summary = f"{n_words:,} vectors of {dim} dimensions, {trained.kept_epoch} epochs"
+    return StageOutcome(summary, {"words": n_words, "dim": dim, "held_out_losses": trained.losses}, threads)
 
 
 def run_sentences(job: Job, out: Path) -> StageOutcome:
