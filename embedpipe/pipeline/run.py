@@ -176,6 +176,7 @@ def _complete(
             record = _make(job, stage, prints[stage])
         elif stage not in job.made:
             job.listener(StageSkipped(stage, record.summary))
+        job.work.remove_checkpoint(stage)
         records[stage] = record
     return records
 
@@ -186,7 +187,9 @@ def _make(job: Job, stage: str, fingerprint: str) -> StageRecord:
         try:
             outcome = RUNNERS[stage](job, partial)
         except KeyboardInterrupt:
-            job.listener(Stopped(stage, "interrupted; the stages before it are kept, the same command goes on here"))
+            own = " and its finished epochs" if job.work.checkpoint(stage).is_dir() else ""
+            reason = f"interrupted; the stages before it{own} are kept, the same command goes on here"
+            job.listener(Stopped(stage, reason))
             raise
         seconds = time.perf_counter() - start
         record = StageRecord(

@@ -63,6 +63,14 @@ class WorkFolder:
         """Return the folder of a stage's output."""
         return self.path / stage
 
+    def checkpoint(self, stage: str) -> Path:
+        """Return the folder in which a stage keeps what an interrupted run goes on from."""
+        return self.path / f"{stage}.checkpoint"
+
+    def remove_checkpoint(self, stage: str) -> None:
+        """Remove what a stage kept while it was made, now that it stands finished."""
+        shutil.rmtree(self.checkpoint(stage), ignore_errors=True)
+
     def file(self, name: str, part: str) -> Path:
         """Return the path of a file under its name in the bundle."""
         return self.stage(part) / name

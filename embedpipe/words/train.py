@@ -1,66 +1,77 @@
-"""The border to gensim: a prepared text in, one row of vectors per id of the vocabulary out.
+"""Word vectors from a prepared text: trained epoch by epoch, measured on held-out text, stopped early, continued."""
 
-gensim keeps a vocabulary of its own, so vectors are copied back by token. Its running loss is a float32 sum that
-stalls at 2^27 and depends on the number of threads: it is not shown.
-"""
-
-import time
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.errors import InputError, NotEnoughDataError
-from embedpipe.runtime import Listener, StageStarted, Step, silent
+from embedpipe.bundle.folder import sha256_of
+from embedpipe.errors import ConfigError, InputError, NotEnoughDataError
+from embedpipe.runtime import Listener, StageStarted, silent
+from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+from embedpipe.words.epochs import run_epochs
+from embedpipe.words.gensim_model import GensimModel
+from embedpipe.words.heldout import HeldOut, draw_held_out
 
 if TYPE_CHECKING:
     from embedpipe.config import WordsConfig
 
-__all__ = ["train_word2vec", "word2vec_threads"]
+__all__ = ["StartVectors", "TrainedWords", "train_words", "word2vec_threads"]
 
 _STAGE = "words"
+_FIRST = len(SPECIALS)
 _TOKENS_FOR_THREADS = 200_000
 """Below this, threads would start and stop so far apart that some sentences are met far less often than others."""
+_NOT_OF_TRAINING = {"vectors", "runs", "bootstrap", "steps", "keep_training", "sif_a"}
+"""Settings of the stage that say what comes before or after a training."""
 
 
-class _EpochReport:
-    """gensim callback: one event per epoch with the rate so far (corpus files report nothing within an epoch)."""
+@dataclass(frozen=True)
+class StartVectors:
+    """Vectors to start a training from; rows that are not known start as gensim starts them.
 
-    def __init__(self, listener: Listener, n_words: int) -> None:
-        self.listener, self.n_words, self.done = listener, n_words, 0
-        self.errors: list[Exception] = []
+    Parameters
+    ----------
+    vectors : float32 array of shape (n, dim), row *i* for token *i* of the vocabulary.
+    contexts : float32 array of the same shape, or None to start from zeros.
+    known : bool array of shape (n,): the rows that count.
+    own, subwords : tables of an earlier fastText training, of shapes (n, dim) and (buckets, dim), or None: then each
+        word's own row makes up for what its n-grams give, so that its vector is the one in `vectors`.
+    """
 
-    def on_train_begin(self, model: Any) -> None:  # noqa: ARG002 - the interface of gensim's callbacks
-        self.start = time.perf_counter()
-
-    def on_epoch_begin(self, model: Any) -> None:
-        pass
-
-    def on_epoch_end(self, model: Any) -> None:  # noqa: ARG002
-        if self.errors:
-            raise self.errors[0]
-        self.done += 1
-        rate = self.done * self.n_words / max(time.perf_counter() - self.start, 1e-9)
-        self.listener(Step(_STAGE, self.done, f"{rate:,.0f} words/s"))
-
-    def on_train_end(self, model: Any) -> None:
-        pass
+    vectors: NDArray[np.float32]
+    contexts: NDArray[np.float32] | None
+    known: NDArray[np.bool_]
+    own: NDArray[np.float32] | None = None
+    subwords: NDArray[np.float32] | None = None
 
 
-def _keep_errors(model: Any, errors: list[Exception]) -> None:
-    """Make a training thread that fails leave its error in `errors` and end its epoch: gensim waits for each thread."""
-    train_epoch = model._do_train_epoch
+@dataclass(frozen=True)
+class TrainedWords:
+    """What a training gives; float32 tables, row *i* for token *i* of the vocabulary, rows of the specials zero.
 
-    def kept(*place: object, total_examples: int, total_words: int) -> tuple[int, int, int]:
-        try:
-            return train_epoch(*place, total_examples=total_examples, total_words=total_words)  # type: ignore[no-any-return]
-        except Exception as error:
-            errors.append(error)
-            return 0, 0, 0
+    Parameters
+    ----------
+    vectors : shape (n, dim). In fastText a word's vector is the mean of its own row and those of its n-grams.
+    contexts : shape (n, dim): what predicts each word; None with hierarchical softmax, which has none.
+    subwords : shape (buckets, dim): n-grams by hash; None without subwords.
+    own : shape (n, dim): each word's own row; None without subwords.
+    losses : held-out loss after each epoch; empty where there is no held-out text.
+    kept_epoch : the epoch, counted from 1, whose tables these are; 0 where nothing was trained.
+    """
 
-    model._do_train_epoch = kept
+    vectors: NDArray[np.float32]
+    contexts: NDArray[np.float32] | None
+    subwords: NDArray[np.float32] | None
+    own: NDArray[np.float32] | None
+    losses: list[float]
+    kept_epoch: int
 
 
 def word2vec_threads(n_tokens: int, cores: int) -> int:
@@ -68,87 +79,183 @@ def word2vec_threads(n_tokens: int, cores: int) -> int:
     return 1 if n_tokens < _TOKENS_FOR_THREADS else cores
 
 
-def train_word2vec(
+def train_words(
     train_text: Path,
     vocabulary: Vocabulary,
     n_sentences: int,
     config: "WordsConfig",
     *,
+    held_out: TokenStore | None,
     seed: int,
     workers: int,
+    start: StartVectors | None = None,
+    checkpoint: Path | None = None,
     listener: Listener = silent,
-) -> NDArray[np.float32]:
-    """Train Word2Vec (Mikolov et al., 2013) with gensim on a text of one sentence per line.
+) -> TrainedWords:
+    """Train Word2Vec (Mikolov et al., 2013) or fastText (Bojanowski et al., 2017) with gensim, one epoch at a time.
 
     With one worker the result depends on the text, the vocabulary, the settings, the seed and the versions of the
-    libraries alone: it is the same to the byte in every process. With more, threads update one matrix without locks
-    and each run differs a little.
+    libraries alone, interrupted or not: it is the same to the byte in every process. With more, threads update one
+    matrix without locks and each run differs a little.
 
     Parameters
     ----------
     train_text : UTF-8 text, one sentence per line, tokens between single spaces.
     vocabulary : the words to train, with their counts in that text.
     n_sentences : lines of that text.
-    config : architecture, objective, width, window, epochs, subsampling, learning rates.
+    config : architecture, objective, width, window, epochs, subsampling, learning rates, subwords, patience.
+    held_out : text to measure the loss on after each epoch, or None.
     seed : of the initial vectors and of every draw.
     workers : training threads; a text of under 200,000 tokens is trained on by one.
-    listener : is given one event per epoch.
-
-    Returns
-    -------
-    float32 array of shape (len(vocabulary), config.dim); the rows of the four specials are zero.
+    start : vectors to start from; with ``config.epochs`` 0 they come back as they are, unknown rows zero.
+    checkpoint : folder to keep finished epochs in. A later call with the same arguments goes on after the last one; one
+        of another training is replaced. It stays when the training ends.
+    listener : is given the loss and the progress after each epoch.
 
     Raises
     ------
     InputError
         If `train_text` is missing or empty.
     NotEnoughDataError
-        If the vocabulary holds fewer than two words.
+        If the vocabulary holds fewer than two words, or ``config.patience`` has no held-out text to go by.
+    ConfigError
+        If `start` is of another width than `config` or holds NaN, there is nothing to do, or the loss is no number.
+    OutputError
+        If a checkpoint cannot be written.
     """
-    words = vocabulary.tokens[len(SPECIALS) :]
-    counts = [int(n) for n in vocabulary.counts[len(SPECIALS) :]]
+    words = vocabulary.tokens[_FIRST:]
+    counts = [int(n) for n in vocabulary.counts[_FIRST:]]
     if len(words) < 2:
         raise NotEnoughDataError(
             f"Word2Vec needs at least 2 words in the vocabulary, found {len(words)}: "
             "use more text or a smaller text.min_count"
         )
+    if start is not None:
+        _check_start(start, len(vocabulary), config)
+    if config.epochs == 0:
+        return _untrained(start)
     if not train_text.is_file() or train_text.stat().st_size == 0:
         raise InputError("missing or empty; prepare the text again", train_text)
 
-    from gensim.models import Word2Vec
-
     workers = word2vec_threads(sum(counts), workers)
-    negative = config.objective == "negative"
     listener(StageStarted(_STAGE, config.epochs, "epoch"))
-    model = Word2Vec(
-        vector_size=config.dim,
-        window=config.window,
-        sg=int(config.architecture == "skipgram"),
-        hs=int(not negative),
-        negative=config.negatives if negative else 0,
-        sample=config.subsample,
-        alpha=config.learning_rate,
-        min_alpha=min(config.min_learning_rate, config.learning_rate),
-        epochs=config.epochs,
-        min_count=1,
-        # The vocabulary is sorted already; gensim's own sort would turn words of equal count round.
-        sorted_vocab=0,
-        seed=seed,
-        workers=workers,
+    model = GensimModel(words, counts, n_sentences, config, seed=seed, workers=workers)
+    if start is not None:
+        _set_start(model, start)
+    tree = model.tree() if config.objective == "hierarchical" else None
+    sample = None if held_out is None else draw_held_out(held_out, vocabulary, config, seed=seed, tree=tree)
+    if config.patience and sample is None:
+        raise NotEnoughDataError(
+            f"words.patience={config.patience} stops by the loss on held-out text, which has no two known words in one "
+            "window: give more text, or set words.patience=0"
+        )
+
+    fingerprint = ""
+    if checkpoint is not None:
+        fingerprint = _fingerprint(train_text, vocabulary, n_sentences, config, seed, workers, start, sample)
+    losses, kept_epoch = run_epochs(
+        model, train_text, sample, checkpoint=checkpoint, fingerprint=fingerprint, listener=listener
     )
-    model.build_vocab_from_freq(dict(zip(words, counts, strict=True)), corpus_count=n_sentences)
-    report = _EpochReport(listener, sum(counts))
-    _keep_errors(model, report.errors)
-    model.train(
-        corpus_file=str(train_text),
-        # Each thread decays its learning rate by the sentences that it has read itself, so it is told its share:
-        # told the whole, two threads would end each epoch half-way and the last one far above the minimum.
-        total_examples=max(1, -(-n_sentences // workers)),
-        total_words=sum(counts),
-        epochs=config.epochs,
-        callbacks=[report],
+    return _result(model, len(vocabulary), losses, kept_epoch)
+
+
+def _check_start(start: StartVectors, n_tokens: int, config: "WordsConfig") -> None:
+    dim = start.vectors.shape[1]
+    if dim != config.dim:
+        raise ConfigError(
+            f"the vectors to start from have {dim} dimensions and words.dim is {config.dim}: set words.dim={dim}, or "
+            f"start from vectors of {config.dim}"
+        )
+    if config.subwords and start.subwords is not None and len(start.subwords) != config.buckets:
+        raise ConfigError(
+            f"the n-grams to start from fill {len(start.subwords):,} buckets and words.buckets is {config.buckets:,}: "
+            f"set words.buckets={len(start.subwords)}"
+        )
+    tables = {"vectors": start.vectors, "contexts": start.contexts, "own": start.own}
+    for name, table in tables.items():
+        if table is not None and table.shape != (n_tokens, dim):
+            raise ValueError(f"{name} of shape {table.shape} for {n_tokens} tokens in {dim} dimensions")
+    if start.known.shape != (n_tokens,):
+        raise ValueError(f"known of shape {start.known.shape} for {n_tokens} tokens")
+    for name, table in {**tables, "subwords": start.subwords}.items():
+        # gensim looks sigmoids up by number: one NaN ends the process.
+        if table is not None and not np.isfinite(table if name == "subwords" else table[start.known]).all():
+            raise ConfigError(f"the {name} to start from hold NaN or infinity: start from others")
+
+
+def _untrained(start: StartVectors | None) -> TrainedWords:
+    if start is None:
+        raise ConfigError(
+            "words.epochs=0 trains nothing: name vectors to take instead (words.vectors), or set words.epochs to 1 or "
+            "more"
+        )
+    known = start.known & (np.arange(len(start.known)) >= _FIRST)
+
+    def masked(table: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        return None if table is None else np.where(known[:, None], table, np.float32(0))
+
+    vectors = np.where(known[:, None], start.vectors, np.float32(0))
+    return TrainedWords(vectors, masked(start.contexts), start.subwords, masked(start.own), [], 0)
+
+
+def _set_start(model: GensimModel, start: StartVectors) -> None:
+    known = np.flatnonzero(start.known[_FIRST:])
+    tables = model.tables
+    if "subwords" in tables and start.subwords is not None:
+        tables["subwords"][:] = start.subwords
+    if "own" in tables and start.own is not None:
+        tables["own"][model.rows[known]] = start.own[_FIRST:][known]
+    else:
+        model.set_vectors(known, start.vectors[_FIRST:][known])
+    if "contexts" in tables and start.contexts is not None:
+        tables["contexts"][model.rows[known]] = start.contexts[_FIRST:][known]
+
+
+def _result(model: GensimModel, n_tokens: int, losses: list[float], kept_epoch: int) -> TrainedWords:
+    words = np.arange(len(model.rows))
+
+    def by_token(table: NDArray[np.float32]) -> NDArray[np.float32]:
+        rows = np.zeros((n_tokens, table.shape[1]), dtype=np.float32)
+        rows[_FIRST:] = table
+        return rows
+
+    tables = model.tables
+    return TrainedWords(
+        by_token(model.vectors(words)),
+        by_token(tables["contexts"][model.rows]) if "contexts" in tables else None,
+        tables.get("subwords"),
+        by_token(tables["own"][model.rows]) if "own" in tables else None,
+        losses,
+        kept_epoch,
     )
-    vectors = np.zeros((len(vocabulary), config.dim), dtype=np.float32)
-    rows = np.fromiter((model.wv.key_to_index[word] for word in words), dtype=np.int64, count=len(words))
-    vectors[len(SPECIALS) :] = model.wv.vectors[rows]
-    return vectors
+
+
+def _fingerprint(
+    train_text: Path,
+    vocabulary: Vocabulary,
+    n_sentences: int,
+    config: "WordsConfig",
+    seed: int,
+    workers: int,
+    start: StartVectors | None,
+    sample: HeldOut | None,
+) -> str:
+    """Return a hash of all that the tables after an epoch depend on."""
+    arrays: list[NDArray[Any] | None] = [vocabulary.counts]
+    if start is not None:
+        arrays += [start.vectors, start.contexts, start.known, start.own, start.subwords]
+    if sample is not None:
+        arrays += [sample.inputs, sample.mixing.indices, sample.mixing.data, sample.outputs, sample.targets]
+    content = [
+        config.model_dump(mode="json", exclude=_NOT_OF_TRAINING),
+        [seed, workers, n_sentences],
+        [version("gensim"), version("numpy")],
+        sha256_of(train_text),
+        vocabulary.tokens,
+        [None if array is None else [str(array.dtype), *array.shape, _sha256(array)] for array in arrays],
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _sha256(array: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

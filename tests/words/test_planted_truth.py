@@ -12,15 +12,17 @@ from embedpipe.text.prepared import PreparedText
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.toy import toy_corpus, toy_truth
 from embedpipe.words.table import WordVectors
-from embedpipe.words.train import train_word2vec
+from embedpipe.words.train import train_words
 
 WORDS = WordsConfig(dim=32, negatives=8, epochs=6, subsample=1e-3, learning_rate=0.05)
 KEEP_ALL = TextConfig(min_count=1, deduplicate="none")
 
 
 def trained(text: PreparedText) -> WordVectors:
-    raw = train_word2vec(text.train_text, text.vocabulary, text.train.n_sentences, WORDS, seed=1, workers=1)
-    return WordVectors(text.vocabulary, raw)
+    words = train_words(
+        text.train_text, text.vocabulary, text.train.n_sentences, WORDS, held_out=None, seed=1, workers=1
+    )
+    return WordVectors(text.vocabulary, words.vectors)
 
 
 def found_shares(words: WordVectors) -> dict[str, float]:
