@@ -42,7 +42,7 @@ def by_token(text: PreparedText, vector_of: Callable[[str], np.ndarray], dim: in
     return vectors
 
 
-def gensim_word2vec(**settings: Any) -> Trainer:  # noqa: D103
+def gensim_word2vec(**settings: Any) -> Trainer:
     def train(text: PreparedText, cores: int, seed: int) -> np.ndarray:
         from gensim.models import Word2Vec
 
@@ -53,7 +53,7 @@ def gensim_word2vec(**settings: Any) -> Trainer:  # noqa: D103
     return train
 
 
-def fasttext(dim: int) -> Trainer:  # noqa: D103
+def fasttext(dim: int) -> Trainer:
     def train(text: PreparedText, cores: int, seed: int) -> np.ndarray:
         import fasttext
 
@@ -151,7 +151,10 @@ def to_markdown(report: dict[str, Any]) -> str:
     """Return the report as Markdown."""
     tasks = list(report["rows"][0]["scores"])
     lines = [f"# Word vectors on {report['corpus']}", "", f"Written by `benchmarks/words.py`. {report['about']}", ""]
-    lines += ["| system | seconds | peak MB | " + " | ".join(tasks) + " |", "| --- | ---: | ---: |" + " --- |" * len(tasks)]
+    lines += [
+        "| system | seconds | peak MB | " + " | ".join(tasks) + " |",
+        "| --- | ---: | ---: |" + " --- |" * len(tasks),
+    ]
     for row in report["rows"]:
         cells = []
         for task in tasks:
@@ -215,8 +218,8 @@ def main() -> None:
     about = (
         f"{tokens:,} training tokens, {len(text.vocabulary) - 4:,} words, text prepared in {prepared_in:.0f} s; seed "
         f"{options.seed}, {options.cores} threads, Python {platform.python_version()}, {', '.join(versions)}, "
-        f"{platform.system()} {platform.machine()}. Similarity: Spearman over the pairs in the vocabulary, 95 % bootstrap "
-        "intervals; analogies: 3CosAdd over the 30,000 most frequent words, questions outside them left out."
+        f"{platform.system()} {platform.machine()}. Similarity: Spearman over the pairs in the vocabulary, 95 % "
+        "bootstrap intervals; analogies: 3CosAdd over the 30,000 most frequent words, questions outside them left out."
     )
     report = {"corpus": options.corpus.name, "about": about, "rows": rows, "pairs": pairs}
     if options.json:

@@ -42,7 +42,9 @@ _EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-_STEP = re.compile(r"contexts|centre|all-but-the-top:[1-9]\d{0,3}|whiten:(?:0|1|[01]\.\d+)|unit")
+_STEP = re.compile(
+    r"(?:add|join)-contexts|centre|all-but-the-top:[1-9]\d{0,3}|whiten:(?:0(?:\.\d+)?|1(?:\.0+)?)|unit|join|reduce:[1-9]\d{0,3}"
+)
 STAGES = ("text", "words", "sentences", "generation", "probes")
 
 
@@ -77,7 +79,7 @@ class TextConfig(_Strict):
     phrases_threshold: float = Field(default=0.5, gt=-1, le=1)
     """Normalised pointwise mutual information (Bouma, 2009) from which two words are a phrase."""
     continue_from: str = ""
-    """Path of a bundle whose training goes on with this text: its tokenizer, sentence ends, phrases, ids and vectors."""
+    """Path of a bundle that goes on with this text: with its tokenizer, sentence ends, phrases, ids and vectors."""
     grow_vocabulary: bool = True
     """Let words of the new text into the vocabulary of a bundle that is continued."""
     validation_share: float = Field(default=0.05, gt=0, lt=0.5)
@@ -127,9 +129,14 @@ class WordsConfig(_Strict):
     """Seeds trained and averaged after alignment; from two on, every word's neighbours are compared between them."""
     bootstrap: bool = False
     """Each run is trained on documents drawn with replacement, so that stability speaks of the corpus too."""
+    beside: Literal["none", "skipgram", "cbow"] = "none"
+    """Architecture of a second training, with the same settings but these three, published beside the first."""
+    beside_window: int = Field(default=5, ge=1, le=1_000)
+    beside_negatives: int = Field(default=5, ge=1, le=1_000)
+    beside_epochs: int = Field(default=5, ge=1, le=10_000)
     steps: tuple[str, ...] = ("whiten:0.5",)
-    """What is done to the vectors before they are published, in this order: contexts, centre, all-but-the-top:N,
-    whiten:EXPONENT, unit."""
+    """What is done to the vectors before they are published, in this order: add-contexts, join-contexts, centre,
+    all-but-the-top:N, whiten:EXPONENT, unit, join, reduce:N (see docs/words.md)."""
     keep_training: bool = True
     """Keep in the bundle what a later run needs to train on (raw word and context vectors)."""
     sif_a: float = Field(default=1e-3, gt=0)
@@ -139,17 +146,21 @@ class WordsConfig(_Strict):
     def _fits_together(self) -> Self:
         if self.shortest_ngram > self.longest_ngram:
             raise ValueError(f"shortest_ngram {self.shortest_ngram} is longer than longest_ngram {self.longest_ngram}")
-        for place, step in enumerate(self.steps):
-            if not _STEP.fullmatch(step):
-                raise ValueError(
-                    f"unknown step '{step}' in steps; use contexts, centre, all-but-the-top:N, whiten:EXPONENT "
-                    "(0 to 1) and unit"
-                )
-            if (step == "contexts" and place) or (step == "unit" and place + 1 < len(self.steps)):
-                raise ValueError(f"the step '{step}' is the {'first' if step == 'contexts' else 'last'} one in steps")
-        if "contexts" in self.steps and (self.subwords or self.objective != "negative"):
+        unknown = [step for step in self.steps if not _STEP.fullmatch(step)]
+        if unknown:
             raise ValueError(
-                "the step 'contexts' needs context vectors of words: leave it out with subwords or without negatives"
+                f"unknown step '{unknown[0]}' in steps; use add-contexts, join-contexts, centre, all-but-the-top:N, "
+                "whiten:EXPONENT (0 to 1), unit, join and reduce:N"
+            )
+        with_contexts = [step for step in self.steps if step.endswith("-contexts")]
+        if with_contexts != list(self.steps[: len(with_contexts)])[:1]:
+            raise ValueError(f"the step '{with_contexts[-1]}' is the first one in steps, and there is one of its kind")
+        if with_contexts and self.objective != "negative":
+            raise ValueError(f"the step '{with_contexts[0]}' needs context vectors, which hierarchical softmax has not")
+        if self.subwords and (with_contexts or self.beside != "none" or "unit" in self.steps[:-1]):
+            raise ValueError(
+                "with subwords the steps are centre, all-but-the-top:N, whiten:EXPONENT and reduce:N, at the end unit, "
+                "and there is no training beside: an unseen word has no context vectors and one table"
             )
         return self
 
@@ -223,7 +234,7 @@ class PipelineConfig(_Strict):
     @classmethod
     def of(cls, preset: str, settings: Mapping[str, Any]) -> Self:
         """Return the preset with `settings` (nested like the configuration file) laid over it."""
-        content = _overlay({"preset": preset, **PRESETS[preset]}, settings)
+        content = _overlay({"preset": preset, **_preset_for_settings(preset, settings)}, settings)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -263,6 +274,15 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }
+
+
+def _preset_for_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a preset without what the settings of the words rule out: contexts and a training beside."""
+    values, words = PRESETS[preset], settings.get("words")
+    if isinstance(words, Mapping) and (words.get("subwords") or words.get("objective") == "hierarchical"):
+        kept = {key: value for key, value in values["words"].items() if key not in ("steps", "beside")}
+        return {**values, "words": kept}
+    return values
 
 
 def preset_for(n_tokens: int) -> str:

@@ -13,7 +13,13 @@ PACKAGE = Path(embedpipe.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ALLOWED = {
-    "gensim": ("words/gensim_model.py", "integrations/gensim.py", "text/read_named.py", "text/markup.py", "text/phrases.py"),
+    "gensim": (
+        "words/gensim_model.py",
+        "integrations/gensim.py",
+        "text/read_named.py",
+        "text/markup.py",
+        "text/phrases.py",
+    ),
     "torch": ("nn/", "sentences/", "generation/", "integrations/", "runtime.py"),
     "sklearn": ("probes/", "integrations/"),
     "pydantic": ("config.py",),

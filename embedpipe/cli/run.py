@@ -40,7 +40,9 @@ __all__ = ["command"]
     help="Go on from the words of this bundle, with its tokenizer and ids, on the text of SOURCE.",
 )
 @click.option("--vectors", metavar="FILE", type=named_path, help="Start from word vectors of another program.")
-@click.option("--runs", type=click.IntRange(1, 100), help="Train words so many times and publish the mean. [default: 1]")
+@click.option(
+    "--runs", type=click.IntRange(1, 100), help="Train words so many times and publish the mean. [default: 1]"
+)
 @click.option("--reproducible", is_flag=True, default=None, help="Byte-identical weights; one Word2Vec worker, slower.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--encoding", help="Encoding of the text. [default: utf-8]")

@@ -10,7 +10,7 @@ from typing import Any
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
-from embedpipe.pipeline.word_start import text_base, word_start
+from embedpipe.pipeline.word_start import text_base, word_starts
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.runtime import DeviceName, Listener, StageStarted, n_cores, resolve_device, seeded
 from embedpipe.text.prepare import prepare
@@ -84,7 +84,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
     config, text = job.config, job.text
     known_tokens = int(text.vocabulary.counts[len(SPECIALS) :].sum())
     threads = word2vec_threads(known_tokens, 1 if config.reproducible else n_cores())
-    start, started_from = word_start(config, text.vocabulary)
+    starts, started_from = word_starts(config, text.vocabulary)
     built = build_words(
         text,
         config.words,
@@ -92,7 +92,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
         seed=config.seed,
         workers=threads,
         checkpoint=job.work.checkpoint("words"),
-        start=start,
+        starts=starts,
         started_from=started_from,
         listener=job.listener,
     )

@@ -4,19 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedpipe.bundle.folder import BundleFolder, sha256_of
 from embedpipe.config import PipelineConfig
-from embedpipe.errors import BundleError, ConfigError, InputError
+from embedpipe.errors import ConfigError, InputError
 from embedpipe.loading import Bundle
 from embedpipe.text.continued import Base, load_base
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
-from embedpipe.words.part import TRAINING_FILE, load_training
+from embedpipe.words.build import BESIDE
 from embedpipe.words.match import match_vectors
+from embedpipe.words.part import TRAINING_FILE, load_training
 from embedpipe.words.read_vectors import read_vectors
 from embedpipe.words.train import StartVectors
 
-__all__ = ["check_start", "start_prints", "text_base", "word_start"]
+__all__ = ["check_start", "start_prints", "text_base", "word_starts"]
 
 _BASE_FILES = ("vocabulary.json", "tokenizer_spec.json", "words.safetensors")
 
@@ -65,8 +67,8 @@ def text_base(config: PipelineConfig) -> Base | None:
     return load_base(base.file("tokenizer_spec.json", "text"), base.file("vocabulary.json", "text"))
 
 
-def word_start(config: PipelineConfig, vocabulary: Vocabulary) -> tuple[StartVectors | None, dict[str, Any]]:
-    """Return the rows that training starts from, and what is to be said of them.
+def word_starts(config: PipelineConfig, vocabulary: Vocabulary) -> tuple[list[StartVectors | None], dict[str, Any]]:
+    """Return the rows that the training and the one beside it start from, and what is to be said of them.
 
     Raises
     ------
@@ -76,31 +78,38 @@ def word_start(config: PipelineConfig, vocabulary: Vocabulary) -> tuple[StartVec
     if config.words.vectors:
         path = Path(config.words.vectors)
         vectors, known, coverage = match_vectors(read_vectors(path), vocabulary)
-        return StartVectors(vectors, None, known), {"file": path.name, **coverage}
+        return [StartVectors(vectors, None, known)] * 2, {"file": path.name, **coverage}
     if config.text.continue_from:
         return _continued(Path(config.text.continue_from), vocabulary)
-    return None, {}
+    return [None, None], {}
 
 
-def _continued(path: Path, vocabulary: Vocabulary) -> tuple[StartVectors, dict[str, Any]]:
+def _continued(path: Path, vocabulary: Vocabulary) -> tuple[list[StartVectors | None], dict[str, Any]]:
     base = Bundle(BundleFolder(path))
-    if TRAINING_FILE in base.parts:
-        before, contexts = load_training(base.parts.file(TRAINING_FILE, "words"), base.vocabulary)
+    kept = TRAINING_FILE in base.parts
+    if kept:
+        tables = load_training(base.parts.file(TRAINING_FILE, "words"), base.vocabulary)
     else:
-        before, contexts = base.words.vectors, None
-    if before.shape[0] != len(base.vocabulary):
-        raise BundleError(f"{path}: vectors and vocabulary do not fit; make the bundle again")
+        tables = {"vectors": base.words.vectors}
     rows = np.fromiter((base.vocabulary.index.get(token, 0) for token in vocabulary.tokens), dtype=np.int64)
     known = rows >= len(SPECIALS)
+
+    def by_token(name: str) -> NDArray[np.float32] | None:
+        return np.where(known[:, None], tables[name][rows], np.float32(0)) if name in tables else None
+
+    starts: list[StartVectors | None] = []
+    for prefix in ("", BESIDE):
+        vectors = by_token(prefix + "vectors")
+        contexts, own, subwords = (
+            by_token(prefix + "contexts"),
+            by_token(prefix + "own"),
+            tables.get(prefix + "subwords"),
+        )
+        starts.append(None if vectors is None else StartVectors(vectors, contexts, known, own, subwords))
     facts = {
         "bundle": path.name,
-        "from": "trained vectors" if TRAINING_FILE in base.parts else "published vectors (no training was kept)",
+        "from": "trained vectors" if kept else "published vectors, as the bundle keeps no others",
         "words": len(vocabulary) - len(SPECIALS),
         "known": int(known.sum()),
     }
-    start = StartVectors(
-        np.where(known[:, None], before[rows], 0).astype(np.float32),
-        None if contexts is None else np.where(known[:, None], contexts[rows], 0).astype(np.float32),
-        known,
-    )
-    return start, facts
+    return starts, facts

@@ -1,7 +1,7 @@
 """Prepared text in, everything that a bundle knows of its words out: train, average, post-process, calibrate, save."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,22 @@ from embedpipe.runtime import Listener, silent
 from embedpipe.text.split_text import write_train_text
 from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.bag import fit_bag
+from embedpipe.words.calibration import calibrate
 from embedpipe.words.consensus import consensus_rotations, neighbour_overlap
 from embedpipe.words.part import WordFacts, save_training, save_words
 from embedpipe.words.steps import post_process
+from embedpipe.words.subword import publish_subwords
+from embedpipe.words.table import WordVectors
 from embedpipe.words.train import StartVectors, TrainedWords, train_words
 
 if TYPE_CHECKING:
     from embedpipe.config import WordsConfig
     from embedpipe.text.prepared import PreparedText
 
-__all__ = ["BuiltWords", "build_words"]
+__all__ = ["BESIDE", "BuiltWords", "build_words"]
+
+BESIDE = "beside_"
+"""Begins the names of the tables of the second training in ``training.safetensors``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,14 @@ class BuiltWords:
     result: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The trainings of one seed, one or two of them, and which words their text held."""
+
+    trained: list[TrainedWords]
+    met: NDArray[np.bool_]
+
+
 def build_words(
     text: "PreparedText",
     config: "WordsConfig",
@@ -40,7 +54,7 @@ def build_words(
     seed: int,
     workers: int,
     checkpoint: Path | None = None,
-    start: StartVectors | None = None,
+    starts: Sequence[StartVectors | None] = (None, None),
     started_from: Mapping[str, Any] | None = None,
     listener: Listener = silent,
 ) -> BuiltWords:
@@ -53,53 +67,52 @@ def build_words(
     out : an existing folder.
     seed : of the first run; each further run has the next one.
     workers : training threads.
-    checkpoint : folder in which each run keeps its last finished epoch; a later call goes on from there.
-    start : vectors that training starts from, and in `started_from` what is to be said of them.
-    listener : hears the progress of each run.
+    checkpoint : folder in which each training keeps its last finished epoch; a later call goes on from there.
+    starts : vectors that the training, and the one beside it, start from; `started_from` is what to say of them.
+    listener : hears the progress of each training.
 
     Raises
     ------
-    InputError, NotEnoughDataError
+    InputError, NotEnoughDataError, ConfigError
         As `train_words`.
     """
-    runs = []
-    for number in range(config.runs):
-        runs.append(_train(text, config, out, number, seed, workers, checkpoint, start, listener))
-    probabilities = text.vocabulary.probabilities
-    trained, stability = runs[0].trained, None
+    vocabulary, probabilities = text.vocabulary, text.vocabulary.probabilities
+    runs = [_run(text, config, out, n, seed, workers, checkpoint, starts, listener) for n in range(config.runs)]
+    tables, stability = runs[0].trained, None
     if len(runs) > 1:
-        trained, stability = _consensus(runs, config, probabilities)
-    processed = post_process(trained.vectors, trained.contexts, probabilities, config.steps)
-    subwords = None if trained.subwords is None else processed.transform.affine(trained.subwords)
+        tables = [_consensus(runs, place, probabilities) for place in range(len(tables))]
+        published = [_published(run.trained, probabilities, config) for run in runs]
+        stability = neighbour_overlap(published, first=len(SPECIALS))
+        del published
+    first = tables[0]
+    processed = post_process([(t.vectors, t.contexts) for t in tables], probabilities, config.steps)
+    words, subwords = WordVectors(vocabulary, processed.vectors), None
+    if first.subwords is not None:
+        assert processed.transform is not None
+        lengths = config.shortest_ngram, config.longest_ngram
+        subwords = publish_subwords(first.subwords, vocabulary, *lengths, processed.transform)
+    untrained = "imported" if starts[0] is not None and not config.epochs else ""
     facts = WordFacts(
-        trainer="imported"
-        if start is not None and not config.epochs
-        else "fasttext"
-        if config.subwords
-        else "word2vec",
+        trainer=untrained or ("fasttext" if config.subwords else "word2vec"),
         steps=config.steps,
         window=config.window,
-        ngrams=(config.shortest_ngram, config.longest_ngram) if config.subwords else (),
+        ngrams=(config.shortest_ngram, config.longest_ngram) if subwords else (),
         runs=len(runs),
-        losses=tuple(tuple(run.trained.losses) for run in runs),
-        kept_epochs=tuple(run.trained.kept_epoch for run in runs),
+        losses=tuple(tuple(trained.losses) for run in runs for trained in run.trained),
+        kept_epochs=tuple(trained.kept_epoch for run in runs for trained in run.trained),
+        confidence=calibrate(words, subwords, seed=seed).to_json(),
         start=dict(started_from or {}),
     )
-    bag = fit_bag(trained.vectors, probabilities, config.sif_a)
-    save_words(out, processed.vectors, bag, facts, stability=stability, subwords=subwords)
+    bag = fit_bag(processed.vectors, probabilities, config.sif_a)
+    save_words(
+        out, words.vectors, bag, facts, stability=stability, subwords=None if subwords is None else subwords.vectors
+    )
     if config.keep_training:
-        save_training(out, trained.vectors, trained.contexts)
-    return _described(trained, facts, stability, probabilities)
+        save_training(out, {**_named(first, ""), **(_named(tables[1], BESIDE) if tables[1:] else {})})
+    return _described(words, facts, stability, probabilities)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    trained: TrainedWords
-    met: NDArray[np.bool_]
-    """Which words the run's text held."""
-
-
-def _train(
+def _run(
     text: "PreparedText",
     config: "WordsConfig",
     out: Path,
@@ -107,7 +120,7 @@ def _train(
     seed: int,
     workers: int,
     checkpoint: Path | None,
-    start: StartVectors | None,
+    starts: Sequence[StartVectors | None],
     listener: Listener,
 ) -> _Run:
     """Train one run; with a bootstrap every run but the first meets documents drawn with replacement."""
@@ -119,81 +132,88 @@ def _train(
         train_text = out / "bootstrap.txt"
         n_lines = write_train_text(train_text, store, vocabulary, seed + number, documents=np.sort(drawn))
         times = np.bincount(drawn, minlength=store.n_documents)
-        of_token = np.repeat(times[store.document_of_sentence], store.lengths + 1)
-        met = np.bincount(store.tokens[of_token > 0], minlength=len(vocabulary)) > 0
-    trained = train_words(
-        train_text,
-        vocabulary,
-        n_lines,
-        config,
-        held_out=text.validation,
-        seed=seed + number,
-        workers=workers,
-        start=start,
-        checkpoint=None if checkpoint is None else checkpoint / f"run-{number}",
-        listener=listener,
-    )
+        of_token = np.repeat(times[store.document_of_sentence] > 0, store.lengths + 1)
+        met = np.bincount(store.tokens[of_token], minlength=len(vocabulary)) > 0
+    trainings = {"": config}
+    if config.beside != "none" and config.epochs:
+        other = {"architecture": config.beside, "window": config.beside_window, "negatives": config.beside_negatives}
+        trainings[BESIDE] = config.model_copy(update={**other, "epochs": config.beside_epochs})
+    trained = [
+        train_words(
+            train_text,
+            vocabulary,
+            n_lines,
+            settings,
+            held_out=text.validation,
+            seed=seed + number,
+            workers=workers,
+            start=start,
+            checkpoint=None if checkpoint is None else checkpoint / f"{name}run-{number}",
+            listener=listener,
+        )
+        for (name, settings), start in zip(trainings.items(), starts, strict=False)
+    ]
     if train_text != text.train_text:
         train_text.unlink()
     return _Run(trained, met)
 
 
-def _consensus(
-    runs: list[_Run], config: "WordsConfig", probabilities: NDArray[np.float64]
-) -> tuple[TrainedWords, NDArray[np.float32]]:
-    """Return the mean of aligned runs, each word's over the runs that met it, and the stability of each word."""
-    met = np.stack([run.met for run in runs])  # (runs, n)
-    rotations = [
-        rotation.astype(np.float32)
-        for rotation in consensus_rotations(
-            [run.trained.vectors for run in runs], np.sqrt(probabilities) * met.all(axis=0)
-        )
-    ]
-    shares = (met / met.sum(axis=0)).astype(np.float32)
+def _published(
+    trained: Sequence[TrainedWords], probabilities: NDArray[np.float64], config: "WordsConfig"
+) -> NDArray[np.float32]:
+    return post_process([(t.vectors, t.contexts) for t in trained], probabilities, config.steps).vectors
 
-    def mean(tables: list[NDArray[np.float32] | None], weighted: bool = True) -> NDArray[np.float32] | None:
+
+def _consensus(runs: Sequence[_Run], place: int, probabilities: NDArray[np.float64]) -> TrainedWords:
+    """Return the mean of the aligned trainings at `place`, each word's over the runs that met it."""
+    trained = [run.trained[place] for run in runs]
+    met = np.stack([run.met for run in runs])  # (runs, n)
+    weights = np.sqrt(probabilities) * met.all(axis=0)
+    rotations = consensus_rotations([one.vectors for one in trained], weights)
+    # Specials are met by no run when they are nothing but that; their rows are zero.
+    shares = (met / np.maximum(met.sum(axis=0), 1)).astype(np.float32)
+
+    def mean(tables: Sequence[NDArray[np.float32] | None], *, by_word: bool = True) -> NDArray[np.float32] | None:
         total: NDArray[np.float32] | None = None
         for table, rotation, share in zip(tables, rotations, shares, strict=True):
             if table is None:
                 return None
-            turned = table @ rotation
-            turned *= share[:, None] if weighted else np.float32(1 / len(runs))
+            turned = table @ rotation.astype(np.float32)
+            turned *= share[:, None] if by_word else np.float32(1 / len(runs))
             total = turned if total is None else total + turned
         return total
 
-    published = [
-        post_process(run.trained.vectors, run.trained.contexts, probabilities, config.steps).vectors for run in runs
-    ]
-    stability = neighbour_overlap(published, first=len(SPECIALS))
-    first = runs[0].trained
-    vectors = mean([run.trained.vectors for run in runs])
+    vectors = mean([one.vectors for one in trained])
     assert vectors is not None
-    trained = TrainedWords(
+    return replace(
+        trained[0],
         vectors=vectors,
-        contexts=mean([run.trained.contexts for run in runs]),
-        subwords=mean([run.trained.subwords for run in runs], weighted=False),
-        losses=first.losses,
-        kept_epoch=first.kept_epoch,
+        contexts=mean([one.contexts for one in trained]),
+        own=mean([one.own for one in trained]),
+        subwords=mean([one.subwords for one in trained], by_word=False),
     )
-    return trained, stability
+
+
+def _named(trained: TrainedWords, prefix: str) -> dict[str, NDArray[np.float32]]:
+    tables = {name: getattr(trained, name) for name in ("vectors", "contexts", "own", "subwords")}
+    return {prefix + name: table for name, table in tables.items() if table is not None}
 
 
 def _described(
-    trained: TrainedWords,
-    facts: WordFacts,
-    stability: NDArray[np.float32] | None,
-    probabilities: NDArray[np.float64],
+    words: WordVectors, facts: WordFacts, stability: NDArray[np.float32] | None, probabilities: NDArray[np.float64]
 ) -> BuiltWords:
-    n_words, dim = len(trained.vectors) - len(SPECIALS), trained.vectors.shape[1]
-    result: dict[str, Any] = {"words": n_words, "dim": dim}
-    summary = f"{n_words:,} vectors of {dim} dimensions, "
-    if trained.losses:
-        result["heldout_loss"] = trained.losses[facts.kept_epochs[0] - 1]
-        summary += f"{facts.kept_epochs[0]} epochs, held-out loss {result['heldout_loss']:.3f}"
-    else:
-        summary += f"{facts.kept_epochs[0]} epochs"
+    n_words = len(words) - len(SPECIALS)
+    result: dict[str, Any] = {"words": n_words, "dim": words.dim, "epochs": list(facts.kept_epochs)}
+    summary = f"{n_words:,} vectors of {words.dim} dimensions, "
+    summary += " + ".join(map(str, facts.kept_epochs[: len(facts.kept_epochs) // facts.runs])) + " epochs"
+    if facts.losses and facts.losses[0]:
+        result["heldout_losses"] = [list(losses) for losses in facts.losses]
+        summary += f", held-out loss {facts.losses[0][facts.kept_epochs[0] - 1]:.3f}"
+    if facts.start:
+        result["start"] = dict(facts.start)
+        summary += f", from {facts.start['known']:,} known words"
     if stability is not None:
         result["stability_of_words"] = float(stability[len(SPECIALS) :].mean())
         result["stability_of_text"] = float(stability @ probabilities)
-        summary += f"; {facts.runs} runs share {result['stability_of_words']:.0%} of a word's ten neighbours"
+        summary += f"; {facts.runs} runs share {result['stability_of_words']:.0%} of a word's ten nearest"
     return BuiltWords(summary, result)

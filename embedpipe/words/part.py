@@ -21,6 +21,9 @@ from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import Bag
+from embedpipe.words.calibration import Calibration
+from embedpipe.words.lookup import Lookup
+from embedpipe.words.subword import Subwords
 from embedpipe.words.table import WordVectors, inverse_norms
 
 __all__ = [
@@ -54,7 +57,7 @@ class WordFacts:
     runs : trainings that the vectors are the mean of.
     losses : held-out loss after each epoch, one list per run.
     kept_epochs : the epoch whose vectors were kept, one per run.
-    confidence : the calibration of `embedpipe.words.calibrate`; empty where there is none.
+    confidence : the calibration of vectors for unknown words; empty where there is none.
     start : what training started from, with the share of the vocabulary that it covered; empty where from nothing.
     """
 
@@ -77,20 +80,20 @@ class WordPart:
     ----------
     words, bag : the published vectors and the sentence space.
     facts : how they were made.
-    subwords : float32 of shape (buckets, dim), published n-gram vectors; None where none were trained.
+    lookup : finds a vector for any word, through n-grams where they were trained.
     """
 
     words: WordVectors
     bag: Bag
     facts: WordFacts
-    subwords: NDArray[np.float32] | None = None
+    lookup: Lookup
 
 
 def save_words(
     folder: Path,
     published: NDArray[np.float32],
     bag: Bag,
-    facts: WordFacts,
+    facts: WordFacts = WordFacts(),
     *,
     stability: NDArray[np.float32] | None = None,
     subwords: NDArray[np.float32] | None = None,
@@ -142,17 +145,30 @@ def load_words(folder: Path, vocabulary: Vocabulary) -> WordPart:
     if "inverse_norms" in tensors:  # which older bundles leave to the first query
         words.inverse_norms = np.asarray(tensors["inverse_norms"])
     bag = Bag(tensors["sentence_vectors"], tensors["sentence_weights"])
-    return WordPart(words, bag, _facts(folder / FACTS_FILE), subwords)
+    facts = _facts(folder / FACTS_FILE)
+    return WordPart(words, bag, facts, _lookup(folder / FACTS_FILE, words, facts, subwords))
 
 
-def save_training(folder: Path, vectors: NDArray[np.float32], contexts: NDArray[np.float32] | None) -> None:
-    """Write the raw word vectors and context vectors as ``training.safetensors`` in `folder`."""
-    tensors = {"vectors": vectors} | ({} if contexts is None else {"contexts": contexts})
-    save_tensors(folder / TRAINING_FILE, tensors)
+def _lookup(path: Path, words: WordVectors, facts: WordFacts, subwords: NDArray[np.float32] | None) -> Lookup:
+    try:
+        calibration = Calibration.from_json(dict(facts.confidence))
+    except ValueError as error:
+        raise BundleError(f"{path}: the calibration is damaged: {error}; make the words again") from error
+    if subwords is None:
+        return Lookup(words, None, calibration)
+    if len(facts.ngrams) != 2:
+        raise BundleError(f"{path}: does not say how long the n-grams are; make the words again")
+    shortest, longest = facts.ngrams
+    return Lookup(words, Subwords(subwords, shortest, longest, facts.steps[-1:] == ("unit",)), calibration)
 
 
-def load_training(path: Path, vocabulary: Vocabulary) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Open what `save_training` wrote: word vectors and context vectors (or None), each (len(vocabulary), dim).
+def save_training(folder: Path, tables: Mapping[str, NDArray[np.float32]]) -> None:
+    """Write the raw tables of a training, by name, as ``training.safetensors`` in `folder`."""
+    save_tensors(folder / TRAINING_FILE, tables)
+
+
+def load_training(path: Path, vocabulary: Vocabulary) -> dict[str, NDArray[np.float32]]:
+    """Open what `save_training` wrote: arrays of shape (len(vocabulary), dim), but for n-grams (``subwords``).
 
     Raises
     ------
@@ -162,9 +178,12 @@ def load_training(path: Path, vocabulary: Vocabulary) -> tuple[NDArray[np.float3
     tensors = map_tensors(path)
     if "vectors" not in tensors or tensors["vectors"].ndim != 2:
         raise BundleError(f"{path}: holds no word vectors; make the words again")
-    shape = (len(vocabulary), tensors["vectors"].shape[1])
-    _check(path, tensors, vocabulary, {"vectors", "contexts"}, shape)
-    return tensors["vectors"], tensors.get("contexts")
+    dim = tensors["vectors"].shape[1]
+    by_word = {name for name in tensors if name != "subwords"}
+    _check(path, tensors, vocabulary, by_word, (len(vocabulary), dim))
+    if "subwords" in tensors:
+        _check(path, tensors, vocabulary, {"subwords"}, (len(tensors["subwords"]), dim))
+    return tensors
 
 
 def _check(

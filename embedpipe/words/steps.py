@@ -1,13 +1,16 @@
 """The steps between trained vectors and published ones: each has a name, and they are done in the order they are named.
 
-``contexts``            adds the context vectors (Levy et al., 2015, "Improving Distributional Similarity"): w + c
+``add-contexts``        adds the context vectors: w + c (Levy et al., 2015, "Improving Distributional Similarity")
+``join-contexts``       takes the context vectors as a table of their own
 ``centre``              takes away the mean under the unigram distribution
 ``all-but-the-top:N``   centres, then removes the N directions of largest variance (Mu and Viswanath, 2018)
 ``whiten:EXPONENT``     centres and whitens under the unigram distribution, in part (Yokoi et al., 2024)
 ``unit``                scales every row to length 1
+``join``                puts the tables side by side (Yin and Schütze, 2016, "Learning Word Meta-Embeddings")
+``reduce:N``            keeps the N directions that hold most under the unigram distribution
 
-All but the first and the last are affine, so that what they do together is one shift and one matrix, which the vector
-of an unseen word can be put through as well.
+A step is done to each table: one per training, and one more for each with ``join-contexts``. What one table goes
+through is affine but for the scaling, so that the vector of an unseen word can be put through it as well.
 """
 
 from collections.abc import Sequence
@@ -18,9 +21,12 @@ from numpy.typing import NDArray
 
 from embedpipe.words.postprocess import principal_directions, unit_rows, weighted_moments, whitening_matrix
 
-__all__ = ["PostProcessed", "Transform", "post_process"]
+__all__ = ["PostProcessed", "Table", "Transform", "post_process"]
 
 _ROWS = 16_384
+Vectors = NDArray[np.float32]
+Table = tuple[Vectors, Vectors | None]
+"""Word vectors and context vectors (or None) of one training, each of shape (n, dim)."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ class Transform:
 
     Parameters
     ----------
-    matrix : float64 array of shape (dim, dim).
-    shift : float64 array of shape (dim,).
+    matrix : float64 array of shape (dim, published_dim).
+    shift : float64 array of shape (published_dim,).
     unit : whether rows were scaled to length 1.
     """
 
@@ -38,83 +44,109 @@ class Transform:
     shift: NDArray[np.float64]
     unit: bool = False
 
-    def affine(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return `vectors` of shape (n, dim) multiplied and shifted, not scaled; float32 of the same shape.
+    def affine(self, vectors: Vectors) -> Vectors:
+        """Return `vectors` of shape (n, dim) multiplied and shifted, not scaled; float32 (n, published_dim).
 
         A mean of rows that went through this is the mean that went through it: the rows of an n-gram table may be
         published like words.
         """
-        result = np.empty_like(vectors)
+        result = np.empty((len(vectors), len(self.shift)), dtype=np.float32)
         for start in range(0, len(vectors), _ROWS):
             block = slice(start, start + _ROWS)
             result[block] = vectors[block].astype(np.float64) @ self.matrix - self.shift
         return result
 
-    def apply(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return `vectors` of shape (n, dim) as they would be published, float32 of the same shape."""
+    def apply(self, vectors: Vectors) -> Vectors:
+        """Return `vectors` of shape (n, dim) as they would be published, float32 of shape (n, published_dim)."""
         result = self.affine(vectors)
         return unit_rows(result) if self.unit else result
+
+    def then(self, after: "Transform") -> "Transform":
+        """Return the transform that does this one, which scales nothing, and then `after`."""
+        return Transform(self.matrix @ after.matrix, self.shift @ after.matrix + after.shift, after.unit)
 
 
 @dataclass(frozen=True)
 class PostProcessed:
-    """Published vectors, float32 of shape (n, dim), and what made them of the trained ones (and their contexts)."""
+    """Published vectors, float32 of shape (n, published_dim), and what makes one of a trained vector.
 
-    vectors: NDArray[np.float32]
-    transform: Transform
+    `transform` is None where contexts or several tables took part, or an affine step followed ``unit``.
+    """
+
+    vectors: Vectors
+    transform: Transform | None
 
 
-def post_process(
-    vectors: NDArray[np.float32],
-    contexts: NDArray[np.float32] | None,
-    probabilities: NDArray[np.float64],
-    steps: Sequence[str],
-) -> PostProcessed:
-    """Return `vectors` after `steps`, named as in this module's first lines.
+def post_process(tables: Sequence[Table], probabilities: NDArray[np.float64], steps: Sequence[str]) -> PostProcessed:
+    """Return trained vectors after `steps`, named as in this module's first lines.
 
     Parameters
     ----------
-    vectors : float32 array of shape (n, dim), as trained.
-    contexts : the context vectors of the same words, of the same shape, or None where there are none.
+    tables : word and context vectors of each training, as trained.
     probabilities : float64 array of shape (n,) that sums to 1; rows of probability 0 (specials) become zero rows.
-    steps : none leaves the vectors as they are.
+    steps : none leaves the vectors as they are. Tables that no ``join`` put together are put together at the end.
 
     Raises
     ------
     ValueError
-        For a step that is not known, or ``contexts`` where there are none or not as the first step.
+        For a step that is not known, or contexts where there are none or not as the first step.
 
     Examples
     --------
     >>> rows = np.array([[1, 0], [5, 4]], dtype=np.float32)
-    >>> post_process(rows, None, np.array([0.75, 0.25]), ["centre", "unit"]).vectors.round(2).tolist()
+    >>> post_process([(rows, None)], np.array([0.75, 0.25]), ["centre", "unit"]).vectors.round(2).tolist()
     [[-0.7099999785423279, -0.7099999785423279], [0.7099999785423279, 0.7099999785423279]]
     """
-    dim = vectors.shape[1]
-    current, transform = vectors, Transform(np.eye(dim), np.zeros(dim))
+    dim = tables[0][0].shape[1]
+    transform = Transform(np.eye(dim), np.zeros(dim)) if len(tables) == 1 else None
+    current = [vectors for vectors, _ in tables]
     for place, step in enumerate(steps):
         name, _, value = step.partition(":")
-        if transform.unit:
-            raise ValueError(f"the step 'unit' is the last one, but '{step}' follows it")
-        if name == "contexts":
-            if contexts is None or place:
-                raise ValueError("the step 'contexts' is the first one and needs trained context vectors")
-            current = vectors + contexts
-            continue
-        if name == "unit":
-            transform = Transform(transform.matrix, transform.shift, unit=True)
-            continue
-        mean, covariance = weighted_moments(transform.affine(current), probabilities)
-        if name == "centre":
-            matrix = np.eye(dim)
-        elif name == "all-but-the-top":
-            top = principal_directions(covariance, int(value))  # (N, dim)
-            matrix = np.eye(dim) - top.T @ top
-        elif name == "whiten":
-            matrix = whitening_matrix(covariance, float(value))
+        if name in ("add-contexts", "join-contexts"):
+            if place:
+                raise ValueError(f"the step '{name}' is the first one")
+            current = _with_contexts(tables, join=name == "join-contexts")
+            transform = None
+        elif name == "join":
+            transform = transform if len(current) == 1 else None
+            current = [np.hstack(current)]
+        elif name == "unit":
+            current = [unit_rows(table) for table in current]
+            transform = transform and Transform(transform.matrix, transform.shift, unit=True)
         else:
-            raise ValueError(f"unknown step '{step}': use contexts, centre, all-but-the-top:N, whiten:EXPONENT or unit")
-        transform = Transform(transform.matrix @ matrix, (transform.shift + mean) @ matrix)
-    published = transform.apply(current)
+            done = [_fitted(name, value, table, probabilities) for table in current]
+            current = [one.affine(table) for one, table in zip(done, current, strict=True)]
+            transform = None if transform is None or transform.unit else transform.then(done[0])
+    published = current[0].copy() if len(current) == 1 else np.hstack(current)
     published[probabilities <= 0] = 0.0
     return PostProcessed(published, transform)
+
+
+def _with_contexts(tables: Sequence[Table], *, join: bool) -> list[Vectors]:
+    current: list[Vectors] = []
+    for vectors, contexts in tables:
+        if contexts is None:
+            raise ValueError("context vectors were not trained: leave the step out")
+        current += [vectors, contexts] if join else [vectors + contexts]
+    return current
+
+
+def _fitted(name: str, value: str, vectors: Vectors, probabilities: NDArray[np.float64]) -> Transform:
+    mean, covariance = weighted_moments(vectors, probabilities)
+    dim = len(mean)
+    if name == "centre":
+        matrix = np.eye(dim)
+    elif name == "all-but-the-top":
+        top = principal_directions(covariance, int(value))  # (N, dim)
+        matrix = np.eye(dim) - top.T @ top
+    elif name == "whiten":
+        matrix = whitening_matrix(covariance, float(value))
+    elif name == "reduce":
+        about_zero = covariance + np.outer(mean, mean)
+        return Transform(principal_directions(about_zero, int(value)).T, np.zeros(min(int(value), dim)))
+    else:
+        raise ValueError(
+            f"unknown step '{name}': use add-contexts, join-contexts, centre, all-but-the-top:N, whiten:EXPONENT, "
+            "unit, join or reduce:N"
+        )
+    return Transform(matrix, mean @ matrix)

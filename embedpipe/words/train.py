@@ -28,7 +28,18 @@ _STAGE = "words"
 _FIRST = len(SPECIALS)
 _TOKENS_FOR_THREADS = 200_000
 """Below this, threads would start and stop so far apart that some sentences are met far less often than others."""
-_NOT_OF_TRAINING = {"vectors", "runs", "bootstrap", "steps", "keep_training", "sif_a"}
+_NOT_OF_TRAINING = {
+    "vectors",
+    "runs",
+    "bootstrap",
+    "beside",
+    "beside_window",
+    "beside_negatives",
+    "beside_epochs",
+    "steps",
+    "keep_training",
+    "sif_a",
+}
 """Settings of the stage that say what comes before or after a training."""
 
 

@@ -45,7 +45,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify", "export", "import"]
+    "verb",
+    ["run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify", "export", "import"],
 )
 def test_help_of_a_verb_is_light_and_holds_an_example(verb: str) -> None:
     result = run(verb, "--help")
