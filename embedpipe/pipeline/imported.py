@@ -21,7 +21,7 @@ from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.adopt import Adopted, adopt, case_of
 from embedpipe.words.bag import fit_bag
 from embedpipe.words.foreign import ForeignVectors
-from embedpipe.words.part import WORDS_FILE, save_words
+from embedpipe.words.part import FACTS_FILE, WORDS_FILE, WordFacts, save_words
 from embedpipe.words.read_vectors import read_vectors
 
 __all__ = ["Imported", "import_vectors", "save_foreign"]
@@ -104,8 +104,10 @@ def save_foreign(
         adopted.vocabulary.save(folder / "vocabulary.json")
         (folder / "tokenizer_spec.json").write_text(json.dumps(RegexTokenizer(case).spec()), encoding="utf-8")
         (folder / "config.toml").write_text(to_toml(config), encoding="utf-8")
-        save_words(folder, adopted.vectors, fit_bag(adopted.vectors, adopted.probabilities, config.words.sif_a))
-        files = {file: folder / file for file in ("vocabulary.json", "tokenizer_spec.json", "config.toml", WORDS_FILE)}
+        bag = fit_bag(adopted.vectors, adopted.probabilities, config.words.sif_a)
+        save_words(folder, adopted.vectors, bag, WordFacts(trainer="imported"))
+        names = ("vocabulary.json", "tokenizer_spec.json", "config.toml", WORDS_FILE, FACTS_FILE)
+        files = {file: folder / file for file in names}
         notes = _notes(foreign, adopted, case)
         records = _records(foreign, adopted, fingerprint("import", print_ or source), time.perf_counter() - start)
 

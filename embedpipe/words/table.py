@@ -15,8 +15,10 @@ __all__ = ["UNSTABLE", "Neighbour", "WordVectors", "best", "inverse_norms"]
 UNSTABLE = 0.3
 """Stability below which fewer than a third of a word's neighbours come back in another run."""
 
-_BLOCK = 8_000_000
-"""Similarities held at once (32 MB); norms are computed over blocks of as many numbers."""
+_BLOCK = 16_000_000
+"""Similarities held at once (64 MB); norms are computed over blocks of as many numbers."""
+_RUN = 256
+"""Similarities of which the highest is found before the best of all are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,12 +263,13 @@ def best(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArra
     if k == 1:
         ids = scores.argmax(axis=1)[:, None]
         return ids, np.take_along_axis(scores, ids, axis=1)
-    ids = np.sort(np.argpartition(scores, -k, axis=1)[:, -k:], axis=1)
-    found = np.take_along_axis(scores, ids, axis=1)
-    # A partition cuts through equal scores at random: rows with a tie at the cut are sorted whole.
-    tied = np.flatnonzero((scores >= found.min(axis=1, keepdims=True)).sum(axis=1) > k)
-    for row in tied:
-        ids[row] = np.argsort(-scores[row], kind="stable")[:k]
-    found = np.take_along_axis(scores, ids, axis=1)
-    order = np.argsort(-found, axis=1, kind="stable")
-    return np.take_along_axis(ids, order, axis=1), np.take_along_axis(found, order, axis=1)
+    n = scores.shape[1]
+    width = max(1, min(_RUN, n // (8 * k)))
+    # Each of k runs holds a score at least as high as the k-th highest of their maxima: no answer lies below it.
+    maxima = np.maximum.reduceat(scores, np.arange(0, n, width), axis=1)
+    lowest = np.partition(maxima, -k, axis=1)[:, -k, None]
+    rows, ids = np.nonzero(scores >= lowest)
+    found = scores[rows, ids]
+    order = np.lexsort((ids, -found, rows))
+    chosen = order[np.searchsorted(rows, np.arange(len(scores)))[:, None] + np.arange(k)]
+    return ids[chosen], found[chosen]

@@ -51,6 +51,8 @@ def test_saved_and_read_back(tmp_path_factory: pytest.TempPathFactory, content: 
     again = Vocabulary.load(path)
     assert again.tokens == vocabulary.tokens
     assert again.counts.tolist() == vocabulary.counts.tolist()
+    assert "index" not in vars(again), "opening does not wait for the index"
+    assert again.index == vocabulary.index
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"tokens": ["a"], "counts": [1]}', '{"tokens": []}'])

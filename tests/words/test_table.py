@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from embedpipe.errors import EmbedpipeError, UnknownWordError
 from embedpipe.integrations.gensim import to_keyed_vectors
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
-from embedpipe.words.table import Neighbour, WordVectors
+from embedpipe.words.table import Neighbour, WordVectors, _best
 
 
 def table(rows: dict[str, list[float]]) -> WordVectors:
@@ -74,6 +74,17 @@ def test_ties_come_in_id_order_also_at_the_cut() -> None:
     assert [n.word for n in words.similar("q", k=4)] == ["best", "t0", "t1", "t2"]
     assert [n.word for n in words.similar("q", k=1)] == ["best"]
     assert words.similar("best", k=2)[1].word == "t0"
+
+
+@pytest.mark.parametrize("k", [1, 2, 10, 300, 3_000])
+def test_the_best_of_many_columns_are_those_of_a_full_sort(k) -> None:
+    scores = np.random.default_rng(k).integers(-40, 40, size=(5, 3_001)).astype(np.float32)
+    scores[0] = 7
+    scores[1, 5:] = -np.inf
+    ids, found = _best(scores, k)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    assert np.array_equal(ids, expected)
+    assert np.array_equal(found, np.take_along_axis(scores, expected, axis=1))
 
 
 def test_k_above_the_vocabulary_is_fine_and_below_one_is_not(compass) -> None:
