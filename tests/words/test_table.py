@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from embedpipe.errors import EmbedpipeError, UnknownWordError
 from embedpipe.integrations.gensim import to_keyed_vectors
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
-from embedpipe.words.table import Neighbour, WordVectors, _best
+from embedpipe.words.table import Neighbour, WordVectors, best
 
 
 def table(rows: dict[str, list[float]]) -> WordVectors:
@@ -81,7 +81,7 @@ def test_the_best_of_many_columns_are_those_of_a_full_sort(k) -> None:
     scores = np.random.default_rng(k).integers(-40, 40, size=(5, 3_001)).astype(np.float32)
     scores[0] = 7
     scores[1, 5:] = -np.inf
-    ids, found = _best(scores, k)
+    ids, found = best(scores, k)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     assert np.array_equal(ids, expected)
     assert np.array_equal(found, np.take_along_axis(scores, expected, axis=1))

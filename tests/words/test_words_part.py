@@ -21,7 +21,8 @@ def made():
 def test_what_is_saved_comes_back_mapped_and_to_the_byte(made, tmp_path) -> None:
     vocabulary, vectors, bag = made
     save_words(tmp_path, vectors, bag)
-    words, again = load_words(tmp_path, vocabulary)
+    part = load_words(tmp_path, vocabulary)
+    words, again = part.words, part.bag
     assert np.array_equal(words.vectors, vectors)
     assert np.array_equal(again.vectors, bag.vectors)
     assert np.array_equal(again.weights, bag.weights)
@@ -37,13 +38,13 @@ def test_what_is_saved_comes_back_mapped_and_to_the_byte(made, tmp_path) -> None
 def test_lengths_are_stored_and_made_where_an_older_bundle_has_none(made, tmp_path) -> None:
     vocabulary, vectors, bag = made
     save_words(tmp_path, vectors, bag)
-    stored = load_words(tmp_path, vocabulary)[0].inverse_norms
+    stored = load_words(tmp_path, vocabulary).words.inverse_norms
     assert isinstance(stored.base, np.memmap | np.ndarray)
     np.testing.assert_allclose(stored[4:], 1 / np.linalg.norm(vectors[4:], axis=1), rtol=1e-6)
     assert stored[:4].tolist() == [0, 0, 0, 0]
     older = {"vectors": vectors, "sentence_vectors": bag.vectors, "sentence_weights": bag.weights}
     save_tensors(tmp_path / WORDS_FILE, older)
-    words, _ = load_words(tmp_path, vocabulary)
+    words = load_words(tmp_path, vocabulary).words
     assert np.array_equal(words.inverse_norms, stored)
 
 
