@@ -91,7 +91,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sources", nargs="+")
-    parser.add_argument("--preset", default="small", choices=["tiny", "small", "base"])
+    parser.add_argument("--preset", default="small", choices=["tiny", "small", "medium", "base"])
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--name", default="main_job")
     parser.add_argument("--keep", type=Path, help="Where to leave the bundle; otherwise it is removed.")

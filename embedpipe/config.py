@@ -30,7 +30,7 @@ __all__ = [
     "to_toml",
 ]
 
-PresetName = Literal["auto", "tiny", "small", "base"]
+PresetName = Literal["auto", "tiny", "small", "medium", "base"]
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -221,7 +221,7 @@ class ProbesConfig(_Strict):
 class PipelineConfig(_Strict):
     """The complete configuration of the main job."""
 
-    preset: Literal["tiny", "small", "base"]
+    preset: Literal["tiny", "small", "medium", "base"]
     seed: int = Field(default=1, ge=0, lt=2**32)
     reproducible: bool = False
     """One Word2Vec worker and deterministic kernels: byte-identical weights from the same seed and versions."""
@@ -241,26 +241,38 @@ class PipelineConfig(_Strict):
             raise ConfigError(_explain(error)) from error
 
 
+_WORDS: dict[str, Any] = {
+    "architecture": "cbow",
+    "window": 8,
+    "negatives": 20,
+    "subsample": 1e-4,
+    "learning_rate": 0.05,
+    "beside": "skipgram",
+    "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:300"),
+}
+"""What was best at every size that was measured (docs/words.md)."""
+_SMALL: dict[str, dict[str, Any]] = {
+    "sentences": {"hidden": 256, "batch": 256, "steps": 750},
+    "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32},
+}
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "tiny": {
         "words": {
+            **_WORDS,
             "dim": 100,
-            "epochs": 20,
-            "window": 10,
-            "negatives": 8,
-            "subsample": 1e-3,
-            "learning_rate": 0.05,
+            "epochs": 40,
+            "beside_window": 10,
+            "beside_negatives": 8,
+            "beside_epochs": 20,
+            "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:200"),
         },
         "sentences": {"hidden": 128, "batch": 128, "steps": 200},
         "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
     },
-    "small": {
-        "words": {"dim": 200, "epochs": 10},
-        "sentences": {"hidden": 256, "batch": 256, "steps": 750},
-        "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32},
-    },
+    "small": {"words": {**_WORDS, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
+    "medium": {"words": {**_WORDS, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},
     "base": {
-        "words": {"dim": 300, "epochs": 10},
+        "words": {**_WORDS, "dim": 300, "epochs": 5, "beside_epochs": 3},
         "sentences": {"hidden": 512, "batch": 512, "steps": 3_000},
         "generation": {
             "hidden": 512,
@@ -287,7 +299,8 @@ def _preset_for_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, 
 
 def preset_for(n_tokens: int) -> str:
     """Return the preset that ``auto`` stands for on a corpus with `n_tokens` training tokens."""
-    return "tiny" if n_tokens < 1_500_000 else "small" if n_tokens < 50_000_000 else "base"
+    most = {"tiny": 1_500_000, "small": 12_000_000, "medium": 50_000_000}
+    return next((name for name, limit in most.items() if n_tokens < limit), "base")
 
 
 def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str, Any]:

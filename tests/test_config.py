@@ -73,7 +73,7 @@ def test_a_dotted_key_in_python_is_told_to_nest() -> None:
 
 
 def test_auto_grows_with_the_corpus() -> None:
-    assert [preset_for(n) for n in (400_000, 5_000_000, 200_000_000)] == ["tiny", "small", "base"]
+    assert [preset_for(n) for n in (400_000, 5_000_000, 20_000_000, 200_000_000)] == ["tiny", "small", "medium", "base"]
 
 
 def test_presets_leave_the_text_stage_alone() -> None:

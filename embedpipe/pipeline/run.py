@@ -9,7 +9,7 @@ from typing import Any, Literal
 from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.save import remove_leftovers
-from embedpipe.config import STAGES, PipelineConfig, PresetName, preset_for
+from embedpipe.config import PRESETS, STAGES, PipelineConfig, PresetName, preset_for
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
@@ -101,8 +101,8 @@ def run(
     over.update({} if reproducible is None else {"reproducible": reproducible})
     in_settings = over.pop("preset", "auto")
     chosen = in_settings if preset is None else preset
-    if chosen not in ("auto", "tiny", "small", "base"):
-        raise ConfigError(f"unknown preset '{chosen}': use auto, tiny, small or base")
+    if chosen not in ("auto", *PRESETS):
+        raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
     config = PipelineConfig.of("tiny" if chosen == "auto" else chosen, over)
     resolved: DeviceName = "cuda" if NEURAL & set(planned) and resolve_device(device).type == "cuda" else "cpu"
 
