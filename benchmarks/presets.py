@@ -122,8 +122,8 @@ def main() -> None:
     about = (
         f"Written by `benchmarks/presets.py`: {tokens:,} training tokens, {options.dim} dimensions, seed "
         f"{options.seed}, {options.cores} threads, gensim {version('gensim')}, Python {platform.python_version()}. "
-        "Similarity: Spearman; analogies: 3CosAdd over the 30,000 most frequent words. `w` are word vectors, `c` context vectors, `|` puts "
-        "them side by side."
+        "Similarity: Spearman; analogies: 3CosAdd over the 30,000 most frequent words. `w` are word vectors, `c` "
+        "context vectors, `|` puts them side by side."
     )
     name = Path(options.source).name
     tasks = [path.stem for path in options.tasks]
