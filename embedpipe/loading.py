@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from embedpipe.sentences.encoder import SentenceEncoder
     from embedpipe.text.codec import TextCodec
     from embedpipe.words.bag import Bag, BagEncoder
+    from embedpipe.words.lookup import Lookup
     from embedpipe.words.part import WordPart
     from embedpipe.words.table import WordVectors
 
@@ -89,6 +90,11 @@ class Bundle:
         return self.word_part.words
 
     @property
+    def lookup(self) -> "Lookup":
+        """Finds a vector for any word, and says where it came from: the vocabulary, n-grams or the nearest spelling."""
+        return self.word_part.lookup
+
+    @property
     def bag(self) -> "Bag":
         """The frequency-weighted sentence space that the encoder starts from."""
         return self.word_part.bag
@@ -129,7 +135,7 @@ def load(path: str | Path) -> Bundle:
     Returns
     -------
     Bundle
-        With ``words``, ``bag``, ``encoder``, ``generator``, ``vocabulary``, ``codec`` and ``manifest``.
+        With ``words``, ``lookup``, ``bag``, ``encoder``, ``generator``, ``vocabulary``, ``codec`` and ``manifest``.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from embedpipe.errors import ConfigError
 from embedpipe.words.calibration import NEAR_ENOUGH, Calibration, Guess, spelling_features, subword_features
 from embedpipe.words.subword import Subwords
-from embedpipe.words.table import WordVectors
+from embedpipe.words.table import Neighbour, WordVectors
 
 __all__ = ["Found", "Lookup", "UnknownWords"]
 
@@ -25,6 +25,7 @@ class Found:
     Parameters
     ----------
     word : the word asked for.
+    id : of the vocabulary's word whose vector it is; None where it was made of n-grams.
     vector : float32 array of shape (dim,), a copy.
     source : ``vocabulary``, ``subwords`` (its character n-grams) or ``spelling`` (another word's vector).
     via : the word whose vector it is, where that is another one.
@@ -33,6 +34,7 @@ class Found:
     """
 
     word: str
+    id: int | None
     vector: NDArray[np.float32]
     source: Literal["vocabulary"] | Guess
     via: str | None
@@ -65,6 +67,11 @@ class Lookup:
     subwords: Subwords | None = None
     calibration: Calibration = field(default_factory=lambda: Calibration({}))
 
+    @property
+    def ngram_lengths(self) -> tuple[int, int]:
+        """Shortest and longest character n-gram: as trained, else 3 and 6, which fastText begins with."""
+        return (3, 6) if self.subwords is None else (self.subwords.shortest, self.subwords.longest)
+
     def look_up(self, word: str) -> Found:
         """Return the vector of `word`: from the vocabulary, else its n-grams, else the nearest spelling.
 
@@ -77,18 +84,53 @@ class Lookup:
         vocabulary = self.words.vocabulary
         found = vocabulary.find(word)
         if found is not None:
-            return Found(word, np.array(self.words.vectors[found]), "vocabulary", None, 1.0)
+            return Found(word, found, np.array(self.words.vectors[found]), "vocabulary", None, 1.0)
         spelt = vocabulary.spelt(word)
         if self.subwords is not None and (vector := self.subwords.vector(spelt)) is not None:
             ngrams = self.subwords.ngrams([spelt])
             features = subword_features(ngrams, self.subwords.known(ngrams))
-            return Found(word, vector, "subwords", None, self.calibration.confidence("subwords", features))
+            return Found(word, None, vector, "subwords", None, self.calibration.confidence("subwords", features))
         near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, 1, NEAR_ENOUGH)
         if not near:
             raise vocabulary.unknown(word)
         ((ratio, other),) = near
         confidence = self.calibration.confidence("spelling", spelling_features([ratio], [len(spelt)]))
-        return Found(word, self.words.vector(other), "spelling", other, confidence)
+        near_id = self.words.id(other)
+        return Found(word, near_id, np.array(self.words.vectors[near_id]), "spelling", other, confidence)
+
+    def similar(self, positive: Sequence[Found], negative: Sequence[Found] = (), k: int = 10) -> list[Neighbour]:
+        """Return the words nearest to the mean of the unit vectors of `positive` less those of `negative`.
+
+        Parameters
+        ----------
+        positive, negative : what `look_up` found, one or more in all.
+        k : most neighbours to return.
+
+        Returns
+        -------
+        list of Neighbour
+            Best first, without the words of the vocabulary whose vectors were asked for.
+
+        Raises
+        ------
+        EmbedpipeError
+            If the vectors add up to zero, which has no neighbours.
+
+        Examples
+        --------
+        >>> from embedpipe.text.vocabulary import Vocabulary
+        >>> vocabulary = Vocabulary.from_counts({"physics": 3, "chemistry": 2, "music": 1})
+        >>> rows = np.array([[0, 0]] * 4 + [[1, 0], [2, 1], [0, 1]], dtype=np.float32)
+        >>> lookup = Lookup(WordVectors(vocabulary, rows))
+        >>> [near.word for near in lookup.similar([lookup.look_up("phisics")])]
+        ['chemistry', 'music']
+        """
+        plus, minus = (
+            np.array([found.vector for found in group], dtype=np.float32).reshape(-1, self.words.dim)
+            for group in (positive, negative)
+        )
+        known = [found.id for found in (*positive, *negative) if found.id is not None]
+        return self.words.nearest(plus, minus, k, exclude=known)
 
     def vectors(self, words: Sequence[str], *, oov: UnknownWords = "error") -> NDArray[np.float32]:
         """Return one vector per word.

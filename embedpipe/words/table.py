@@ -140,8 +140,6 @@ class WordVectors:
         """
         plus = [self.id(word) for word in _several(positive)]
         minus = [self.id(word) for word in _several(negative)]
-        if not plus and not minus:
-            raise ValueError("a query needs at least one word")
         return self._neighbours(plus, minus, k)
 
     def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[Neighbour]:
@@ -152,13 +150,53 @@ class WordVectors:
         return self._neighbours([self.id(b), self.id(c)], [self.id(a)], k)
 
     def _neighbours(self, plus: list[int], minus: list[int], k: int) -> list[Neighbour]:
-        chosen = np.array([*plus, *minus])
-        signs = np.array([1.0] * len(plus) + [-1.0] * len(minus), dtype=np.float32)
-        weights = signs * self.inverse_norms[chosen]
-        query = (self.vectors[chosen].astype(np.float64) * weights[:, None]).sum(axis=0) / len(chosen)
+        return self.nearest(self.vectors[plus], self.vectors[minus], k, exclude=[*plus, *minus])
+
+    def nearest(
+        self,
+        positive: NDArray[np.float32],
+        negative: NDArray[np.float32] | None = None,
+        k: int = 10,
+        *,
+        exclude: Sequence[int] = (),
+    ) -> list[Neighbour]:
+        """Return the words nearest to the mean of the unit vectors of `positive` less those of `negative`.
+
+        Parameters
+        ----------
+        positive, negative : float32 arrays of shape (n, dim), rows of any length; n may be 0 in one of them.
+        k : most neighbours to return.
+        exclude : ids that are not returned.
+
+        Returns
+        -------
+        list of Neighbour
+            Best first, equal similarities in id order (more frequent first).
+
+        Raises
+        ------
+        EmbedpipeError
+            If the rows add up to a zero vector, which has no neighbours.
+
+        Examples
+        --------
+        >>> vocabulary = Vocabulary.from_counts({"cat": 3, "dog": 2, "car": 1})
+        >>> rows = np.array([[0, 0]] * 4 + [[3, 0], [4, 3], [0, 1]], dtype=np.float32)
+        >>> [n.word for n in WordVectors(vocabulary, rows).nearest(np.array([[5, 4]], dtype=np.float32), k=2)]
+        ['dog', 'cat']
+        """
+        minus = positive[:0] if negative is None else negative
+        rows = np.concatenate([positive, minus]).astype(np.float64)
+        if not len(rows):
+            raise ValueError("a query needs at least one word")
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        units = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        units[len(positive) :] *= -1
+        query = units.mean(axis=0)
         if np.linalg.norm(query) <= 1e-7:
             raise EmbedpipeError("the words of the query add up to a zero vector, which has no neighbours")
-        ids, similarities = self.most_similar_ids(query[None].astype(np.float32), k, chosen[None])
+        excluded = np.array([exclude], dtype=np.int64) if exclude else None
+        ids, similarities = self.most_similar_ids(query[None].astype(np.float32), k, excluded)
         found = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
         return [self.neighbour(i, similarity) for i, similarity in found if i != PAD]
 
