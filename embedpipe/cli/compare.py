@@ -1,18 +1,15 @@
 """The verb `compare`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from embedpipe.cli.compare_show import Seen, as_object, as_rows, show
 from embedpipe.cli.evidence import Corpus, corpus_of, text_option, window_option
 from embedpipe.cli.options import bundle_argument, format_option
-from embedpipe.cli.output import render, render_object
+from embedpipe.cli.origin import say_origins
+from embedpipe.cli.output import render, render_object, say
 from embedpipe.loading import Bundle, load
-
-if TYPE_CHECKING:
-    from embedpipe.words.explain import Comparison
 
 __all__ = ["command"]
 
@@ -45,6 +42,10 @@ def command(
     that are typical of both by PMI, those that are typical of one and not of the other, shared character n-grams, and
     example lines. Contexts are the words within the window of the training, unknown ones left out.
 
+    A word outside the vocabulary is made of its character n-grams where the bundle was trained with subwords; its
+    cosine, its rank and its n-grams are then all there is to say, and the text is not searched. Else the word with the
+    nearest spelling stands for it. Stderr says which, and with what confidence (see embedpipe similar --help).
+
     \b
     embedpipe compare wiki.bundle physics chemistry
     embedpipe compare wiki.bundle physics chemistry --text 'articles/*.txt' --format json
@@ -52,9 +53,15 @@ def command(
     from embedpipe.words.explain import compare
 
     opened = load(bundle)
-    comparison = compare(opened.words, word_a, word_b, seed=seed)
-    corpus = corpus_of(opened, sources, window)
-    evidence = None if corpus is None else _evidence(opened, comparison, corpus, k, lines, seed)
+    comparison = compare(opened.lookup, word_a, word_b, seed=seed)
+    say_origins([word.found for word in comparison.words])
+    a, b = (word.found.id for word in comparison.words)
+    evidence = None
+    if a is None or b is None:
+        made = [word.word for word in comparison.words if word.found.id is None]
+        say(f"{' and '.join(made)}: no text evidence, as contexts and lines are those of words of the vocabulary")
+    elif corpus := corpus_of(opened, sources, window):
+        evidence = _evidence(opened, a, b, corpus, k, lines, seed)
     if format_ == "json":
         render_object(as_object(comparison, evidence))
     elif format_ == "table":
@@ -63,14 +70,13 @@ def command(
         render(as_rows(comparison, evidence), format_)
 
 
-def _evidence(bundle: Bundle, comparison: "Comparison", corpus: Corpus, k: int, n_lines: int, seed: int) -> Seen:
-    """Look for the two words in the text."""
+def _evidence(bundle: Bundle, a: int, b: int, corpus: Corpus, k: int, n_lines: int, seed: int) -> Seen:
+    """Look for two words in the text."""
     from embedpipe.words.contexts import count_contexts
     from embedpipe.words.explain import own_contexts, shared_contexts
     from embedpipe.words.lines import spelled
 
     vocabulary, tokenizer = bundle.vocabulary, bundle.codec.tokenizer
-    a, b = (word.id for word in comparison.words)
     found = count_contexts(corpus.pieces, [a, b], corpus.window, len(vocabulary), n_lines=n_lines, seed=seed)
     only_a, only_b = own_contexts(found, (0, 1), vocabulary, k)
     lines_a, lines_b, together = (

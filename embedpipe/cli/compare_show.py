@@ -46,21 +46,26 @@ class Seen:
 def _facts(found: "Comparison") -> list[tuple[str, object, object]]:
     """Return what the bundle knows of each word: a name, and the value for both."""
     a, b = found.words
-    hubs = found.hubness
     return [
+        ("source", a.found.source, b.found.source),
+        ("confidence", _rounded(a.found.confidence, 6), _rounded(b.found.confidence, 6)),
         ("count", a.count, b.count),
-        ("per million", round(found.per_million[0], 3), round(found.per_million[1], 3)),
-        ("neighbour rank", found.places[0], found.places[1]),
+        ("per million", _rounded(a.per_million, 3), _rounded(b.per_million, 3)),
+        ("neighbour rank", a.place, b.place),
         ("stability", a.stability, b.stability),
-        ("hubness", hubs.counts[0], hubs.counts[1]),
+        ("hubness", a.hubness, b.hubness),
     ]
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def as_object(found: "Comparison", seen: Seen | None) -> dict[str, object]:
     """Return the comparison as one JSON object."""
     facts = _facts(found)
     words = [
-        {"word": word.word, **{name.replace(" ", "_"): values[i] for name, *values in facts}}
+        {"word": word.word, "asked": word.found.word, **{name.replace(" ", "_"): values[i] for name, *values in facts}}
         for i, word in enumerate(found.words)
     ]
     hubs = found.hubness
@@ -139,7 +144,9 @@ def show(found: "Comparison", seen: Seen | None) -> None:
     a, b = (word.word for word in found.words)
     hubs = found.hubness
     print(f"{a} and {b}: similarity {found.similarity:.3f}\n")
-    table(("", a, b), [fact for fact in _facts(found) if fact[1:] != (None, None)])
+    plain = all(word.found.source == "vocabulary" for word in found.words)
+    facts = _facts(found)[2:] if plain else _facts(found)
+    table(("", a, b), [fact for fact in facts if fact[1:] != (None, None)])
     print(
         f"(neighbour rank: its place among the neighbours of the other; hubness: of how many of {hubs.sample:,} words "
         f"it is one of the {hubs.k} nearest, {hubs.expected:.2f} expected)"

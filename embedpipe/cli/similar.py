@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.evidence import corpus_of, text_option, window_option
+from embedpipe.cli.evidence import Corpus, corpus_of, text_option, window_option
 from embedpipe.cli.options import bundle_argument, format_option
+from embedpipe.cli.origin import origin_columns, say_origins
 from embedpipe.cli.output import render, say
 from embedpipe.loading import Bundle, load
 
 if TYPE_CHECKING:
+    from embedpipe.words.lookup import Found
     from embedpipe.words.table import Neighbour, WordVectors
 
 __all__ = ["command"]
 
 _REASONS = 4
-"""Shared contexts shown for each neighbour."""
+"""Shared contexts, or n-grams, shown for each neighbour."""
 _MOST = 100
 
 
@@ -42,13 +44,20 @@ def command(
 ) -> None:
     """Show the words nearest to WORD, or to a sum and difference of words.
 
-    A word is looked up as it is written and, failing that, lower-cased. Similarity is the cosine between the mean of
+    A word is looked up as it is written and, failing that, lower-cased. One outside the vocabulary gets the mean of
+    its character n-grams where the bundle was trained with subwords, and else the vector of the nearest spelling;
+    which, and how far to trust it, stands on stderr, and in json, jsonl and csv as the columns source (vocabulary,
+    subwords, spelling) and confidence (0 to 1, null where it is unknown) of the least certain word asked for. The
+    confidence is the estimated chance that such a word, had it been in the text, would be one of the ten nearest of
+    the vector used for it. It was measured on known words that were left out, not on misspelt ones.
+
+    Similarity is the cosine between the mean of
     the unit vectors asked for and each word; count is how often the word stands in the training text; stability,
     where the bundle holds it, is the share of its neighbours that come back in another run.
 
     With --why each neighbour comes with the contexts that it shares with WORD: words that stand near both (near all,
     where several are asked for) far more often than their frequency has it (PMI, made smaller where little was seen;
-    Pantel and Lin, 2002).
+    Pantel and Lin, 2002). A word made of n-grams has no contexts: shown are the n-grams that each neighbour has too.
 
     \b
     embedpipe similar wiki.bundle physics
@@ -60,14 +69,17 @@ def command(
     if why and k > _MOST:
         raise click.UsageError(f"--why explains at most {_MOST} neighbours; ask for fewer with -k")
     opened = load(bundle)
-    neighbours = opened.words.similar(words, negative, k)
+    asked, minus = ([opened.lookup.look_up(word) for word in group] for group in (words, negative))
+    say_origins([*asked, *minus])
+    neighbours = opened.lookup.similar(asked, minus, k)
     rows = [_row(neighbour, format_) for neighbour in neighbours]
     if why:
-        for word in words:
-            say(_known(opened.words, word))
-        for row, contexts in zip(rows, _reasons(opened, words, neighbours, sources, window), strict=False):
-            row["shared contexts"] = contexts if format_.startswith("json") else " ".join(contexts)
-    render(rows, format_, ["word", "similarity", "count"] if not rows else list(rows[0]))
+        for name, reasons in _reasons(opened, asked, neighbours, sources, window).items():
+            for row, reason in zip(rows, reasons, strict=True):
+                row[name] = reason if format_.startswith("json") else " ".join(reason)
+    origin = {} if format_ == "table" else origin_columns([*asked, *minus])
+    columns = ["word", "similarity", "count", *origin] if not rows else [*rows[0], *origin]
+    render([row | origin for row in rows], format_, columns)
 
 
 def _row(neighbour: "Neighbour", format_: str) -> dict[str, object]:
@@ -87,28 +99,56 @@ def _stability(stability: float) -> str:
     return f"{stability:.3f}{' unstable' if stability < UNSTABLE else ''}"
 
 
-def _known(words: "WordVectors", word: str) -> str:
-    found = words.neighbour(words.id(word), 1.0)
+def _known(words: "WordVectors", word: int) -> str:
+    found = words.neighbour(word, 1.0)
     stability = "" if found.stability is None else f", stability {_stability(found.stability)}"
     return f"{found.word}: {found.count:,} times in the training text{stability}"
 
 
 def _reasons(
     bundle: Bundle,
-    asked: Sequence[str],
+    asked: "Sequence[Found]",
     neighbours: "Sequence[Neighbour]",
     sources: Sequence[str],
     window: int | None,
+) -> dict[str, list[list[str]]]:
+    """Return, by column, what each neighbour has in common with the query: contexts, and n-grams of words made of them.
+
+    A column is left out where there is nothing to look in: no text, or no such word.
+    """
+    words = bundle.words
+    known = list(dict.fromkeys(one.id for one in asked if one.id is not None))
+    made = [one.word for one in asked if one.id is None]
+    for i in known:
+        say(_known(words, i))
+    for word in made:
+        say(f"{word}: no text evidence, as contexts are counted for the vocabulary alone; its n-grams stand for it")
+    columns = {}
+    corpus = corpus_of(bundle, sources, window) if known else None
+    if corpus is not None:
+        columns["shared contexts"] = _contexts(words, known, neighbours, corpus)
+    if made:
+        columns["shared n-grams"] = [_ngrams(bundle, made, neighbour.id) for neighbour in neighbours]
+    return columns
+
+
+def _ngrams(bundle: Bundle, made: Sequence[str], neighbour: int) -> list[str]:
+    """Return the longest n-grams that a neighbour has in common with words made of n-grams."""
+    from embedpipe.words.explain import longest_first, shared_ngrams
+
+    vocabulary, lengths = bundle.vocabulary, bundle.lookup.ngram_lengths
+    token = vocabulary.tokens[neighbour]
+    shared = {gram for word in made for gram in shared_ngrams(vocabulary.spelt(word), token, *lengths)[0]}
+    return longest_first(shared)[:_REASONS]
+
+
+def _contexts(
+    words: "WordVectors", query: Sequence[int], neighbours: "Sequence[Neighbour]", corpus: Corpus
 ) -> list[list[str]]:
-    """Return the strongest shared contexts of each neighbour; nothing where there is no text to look in."""
+    """Return the strongest contexts that each neighbour shares with all words of the query."""
     from embedpipe.words.contexts import count_contexts
     from embedpipe.words.explain import shared_contexts
 
-    corpus = corpus_of(bundle, sources, window)
-    if corpus is None:
-        return []
-    words = bundle.words
-    query = list(dict.fromkeys(words.id(word) for word in asked))
     ids = [*query, *(neighbour.id for neighbour in neighbours)]
     contexts = count_contexts(corpus.pieces, ids, corpus.window, len(words))
     pairs = ([*range(len(query)), row] for row in range(len(query), len(ids)))

@@ -98,12 +98,14 @@ def test_without_the_text_the_bundle_says_what_it_knows(alone, embedpipe_cli, ca
     verb, *words = call
     outcome = embedpipe_cli(verb, alone, *words, "--format", "json")
     assert outcome.exit_code == 0
-    assert (
-        f"{work_folder(alone)}/text: is not there, so contexts and lines are left out; name the text with"
-        in outcome.err
-    )
+    said = f"{work_folder(alone)}/text: is not there, so contexts and lines are left out; name the text with"
+    assert said in outcome.err
     found = json.loads(outcome.out)
-    assert found["text"] is None if verb == "compare" else set(found[0]) == {"word", "similarity", "count"}
+    assert (
+        found["text"] is None
+        if verb == "compare"
+        else set(found[0]) == {"word", "similarity", "count", "source", "confidence"}
+    )
     assert "contexts of both" not in embedpipe_cli(verb, alone, *words).out
 
 
@@ -160,7 +162,8 @@ def test_the_text_of_another_bundle_is_refused(alone, toy_work, embedpipe_cli, t
     [
         (["king"], 2, "Missing argument 'WORD_B'"),
         (["king", "KING"], 1, "'king' and 'KING' are the same word"),
-        (["king", "quen"], 1, "'quen' is not in the vocabulary; near spellings: queen"),
+        (["king", "quexx"], 1, "'quexx' is not in the vocabulary; near spellings: queen"),
+        (["queen", "quen"], 1, "'queen' and 'quen' are the same word of the vocabulary, 'queen'"),
         (["king", "queen", "--text", "nowhere.txt"], 1, "nowhere.txt"),
     ],
 )

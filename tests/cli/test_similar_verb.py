@@ -9,23 +9,25 @@ import pytest
 
 from embedpipe.bundle.manifest import Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
+from embedpipe.cli.origin import origin_columns
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.bag import plain_average
-from embedpipe.words.part import save_words
+from embedpipe.words.lookup import Found, Lookup
+from embedpipe.words.part import WordFacts, save_words
+from embedpipe.words.subword import ngram_rows
 from embedpipe.words.table import WordVectors
 
 HEAVY = {"torch", "gensim", "sklearn", "scipy", "pydantic", "nltk", "accelerate", "rich", "pandas"}
 ROWS = {"king": [1.0, 1.0], "queen": [1.0, 0.9], "man": [0.0, 1.0], "salt": [-1.0, 0.0], "new york": [-1.0, -0.5]}
 
 
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory):
+def planted_bundle(tmp_path_factory, facts, subwords=None):
     """A bundle of word vectors alone."""
     folder, target = tmp_path_factory.mktemp("parts"), tmp_path_factory.mktemp("out") / "planted.bundle"
     vocabulary = Vocabulary([*SPECIALS, *ROWS], [0, 0, 0, 0, 5000, 400, 30, 20, 10])
     vocabulary.save(folder / "vocabulary.json")
     vectors = np.array([[0.0, 0.0]] * 4 + list(ROWS.values()), dtype=np.float32)
-    save_words(folder, vectors, plain_average(vectors))
+    save_words(folder, vectors, plain_average(vectors), facts, subwords=subwords)
     record = StageRecord("0" * 64, "planted", 0.0)
 
     def manifest(files) -> Manifest:
@@ -36,13 +38,20 @@ def planted(tmp_path_factory):
     return target
 
 
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Words whose neighbours are known."""
+    return planted_bundle(tmp_path_factory, WordFacts())
+
+
 def test_json_holds_the_numbers(planted, embedpipe_cli) -> None:
     outcome = embedpipe_cli("similar", planted, "king", "--format", "json", "-k", 2)
     assert outcome.exit_code == 0
+    origin = {"source": "vocabulary", "confidence": 1.0}
     cosine = 1.9 / np.sqrt(2 * 1.81)
     assert json.loads(outcome.out) == [
-        {"word": "queen", "similarity": pytest.approx(cosine, abs=1e-6), "count": 400},
-        {"word": "man", "similarity": pytest.approx(np.sqrt(0.5), abs=1e-6), "count": 30},
+        {"word": "queen", "similarity": pytest.approx(cosine, abs=1e-6), "count": 400, **origin},
+        {"word": "man", "similarity": pytest.approx(np.sqrt(0.5), abs=1e-6), "count": 30, **origin},
     ]
     assert outcome.err == ""
 
@@ -61,7 +70,7 @@ def test_json_holds_the_numbers(planted, embedpipe_cli) -> None:
 def test_words_are_added_and_subtracted(planted, embedpipe_cli, arguments, best) -> None:
     outcome = embedpipe_cli("similar", planted, *arguments, "--format", "csv")
     lines = outcome.out.splitlines()
-    assert lines[0] == "word,similarity,count"
+    assert lines[0] == "word,similarity,count,source,confidence"
     assert lines[1].split(",")[0] == best
     shown = {line.split(",")[0] for line in lines[1:]}
     assert shown.isdisjoint({word.lower() for word in arguments})
@@ -76,10 +85,10 @@ def test_table_and_lines(planted, embedpipe_cli) -> None:
 
 
 def test_unknown_word_names_near_spellings_on_stderr(planted, embedpipe_cli) -> None:
-    outcome = embedpipe_cli("similar", planted, "Quen", "--format", "json")
+    outcome = embedpipe_cli("similar", planted, "Quenix", "--format", "json")
     assert outcome.exit_code == 1
     assert outcome.out == ""
-    assert "'Quen' is not in the vocabulary; near spellings: queen" in outcome.err
+    assert "'Quenix' is not in the vocabulary; near spellings: queen" in outcome.err
     assert "Traceback" not in outcome.err
 
 
@@ -121,6 +130,7 @@ def test_stability_has_a_column_and_unstable_words_are_marked(embedpipe_cli, mon
 
     class Opened:
         words = WordVectors(vocabulary, vectors, np.array([0, 0, 0, 0, 0.9, 0.75, 0.25, 0.5, 0.5], dtype=np.float32))
+        lookup = Lookup(words)
 
     monkeypatch.setattr("embedpipe.cli.similar.load", lambda path: Opened())
     lines = embedpipe_cli("similar", "x.bundle", "king", "-k", 2).out.splitlines()
@@ -128,4 +138,79 @@ def test_stability_has_a_column_and_unstable_words_are_marked(embedpipe_cli, mon
     rows = json.loads(embedpipe_cli("similar", "x.bundle", "king", "-k", 2, "--format", "json").out)
     assert [row["stability"] for row in rows] == [0.75, 0.25]
     csv = embedpipe_cli("similar", "x.bundle", "king", "-k", 1, "--format", "csv").out.splitlines()
-    assert csv[0] == "word,similarity,count,stability"
+    assert csv[0] == "word,similarity,count,stability,source,confidence"
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory):
+    """The planted words with n-grams: those of "queen" were trained, to the vector of "salt"; calibrated by hand."""
+    facts = WordFacts("fasttext", (), 5, (3, 4), confidence={"subwords": [0.0, 1.0, 0.0]})
+    table = np.zeros((50_000, 2), dtype=np.float32)
+    table[ngram_rows(["queen"], 3, 4, 50_000).rows] = ROWS["salt"]
+    return planted_bundle(tmp_path_factory, facts, table)
+
+
+def test_the_nearest_spelling_answers_and_says_so(planted, embedpipe_cli) -> None:
+    outcome = embedpipe_cli("similar", planted, "Quen", "king", "--not", "Salts", "--format", "jsonl")
+    assert outcome.exit_code == 0
+    first, second = outcome.err.splitlines()
+    assert first.startswith(
+        "Quen: not in the vocabulary; its vector is that of the nearest spelling 'queen' (source spelling, "
+        "confidence unknown"
+    )
+    assert "nearest spelling 'salt'" in second
+    rows = [json.loads(line) for line in outcome.out.splitlines()]
+    plain = embedpipe_cli("similar", planted, "queen", "king", "--not", "salt", "--format", "jsonl").out.splitlines()
+    assert [row["word"] for row in rows] == ["man", "new york"]
+    assert {(row["source"], row["confidence"]) for row in rows} == {("spelling", None)}
+    assert [row | {"source": "vocabulary", "confidence": 1.0} for row in rows] == [json.loads(line) for line in plain]
+
+
+def test_ngrams_answer_with_their_confidence(composed, embedpipe_cli) -> None:
+    outcome = embedpipe_cli("similar", composed, "queens", "-k", 2, "--format", "csv")
+    # "<queens>" has 6 trigrams and 5 four-grams, of which "<queen>" has <qu que uee een and <que quee ueen.
+    confidence = 1 / (1 + np.exp(-7 / 11))
+    assert outcome.err == (
+        "queens: not in the vocabulary; its vector is the mean of its character n-grams (source subwords, confidence "
+        f"{confidence:.2f}: the chance that a word of the text would be among the ten nearest of a vector so made)\n"
+    )
+    header, first, second = outcome.out.splitlines()
+    assert header == "word,similarity,count,source,confidence"
+    assert first == f"salt,1.0,20,subwords,{round(confidence, 6)}"
+    assert second.startswith("new york,0.894427,10,subwords,")
+    table = embedpipe_cli("similar", composed, "queens", "-k", 1).out.splitlines()
+    assert [line.split() for line in table] == [["word", "similarity", "count"], ["salt", "1.000", "20"]]
+
+
+def test_why_of_a_word_made_of_ngrams_names_those_that_its_neighbours_share(composed, embedpipe_cli) -> None:
+    outcome = embedpipe_cli("similar", composed, "queens", "--why", "--format", "json")
+    assert "queens: no text evidence" in outcome.err
+    assert "is not there" not in outcome.err, "no text is looked for"
+    reasons = {row["word"]: row["shared n-grams"] for row in json.loads(outcome.out)}
+    assert reasons["queen"] == ["<que", "quee", "ueen", "<qu"]
+    assert reasons["salt"] == []
+
+
+def test_compare_of_a_word_made_of_ngrams(composed, embedpipe_cli) -> None:
+    outcome = embedpipe_cli("compare", composed, "queens", "king", "--format", "json")
+    assert "queens: not in the vocabulary; its vector is the mean" in outcome.err
+    assert "queens: no text evidence" in outcome.err
+    found = json.loads(outcome.out)
+    assert found["similarity"] == pytest.approx(-np.sqrt(0.5), abs=1e-6)
+    queens, king = found["words"]
+    assert (queens["source"], queens["count"], queens["neighbour_rank"]) == ("subwords", None, 3)
+    assert (king["source"], king["confidence"], king["count"], king["neighbour_rank"]) == ("vocabulary", 1.0, 5000, 4)
+    assert found["text"] is None
+    table = embedpipe_cli("compare", composed, "queens", "king").out
+    assert "source" in table
+    assert "subwords" in table
+
+
+def test_the_least_certain_word_speaks_for_the_query() -> None:
+    def found(source, confidence):
+        return Found("x", None, np.zeros(1, dtype=np.float32), source, None, confidence)
+
+    known, made, spelt = found("vocabulary", 1.0), found("subwords", 0.9), found("spelling", None)
+    assert origin_columns([known]) == {"source": "vocabulary", "confidence": 1.0}
+    assert origin_columns([made, known]) == {"source": "subwords", "confidence": 0.9}
+    assert origin_columns([known, spelt, made]) == {"source": "spelling", "confidence": None}

@@ -8,6 +8,8 @@ from embedpipe.text.vocabulary import EOS, SPECIALS, Vocabulary
 from embedpipe.words.contexts import count_contexts
 from embedpipe.words.explain import compare, ngrams, own_contexts, place_of, shared_contexts, shared_ngrams
 from embedpipe.words.hubness import hubness
+from embedpipe.words.lookup import Lookup
+from embedpipe.words.subword import Subwords, ngram_rows
 from embedpipe.words.table import WordVectors
 
 
@@ -63,20 +65,40 @@ def test_ngrams_by_hand() -> None:
 def test_comparison_by_hand() -> None:
     vocabulary = Vocabulary([*SPECIALS, "cat", "dog", "far"], [0, 5, 0, 0, 6, 3, 1])
     rows = np.array([[0, 0]] * 4 + [[2, 0], [3, 4], [-1, 0]], dtype=np.float32)
-    found = compare(WordVectors(vocabulary, rows, np.array([0] * 4 + [0.9, 0.5, 0.1], dtype=np.float32)), "Cat", "dog")
+    words = WordVectors(vocabulary, rows, np.array([0] * 4 + [0.9, 0.5, 0.1], dtype=np.float32))
+    found = compare(Lookup(words), "Cat", "dog")
     assert found.similarity == pytest.approx(0.6, abs=1e-6)
     assert [(w.word, w.count) for w in found.words] == [("cat", 6), ("dog", 3)]
     assert [w.stability for w in found.words] == pytest.approx([0.9, 0.5])
-    assert found.per_million == pytest.approx((600_000, 300_000))
-    assert found.places == (1, 1)
+    assert [w.per_million for w in found.words] == pytest.approx([600_000, 300_000])
+    assert [w.place for w in found.words] == [1, 1]
+
+
+def test_a_word_made_of_ngrams_has_a_place_and_ngrams_but_no_counts() -> None:
+    vocabulary = Vocabulary([*SPECIALS, "cat", "dog", "far"], [0, 5, 0, 0, 6, 3, 1])
+    rows = np.array([[0, 0]] * 4 + [[2, 0], [3, 4], [-1, 0]], dtype=np.float32)
+    table = np.zeros((50_000, 2), dtype=np.float32)
+    table[ngram_rows(["cat"], 3, 4, 50_000).rows] = [1, 0.1]
+    found = compare(Lookup(WordVectors(vocabulary, rows), Subwords(table, 3, 4)), "Cats", "dog")
+    cats, dog = found.words
+    assert (cats.word, cats.found.source, cats.count, cats.hubness, cats.stability) == ("Cats", "subwords", *[None] * 3)
+    # "cat" is nearer to [1, 0.1] than "dog" is; nearer to "dog" than "cat" is this vector.
+    assert (cats.place, dog.place, dog.count) == (1, 2, 3)
+    assert found.similarity == pytest.approx(3.4 / 5 / np.sqrt(1.01))
+    assert len([dog.hubness]) == len(found.hubness.counts) == 1
+    assert compare(Lookup(WordVectors(vocabulary, rows), Subwords(table, 3, 4)), "cats", "cat").ngrams == [
+        "<cat",
+        "<ca",
+        "cat",
+    ]
 
 
 def test_the_same_word_and_an_unknown_one_are_refused() -> None:
     words = random_words(5)
     with pytest.raises(EmbedpipeError, match="'w1' and 'W1' are the same word"):
-        compare(words, "w1", "W1")
+        compare(Lookup(words), "w1", "W1")
     with pytest.raises(UnknownWordError, match="'w9x'"):
-        compare(words, "w1", "w9x")
+        compare(Lookup(words), "w1", "w9x")
 
 
 @pytest.fixture

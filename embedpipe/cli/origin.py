@@ -1,0 +1,54 @@
+"""Where the vectors of the words asked for came from: sentences for people, columns for programs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from embedpipe.cli.output import say
+
+if TYPE_CHECKING:
+    from embedpipe.words.lookup import Found
+
+__all__ = ["origin_columns", "say_origins"]
+
+_SOURCES = ("vocabulary", "subwords", "spelling")
+"""From the most to the least to be relied on."""
+
+
+def say_origins(found: "Sequence[Found]") -> None:
+    """Say on stderr, a line for each word outside the vocabulary, whose vector stands for it and how surely."""
+    for one in found:
+        if one.source != "vocabulary":
+            say(_sentence(one))
+
+
+def origin_columns(found: "Sequence[Found]") -> dict[str, object]:
+    """Return the source and the confidence of a whole query: those of the word that is least to be relied on.
+
+    The confidence is None where that of a word is not known.
+    """
+    confidences = [one.confidence for one in found if one.confidence is not None]
+    known = len(confidences) == len(found)
+    return {
+        "source": max((one.source for one in found), key=_SOURCES.index),
+        "confidence": round(min(confidences), 6) if known else None,
+    }
+
+
+def _sentence(found: "Found") -> str:
+    if found.source == "subwords":
+        of = "its vector is the mean of its character n-grams (source subwords"
+        chance = "the chance that a word of the text would be among the ten nearest of a vector so made"
+    else:
+        of = f"its vector is that of the nearest spelling '{found.via}' (source spelling"
+        chance = (
+            f"the chance that another word spelt like this is among the ten nearest of '{found.via}'; of a slip of the "
+            "keyboard it says nothing"
+        )
+    sure = "confidence unknown: none was calibrated" if found.confidence is None else _chance(found.confidence, chance)
+    return f"{found.word}: not in the vocabulary; {of}, {sure})"
+
+
+def _chance(confidence: float, meaning: str) -> str:
+    # Never 1.00: nothing that was estimated on a sample is certain.
+    shown = "above 0.99" if confidence > 0.99 else "below 0.01" if confidence < 0.01 else f"{confidence:.2f}"
+    return f"confidence {shown}: {meaning}"
