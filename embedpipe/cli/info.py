@@ -20,7 +20,7 @@ __all__ = ["command"]
 @bundle_argument
 @format_option
 def command(bundle: Path, format_: str) -> None:
-    """Show what a bundle holds: its corpus, its parts with their results, its scores.
+    """Show what a bundle holds: its corpus, its parts with their results, how its words were made, its scores.
 
     The table is the short form. json is the whole manifest; jsonl and csv are the same, one value a line, named by
     its place in the manifest, as in stages.words.result.dim.
@@ -42,6 +42,9 @@ def command(bundle: Path, format_: str) -> None:
 
 
 def _facts(manifest: "Manifest") -> dict[str, str]:
+    from embedpipe.probes.word_facts import word_facts
+
+    of_words = word_facts(manifest.stages["words"].result) if "words" in manifest.stages else {}
     total = sum(entry.size for entry in manifest.files.values())
     device = "cuda" if any(record.device == "cuda" for record in manifest.stages.values()) else "cpu"
     return {
@@ -51,6 +54,7 @@ def _facts(manifest: "Manifest") -> dict[str, str]:
         "size": f"{total / 1e6:,.1f} MB in {len(manifest.files)} files",
         "reproducible": f"{'yes' if manifest.reproducible else 'no'}: {manifest.reproducible_reason}",
         **{stage: record.summary for stage, record in manifest.stages.items()},
+        **{f"words: {name}": value for name, value in of_words.items()},
         **{f"score {name}": f"{value:.3f}" for name, value in manifest.scores.items()},
     }
 

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -19,7 +19,9 @@ from embedpipe.text.read_named import SCHEMES
 from embedpipe.text.vocabulary import SPECIALS
 
 if TYPE_CHECKING:
+    from embedpipe.loading import Bundle
     from embedpipe.pipeline.stages import Job
+    from embedpipe.words.table import Neighbour
 
 __all__ = ["assemble"]
 
@@ -72,15 +74,12 @@ def _manifest(job: "Job", records: Mapping[str, StageRecord], command: str, file
 
 def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> ReportContent:
     parts = job.parts
-    neighbours = {}
+    neighbours: dict[str, list[Neighbour]] = {}
     if "words" in records:
         words = parts.vocabulary.tokens[len(SPECIALS) :]
         content_words = [word for word in words[100:] if len(word) > 3 and word.isalpha()] or words
         step = max(1, min(len(content_words), 2_000) // 12)
-        neighbours = {
-            word: [(near.word, near.similarity) for near in parts.words.similar([word], k=8)]
-            for word in content_words[: 12 * step : step]
-        }
+        neighbours = {word: parts.words.similar([word], k=8) for word in content_words[: 12 * step : step]}
     samples = []
     if "generation" in records:
         samples = parts.generator.generate("", n=_N_SAMPLES, max_tokens=40, seed=job.config.seed)
@@ -93,12 +92,22 @@ def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> Repo
             if stage in records
         },
         rows=_rows(job) if "probes" in records else [],
-        neighbours=neighbours,
+        neighbours={word: [(near.word, near.similarity) for near in found] for word, found in neighbours.items()},
+        unstable=_unstable(parts, neighbours),
         samples=samples,
         config_toml=to_toml(job.config),
         command=_command(job, title, records),
         versions=merged_versions(records),
     )
+
+
+def _unstable(parts: "Bundle", neighbours: "Mapping[str, Sequence[Neighbour]]") -> set[str]:
+    """Return which words of a list, asked for or found, have other neighbours in another run."""
+    from embedpipe.words.table import UNSTABLE
+
+    asked = [parts.words.neighbour(parts.words.id(word), 1.0) for word in neighbours]
+    shown = [*asked, *(near for found in neighbours.values() for near in found)]
+    return {one.word for one in shown if one.stability is not None and one.stability < UNSTABLE}
 
 
 def _command(job: "Job", title: str, stages: Iterable[str]) -> str:

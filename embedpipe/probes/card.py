@@ -8,6 +8,7 @@ from typing import Any
 
 from embedpipe.probes.report import ReportContent, figure, training_lines
 from embedpipe.probes.rows import headline, pivot
+from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_facts
 
 __all__ = ["write_card"]
 
@@ -24,12 +25,14 @@ def write_card(path: Path, content: ReportContent) -> None:
 
     Strings of the front matter are written as JSON, which every YAML reader reads the same way.
     """
+    of_words = word_facts(content.training.get("words", {}).get("result", {}))
     parts = [
         _front_matter(content),
         f"# {_inline(content.title)}\n\n{_what(content)}, made from raw text by embedpipe.\n",
         "## How it was made\n\n" + _fenced(content.command, "") if content.command else "",
         "## Corpus\n\n" + _list(content.corpus) if content.corpus else "",
         "## Training\n\n" + _list(training_lines(content)) if content.training else "",
+        "## Words\n\n" + _list(of_words) if of_words else "",
         "## Measured\n\n" + _results(content) if content.rows else "",
         "## Nearest words\n\n" + _neighbours(content) if content.neighbours else "",
         "## Generated text\n\n" + "\n".join(_fenced(text, "text") for text in content.samples)
@@ -90,10 +93,16 @@ def _results(content: ReportContent) -> str:
 
 
 def _neighbours(content: ReportContent) -> str:
-    return "".join(
-        f"* **{_inline(word)}**: " + ", ".join(f"{_inline(near)} {value:.2f}" for near, value in found) + "\n"
+    def marked(word: str) -> str:
+        return word + UNSTABLE_MARK if word in content.unstable else word
+
+    lines = [
+        f"* **{_inline(marked(word))}**: "
+        + ", ".join(f"{_inline(marked(near))} {value:.2f}" for near, value in found)
+        + "\n"
         for word, found in content.neighbours.items()
-    )
+    ]
+    return "".join(lines) + (f"\n{UNSTABLE_MEANING}\n" if content.unstable else "")
 
 
 def _list(facts: Mapping[str, Any]) -> str:

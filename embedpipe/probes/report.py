@@ -1,7 +1,7 @@
 """One self-contained page that says what a bundle is and how good it is: no network, no script but a sort."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from embedpipe.probes.rows import Row
 from embedpipe.probes.style import SCRIPT, STYLE
+from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_facts
 
 __all__ = ["ReportContent", "figure", "summary_cards", "training_lines", "write_report"]
 
@@ -24,6 +25,7 @@ class ReportContent:
     training : for each trained stage its ``summary`` in one line and its ``result`` in numbers.
     rows : the probe rows.
     neighbours : some words and the nearest words to each with their cosine.
+    unstable : those of all these words that are marked, as their own neighbours differ from run to run.
     samples : generated texts.
     config_toml : the complete configuration.
     command : what makes such a bundle; no folder of the machine that made it is in it.
@@ -35,6 +37,7 @@ class ReportContent:
     training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rows: Sequence[Row] = ()
     neighbours: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
+    unstable: Collection[str] = ()
     samples: Sequence[str] = ()
     config_toml: str = ""
     command: str = ""
@@ -46,8 +49,9 @@ def write_report(path: Path, content: ReportContent) -> None:
     sections = [
         _section("Corpus", _facts(content.corpus)),
         _section("Training", _facts(training_lines(content))),
+        _section("Words", _facts(word_facts(content.training.get("words", {}).get("result", {})))),
         _section("Probes", _probes(content.rows)),
-        _section("Nearest words", _neighbours(content.neighbours)),
+        _section("Nearest words", _neighbours(content)),
         _section("Generated text", "".join(f"<blockquote>{escape(text)}</blockquote>" for text in content.samples)),
         _section("Settings", f"<pre>{escape(content.config_toml)}</pre>" if content.config_toml else ""),
         _section("Versions", _facts(content.versions)),
@@ -80,10 +84,13 @@ def summary_cards(content: ReportContent) -> list[tuple[str, str, str]]:
 
 
 def training_lines(content: ReportContent) -> dict[str, str]:
-    """Return how the training of each stage ended: its summary, then the figures of its result."""
-    return {
-        stage: f"{record['summary']} ({_named_figures(record['result'])})" for stage, record in content.training.items()
-    }
+    """Return how the training of each stage ended: its summary, then the single figures of its result."""
+    return {stage: _training_line(record["summary"], record["result"]) for stage, record in content.training.items()}
+
+
+def _training_line(summary: str, result: Mapping[str, Any]) -> str:
+    figures = {name: value for name, value in result.items() if isinstance(value, int | float)}
+    return f"{summary} ({_named_figures(figures)})" if figures else summary
 
 
 def figure(value: object) -> str:
@@ -179,11 +186,15 @@ def _data(value: float) -> str:
     return f'"{value:.6g}"' if math.isfinite(value) else '"-9"'
 
 
-def _neighbours(neighbours: Mapping[str, Sequence[tuple[str, float]]]) -> str:
+def _neighbours(content: ReportContent) -> str:
+    def marked(word: str) -> str:
+        return escape(word) + (f"<sup>{UNSTABLE_MARK}</sup>" if word in content.unstable else "")
+
     lines = [
-        f"<dt>{escape(word)}</dt><dd>"
-        + ", ".join(f"{escape(near)}&nbsp;<small>{similarity:.2f}</small>" for near, similarity in found)
+        f"<dt>{marked(word)}</dt><dd>"
+        + ", ".join(f"{marked(near)}&nbsp;<small>{similarity:.2f}</small>" for near, similarity in found)
         + "</dd>"
-        for word, found in neighbours.items()
+        for word, found in content.neighbours.items()
     ]
-    return f"<dl>{''.join(lines)}</dl>" if lines else ""
+    note = f"<p class=notes>{escape(UNSTABLE_MEANING)}</p>" if content.unstable else ""
+    return f"<dl>{''.join(lines)}</dl>{note}" if lines else ""

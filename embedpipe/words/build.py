@@ -203,7 +203,14 @@ def _described(
     words: WordVectors, facts: WordFacts, stability: NDArray[np.float32] | None, probabilities: NDArray[np.float64]
 ) -> BuiltWords:
     n_words = len(words) - len(SPECIALS)
-    result: dict[str, Any] = {"words": n_words, "dim": words.dim, "epochs": list(facts.kept_epochs)}
+    result: dict[str, Any] = {
+        "words": n_words,
+        "dim": words.dim,
+        "epochs": list(facts.kept_epochs),
+        "trainer": facts.trainer,
+        "steps": list(facts.steps),
+        "runs": facts.runs,
+    }
     summary = f"{n_words:,} vectors of {words.dim} dimensions, "
     summary += " + ".join(map(str, facts.kept_epochs[: len(facts.kept_epochs) // facts.runs])) + " epochs"
     if facts.losses and facts.losses[0]:

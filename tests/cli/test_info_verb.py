@@ -20,6 +20,9 @@ def test_the_table_is_one_line_for_each_fact(toy_bundle, embedpipe_cli) -> None:
     assert facts["size"].endswith(f" MB in {len(manifest.files)} files")
     assert facts["reproducible"].startswith("no: not made with --reproducible: words")
     assert {name: facts[name] for name in manifest.stages} == {n: r.summary for n, r in manifest.stages.items()}
+    losses = manifest.stages["words"].result["heldout_losses"][0]
+    assert facts["words: trainer"] == "word2vec"
+    assert facts["words: held-out loss by epoch"].startswith(f"{losses[0]:.3f}, {losses[1]:.3f}, ")
     scores = {name.removeprefix("score "): float(value) for name, value in facts.items() if name.startswith("score ")}
     assert scores == pytest.approx(manifest.scores, abs=5.1e-4)
 

@@ -10,6 +10,7 @@ import pytest
 from embedpipe.probes.card import write_card
 from embedpipe.probes.report import ReportContent, figure, summary_cards, write_report
 from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.word_facts import word_facts
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -163,3 +164,50 @@ def test_the_card_names_the_parts_that_are_there(tmp_path, stages, tags, sentenc
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert f"tags: [{tags}]\n" in card
     assert f"# b\n\n{sentence} from raw text by embedpipe.\n" in card
+
+
+WORDS = {
+    "words": 300,
+    "dim": 20,
+    "epochs": [2, 1, 2, 2],
+    "trainer": "word2vec",
+    "steps": ["join-contexts", "whiten:0.5"],
+    "runs": 2,
+    "heldout_losses": [[3.2, 3.1], [4.0], [3.21, 3.11], [4.1, 4.05]],
+    "stability_of_words": 0.614,
+    "stability_of_text": 0.75,
+    "start": {"bundle": "old.bundle", "words": 300, "known": 280},
+}
+
+
+def test_how_words_were_made_in_short_lines() -> None:
+    assert word_facts(WORDS) == {
+        "trainer": "word2vec",
+        "steps after training": "join-contexts, whiten:0.5",
+        "held-out loss by epoch, run 1": "3.200, 3.100 (kept)",
+        "held-out loss by epoch, beside, run 1": "4.000 (kept)",
+        "held-out loss by epoch, run 2": "3.210, 3.110 (kept)",
+        "held-out loss by epoch, beside, run 2": "4.100, 4.050 (kept)",
+        "stability": "2 runs share 61% of a word's ten nearest words, 75% where each word counts as often as the text "
+        "has it",
+        "started from": "old.bundle, which knows 280 of the 300 words",
+    }
+    assert word_facts({"words": 300, "dim": 20}) == {}
+
+
+def test_pages_say_how_words_were_made_and_mark_unstable_ones(tmp_path, content) -> None:
+    training = {"words": {"summary": "300 vectors", "result": WORDS}}
+    marked = replace(content, training=training, neighbours={"tea": [("cup", 0.9), ("ox", 0.5)]}, unstable={"ox"})
+    html, page = page_of(tmp_path, marked)
+    assert "ox<sup>†</sup>" in html
+    assert "cup&nbsp;" in html
+    text = " ".join(page.text)
+    assert "† unstable: fewer than three in ten" in text
+    assert "3.200, 3.100 (kept)" in text
+    assert "[[" not in text, "lists are not printed as Python has them"
+    write_card(tmp_path / "README.md", marked)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "* **tea**: cup 0.90, ox† 0.50\n\n† unstable: " in card
+    assert "* steps after training: join-contexts, whiten:0.5\n" in card
+    html, _ = page_of(tmp_path, replace(marked, unstable=()))
+    assert "†" not in html

@@ -1,0 +1,52 @@
+"""How the words of a bundle were made, in short lines for people: the report, the card and ``embedpipe info``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["UNSTABLE_MARK", "UNSTABLE_MEANING", "word_facts"]
+
+UNSTABLE_MARK = "†"
+UNSTABLE_MEANING = (
+    f"{UNSTABLE_MARK} unstable: fewer than three in ten of this word's nearest words come back in another run; chance, "
+    "more than the text, chose its neighbours"
+)
+
+
+def word_facts(result: Mapping[str, Any]) -> dict[str, str]:
+    """Return, by name, what the result of the stage ``words`` holds of trainer, steps, losses and stability.
+
+    Parameters
+    ----------
+    result : as the manifest has it; what it lacks, as in a bundle of imported words, is left out.
+
+    Examples
+    --------
+    >>> facts = word_facts({"trainer": "word2vec", "heldout_losses": [[3.11, 2.9, 2.95]], "epochs": [2]})
+    >>> facts["held-out loss by epoch"]
+    '3.110, 2.900 (kept), 2.950'
+    """
+    facts = {}
+    if "trainer" in result:
+        facts["trainer"] = result["trainer"]
+    if "steps" in result:
+        facts["steps after training"] = ", ".join(result["steps"]) or "none"
+    runs = result.get("runs", 1)
+    losses = result.get("heldout_losses", [])
+    each = max(1, len(losses) // runs)
+    for place, (of_epochs, kept) in enumerate(zip(losses, result.get("epochs", []), strict=False)):
+        if of_epochs:
+            name = "held-out loss by epoch" + (", beside" if place % each else "")
+            facts[name + (f", run {place // each + 1}" if runs > 1 else "")] = _losses(of_epochs, kept)
+    if "stability_of_words" in result:
+        facts["stability"] = (
+            f"{runs} runs share {result['stability_of_words']:.0%} of a word's ten nearest words, "
+            f"{result['stability_of_text']:.0%} where each word counts as often as the text has it"
+        )
+    if start := result.get("start"):
+        where = start.get("bundle") or start.get("file")
+        facts["started from"] = f"{where}, which knows {start['known']:,} of the {start['words']:,} words"
+    return facts
+
+
+def _losses(losses: Sequence[float], kept: int) -> str:
+    return ", ".join(f"{loss:.3f}" + (" (kept)" if epoch == kept else "") for epoch, loss in enumerate(losses, 1))
