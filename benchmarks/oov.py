@@ -121,7 +121,7 @@ def study(text: Path, kind: str, n_lines: int, seed: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             spaces.append(train(kind, lines, vocabulary, Path(folder), initial, seed))
     first, second = (
-        post_process(vectors, None, vocabulary.probabilities, CONFIG.steps)
+        post_process([(vectors, None)], vocabulary.probabilities, CONFIG.steps)
         for (vectors, _), vocabulary in zip(spaces, (full, reduced), strict=True)
     )
     table, words = WordVectors(full, first.vectors), WordVectors(reduced, second.vectors)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.vocabulary import SPECIALS
-from embedpipe.words.subword import NgramRows, Subwords, mean_rows
+from embedpipe.words.subword import NgramRows, Subwords, mean_rows, ngram_rows
 from embedpipe.words.table import WordVectors
 
 __all__ = ["NEAR_ENOUGH", "Calibration", "Guess", "calibrate", "fit_logistic", "spelling_features", "subword_features"]
@@ -25,6 +25,8 @@ Guess = Literal["subwords", "spelling"]
 NEAR_ENOUGH = 0.75
 """Spelling ratio below which another word's vector is no answer: with Word2Vec, it found none of 83 removed words."""
 _NEIGHBOURS = 10
+_HASHES = 2**32 - 1
+"""A table of so many rows would hold nearly every n-gram in a row of its own."""
 _LEAST_WORDS = 20
 """Fewer words left out say nothing."""
 
@@ -151,16 +153,17 @@ def _by_subwords(
     words: WordVectors, subwords: Subwords, left_out: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Return vectors and features of words made of those of their n-grams that another word would have trained too."""
-    tokens, buckets = words.vocabulary.tokens, len(subwords.vectors)
-    ngrams = subwords.ngrams([tokens[i] for i in left_out])
-    asked = np.zeros(buckets, dtype=bool)
-    asked[ngrams.rows] = True
-    everywhere = subwords.ngrams(tokens[len(SPECIALS) :])
-    everywhere = everywhere.keep(asked[everywhere.rows])
-    pairs = np.sort(everywhere.words * buckets + everywhere.rows)
+    tokens, lengths = words.vocabulary.tokens, (subwords.shortest, subwords.longest)
+    asked = [tokens[i] for i in left_out]
+    ngrams = subwords.ngrams(asked)
+    # By their whole hashes, as two n-grams in one row are not the same one.
+    distinct, place = np.unique(ngram_rows(asked, *lengths, _HASHES).rows, return_inverse=True)
+    everywhere = ngram_rows(tokens[len(SPECIALS) :], *lengths, _HASHES)
+    everywhere = everywhere.keep(np.isin(everywhere.rows, distinct))
+    n = max(len(distinct), 1)
+    pairs = np.sort(everywhere.words * n + np.searchsorted(distinct, everywhere.rows))
     once = pairs[np.diff(pairs, prepend=-1) > 0]
-    holders = np.bincount(once % buckets, minlength=buckets)
-    shared = holders[ngrams.rows] > 1
+    shared = np.bincount(once % n, minlength=n)[place] > 1
     return mean_rows(subwords.vectors, ngrams.keep(shared)), subword_features(ngrams, shared)
 
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError
+from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.calibration import NEAR_ENOUGH, Calibration, Guess, spelling_features, subword_features
-from embedpipe.words.subword import Subwords
+from embedpipe.words.subword import NgramRows, Subwords, ngram_strings
 from embedpipe.words.table import Neighbour, WordVectors
 
 __all__ = ["Found", "Lookup", "UnknownWords"]
@@ -86,10 +88,12 @@ class Lookup:
         if found is not None:
             return Found(word, found, np.array(self.words.vectors[found]), "vocabulary", None, 1.0)
         spelt = vocabulary.spelt(word)
-        if self.subwords is not None and (vector := self.subwords.vector(spelt)) is not None:
-            ngrams = self.subwords.ngrams([spelt])
-            features = subword_features(ngrams, self.subwords.known(ngrams))
-            return Found(word, None, vector, "subwords", None, self.calibration.confidence("subwords", features))
+        if self.subwords is not None:
+            ngrams, met = self._ngrams([spelt], self.subwords)
+            (vector,) = self.subwords.mean(ngrams.keep(met))
+            if vector.any():
+                sure = self.calibration.confidence("subwords", subword_features(ngrams, met))
+                return Found(word, None, vector, "subwords", None, sure)
         near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, 1, NEAR_ENOUGH)
         if not near:
             raise vocabulary.unknown(word)
@@ -132,6 +136,21 @@ class Lookup:
         known = [found.id for found in (*positive, *negative) if found.id is not None]
         return self.words.nearest(plus, minus, k, exclude=known)
 
+    def _ngrams(self, words: Sequence[str], subwords: Subwords) -> tuple[NgramRows, NDArray[np.bool_]]:
+        """Return the n-grams of words, and which of them some word of the vocabulary has.
+
+        An n-gram that none has shares its row with others by chance, and what they mean is no part of the word.
+        """
+        ngrams = subwords.ngrams(words)
+        strings = (gram for word in words for gram in ngram_strings(word, *self.ngram_lengths))
+        met = np.fromiter((gram in self._marked for gram in strings), dtype=bool, count=len(ngrams.rows))
+        return ngrams, met & subwords.known(ngrams)
+
+    @cached_property
+    def _marked(self) -> str:
+        """The words of the vocabulary between their marks, to be searched for n-grams."""
+        return "\n".join(f"<{token}>" for token in self.words.vocabulary.tokens[len(SPECIALS) :])
+
     def vectors(self, words: Sequence[str], *, oov: UnknownWords = "error") -> NDArray[np.float32]:
         """Return one vector per word.
 
@@ -173,5 +192,6 @@ class Lookup:
         rows = np.zeros((len(ids), self.words.dim), dtype=np.float32)
         rows[known] = self.words.vectors[[i for i in ids if i is not None]]
         if oov == "subword" and self.subwords is not None:
-            rows[~known] = self.subwords.compose([vocabulary.spelt(word) for word in unknown])
+            ngrams, met = self._ngrams([vocabulary.spelt(word) for word in unknown], self.subwords)
+            rows[~known] = self.subwords.mean(ngrams.keep(met))
         return rows[known] if oov == "skip" else rows

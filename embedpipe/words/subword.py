@@ -15,7 +15,7 @@ from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.postprocess import unit_rows
 from embedpipe.words.steps import Transform
 
-__all__ = ["NgramRows", "Subwords", "mean_rows", "ngram_rows", "publish_subwords"]
+__all__ = ["NgramRows", "Subwords", "mean_rows", "ngram_rows", "ngram_strings", "publish_subwords"]
 
 _WORDS = 1_000
 """Words composed at once: what is gathered for them stays below some tens of megabytes."""
@@ -90,6 +90,22 @@ def ngram_rows(words: Sequence[str], shortest: int, longest: int, buckets: int) 
     return NgramRows((found[is_ngram] % np.uint32(buckets)).astype(np.int64), offsets)
 
 
+def ngram_strings(word: str, shortest: int, longest: int) -> list[str]:
+    """Return the n-grams of one word in the order in which `ngram_rows` numbers them.
+
+    >>> ngram_strings("ab", 1, 3)
+    ['<a', '<ab', 'a', 'ab', 'ab>', 'b', 'b>']
+    """
+    marked = f"<{word}>"
+    ends = (0, len(marked) - 1)
+    return [
+        marked[start : start + n]
+        for start in range(len(marked))
+        for n in range(shortest, min(longest, len(marked) - start) + 1)
+        if n > 1 or start not in ends
+    ]
+
+
 def mean_rows(table: NDArray[np.float32], ngrams: NgramRows) -> NDArray[np.float32]:
     """Return the mean of each word's rows of `table`, float32 of shape (n_words, dim); rows of zeros are left out.
 
@@ -160,7 +176,11 @@ class Subwords:
 
         The words' own vectors, where the vocabulary holds them, play no part.
         """
-        means = mean_rows(self.vectors, self.ngrams(words))
+        return self.mean(self.ngrams(words))
+
+    def mean(self, ngrams: NgramRows) -> NDArray[np.float32]:
+        """Return the means of n-grams that were found already, as `compose` does."""
+        means = mean_rows(self.vectors, ngrams)
         return unit_rows(means) if self.unit else means
 
     def vector(self, word: str) -> NDArray[np.float32] | None:

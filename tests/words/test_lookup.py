@@ -48,6 +48,16 @@ def test_a_string_without_trained_ngrams_takes_the_nearest_spelling() -> None:
     assert Lookup(WORDS).look_up("phisics").confidence is None
 
 
+def test_an_ngram_that_no_word_has_plays_no_part_though_its_row_was_trained() -> None:
+    crowded = Subwords(np.full((3, 2), 7, dtype=np.float32), 3, 4)
+    with pytest.raises(UnknownWordError):
+        Lookup(WORDS, crowded).look_up("zzz")
+    assert not Lookup(WORDS, crowded).vectors(["zzz"], oov="subword").any()
+    # Of 6 trigrams and 5 four-grams, "music" has 7.
+    found = Lookup(WORDS, crowded, Calibration({"subwords": (0.0, 1.0, 0.0)})).look_up("musica")
+    assert found.confidence == pytest.approx(1 / (1 + np.exp(-7 / 11)))
+
+
 def test_a_word_of_the_same_look_is_composed_as_the_vocabulary_spells_it() -> None:
     composed = Lookup(WORDS, planted("cafés", [3, 3])).look_up("CAFE\u0301S")
     assert (composed.source, composed.vector.tolist()) == ("subwords", [3, 3])

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from gensim.models import FastText
-from gensim.models.fasttext import ft_ngram_hashes
+from gensim.models.fasttext import ft_hash_bytes, ft_ngram_hashes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.steps import post_process
-from embedpipe.words.subword import NgramRows, Subwords, mean_rows, ngram_rows, publish_subwords
+from embedpipe.words.subword import NgramRows, Subwords, mean_rows, ngram_rows, ngram_strings, publish_subwords
 
 SENTENCES = [["the", "cat", "sat", "on", "the", "mat"], ["the", "naïve", "cats", "滑稽", "sat", "here"]] * 5
 
@@ -31,6 +31,10 @@ def test_rows_are_those_of_gensim_in_its_order(words, shortest, more, buckets) -
     expected = [ft_ngram_hashes(word, shortest, shortest + more, buckets) for word in words]
     assert ngrams.rows.tolist() == [row for rows in expected for row in rows]
     assert ngrams.offsets.tolist() == [0, *np.cumsum([len(rows) for rows in expected]).tolist()]
+    strings = [ngram_strings(word, shortest, shortest + more) for word in words]
+    assert list(map(len, strings)) == np.diff(ngrams.offsets).tolist()
+    hashed = [ft_hash_bytes(gram.encode()) % buckets for of_word in strings for gram in of_word]
+    assert ngrams.rows.tolist() == hashed
     assert ngrams.words.tolist() == [i for i, rows in enumerate(expected) for _ in rows]
 
 
@@ -55,7 +59,7 @@ def test_a_published_table_gives_the_published_mean_and_no_random_rows(fasttext)
     vocabulary = Vocabulary([*SPECIALS, *words], [0] * 4 + [1] * len(words))
     rows = np.zeros((len(vocabulary), 8), dtype=np.float32)
     rows[4:] = fasttext.wv.vectors
-    transform = post_process(rows, None, vocabulary.probabilities, ["whiten:0.5", "unit"]).transform
+    transform = post_process([(rows, None)], vocabulary.probabilities, ["whiten:0.5", "unit"]).transform
     subwords = publish_subwords(fasttext.wv.vectors_ngrams, vocabulary, 2, 5, transform)
     trained = {row for word in words for row in ft_ngram_hashes(word, 2, 5, 500)}
     assert set(np.flatnonzero(subwords.vectors.any(axis=1)).tolist()) == trained
