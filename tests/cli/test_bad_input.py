@@ -133,7 +133,7 @@ def test_a_damaged_or_newer_bundle_is_named(tmp_path, toy_bundle, embedpipe_cli)
 
 
 def test_an_unknown_word_has_near_spellings(toy_bundle, embedpipe_cli) -> None:
-    outcome = embedpipe_cli("similar", toy_bundle.path, "quen")
+    outcome = embedpipe_cli("similar", toy_bundle.path, "quexx")
     assert outcome.exit_code == 1
-    assert "'quen' is not in the vocabulary; near spellings: queen" in outcome.err
+    assert "'quexx' is not in the vocabulary; near spellings: queen" in outcome.err
     assert outcome.out == ""
