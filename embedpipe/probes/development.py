@@ -144,18 +144,21 @@ def _of_words(task: Task) -> WordTask:
 
 
 def _covered(task: WordTask, vocabulary: Vocabulary, restrict: int, seed: int) -> WordTask:
-    def known(words: Sequence[str], limit: int) -> bool:
-        ids = [vocabulary.find(word) for word in words]
-        return all(i is not None and i < limit for i in ids)
-
     if isinstance(task, WordSimilarity):
-        inside = np.array([known(pair, len(vocabulary)) for pair in task.pairs], dtype=bool)
-        pairs = [pair for pair, keep in zip(task.pairs, inside, strict=True) if keep]
+        inside = _known(task.pairs, vocabulary, len(vocabulary))
+        pairs = [task.pairs[i] for i in np.flatnonzero(inside).tolist()]
         return WordSimilarity(task.name, pairs, task.scores[inside])
-    limit = min(restrict + len(SPECIALS), len(vocabulary))
-    questions = [q for section in task.sections.values() for q in section if known(q, limit)]
-    drawn = np.random.default_rng(seed).permutation(len(questions))[:_MOST_QUESTIONS]
+    questions = [question for section in task.sections.values() for question in section]
+    inside = _known(questions, vocabulary, min(restrict + len(SPECIALS), len(vocabulary)))
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(inside))[:_MOST_QUESTIONS]
     return Analogies(task.name, {"all": [questions[i] for i in np.sort(drawn).tolist()]})
+
+
+def _known(rows: Sequence[Sequence[str]], vocabulary: Vocabulary, limit: int) -> NDArray[np.bool_]:
+    """Return which of the rows hold words of the `limit` first ids alone; each different word is looked up once."""
+    found = {word: vocabulary.find(word) for word in {word for row in rows for word in row}}
+    inside = {word for word, i in found.items() if i is not None and i < limit}
+    return np.array([inside.issuperset(row) for row in rows], dtype=bool)
 
 
 def _size(task: WordTask) -> int:
