@@ -26,6 +26,7 @@ ALLOWED = {
     "jieba": ("text/",),
     "nltk": ("text/",),
     "rich": ("cli/progress.py",),
+    "optuna": ("pipeline/tune_study.py",),
     "pickle": (),
     "marshal": (),
     "shelve": (),

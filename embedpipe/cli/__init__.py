@@ -16,6 +16,7 @@ __all__ = ["cli", "main"]
 
 _VERBS = {
     "run": "Raw text in, a verified bundle out: the main job.",
+    "tune": "Settings of the words found by trying, on development data and a budget.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",
     "compare": "Two words: how near, and what in the text says so.",
@@ -86,7 +87,7 @@ def _outcome(debug: bool) -> int:
     except (click.Abort, KeyboardInterrupt):
         if debug:
             raise
-        goes_on = "; the same command goes on from what is finished" if sys.argv[1:2] == ["run"] else ""
+        goes_on = "; the same command goes on from what is finished" if sys.argv[1:2] in (["run"], ["tune"]) else ""
         _complain(f"interrupted{goes_on}")
         return 130
     except SystemExit:

@@ -33,7 +33,7 @@ from embedpipe.runtime import (
 from embedpipe.tasks.builtin import check_tasks
 from embedpipe.text.readers import ReadOptions, expand_sources, fingerprint_source
 
-__all__ = ["run"]
+__all__ = ["make_stage", "run"]
 
 Stage = Literal["text", "words", "sentences", "generation", "probes"]
 
@@ -130,7 +130,7 @@ def run(
             check_conflict(existing, planned, prints, config, source_prints)
         job = Job(sources, config, work, resolved, download, listener)
         if chosen == "auto":
-            text = _known(existing, work, "text", prints["text"]) or _make(job, "text", prints["text"])
+            text = _known(existing, work, "text", prints["text"]) or make_stage(job, "text", prints["text"])
             job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), over)
         prints = fingerprints(job.config, planned, source_prints)
         if existing and not force:
@@ -173,7 +173,7 @@ def _complete(
             if stage != "text" and existing and in_bundle and in_bundle.fingerprint == prints[stage]:
                 record = job.work.restore(stage, existing)
         if record is None:
-            record = _make(job, stage, prints[stage])
+            record = make_stage(job, stage, prints[stage])
         elif stage not in job.made:
             job.listener(StageSkipped(stage, record.summary))
         job.work.remove_checkpoint(stage)
@@ -181,7 +181,8 @@ def _complete(
     return records
 
 
-def _make(job: Job, stage: str, fingerprint: str) -> StageRecord:
+def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
+    """Make one stage, put it in place in the working folder and return its record."""
     start = time.perf_counter()
     with job.work.writing(stage) as partial:
         try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from embedpipe.config import WordsConfig
     from embedpipe.text.prepared import PreparedText
 
-__all__ = ["BESIDE", "BuiltWords", "build_words"]
+__all__ = ["BESIDE", "BuiltWords", "build_words", "trainings"]
 
 BESIDE = "beside_"
 """Begins the names of the tables of the second training in ``training.safetensors``."""
@@ -112,6 +112,23 @@ def build_words(
     return _described(words, facts, stability, probabilities)
 
 
+def trainings(config: "WordsConfig") -> dict[str, "WordsConfig"]:
+    """Return the settings of the training and of the one beside it, where there is one, by what begins their names.
+
+    Examples
+    --------
+    >>> from embedpipe.config import WordsConfig
+    >>> both = trainings(WordsConfig(window=8, beside="cbow", beside_window=3))
+    >>> {name: (one.architecture, one.window) for name, one in both.items()}
+    {'': ('skipgram', 8), 'beside_': ('cbow', 3)}
+    """
+    found = {"": config}
+    if config.beside != "none" and config.epochs:
+        other = {"architecture": config.beside, "window": config.beside_window, "negatives": config.beside_negatives}
+        found[BESIDE] = config.model_copy(update={**other, "epochs": config.beside_epochs})
+    return found
+
+
 def _run(
     text: "PreparedText",
     config: "WordsConfig",
@@ -134,10 +151,6 @@ def _run(
         times = np.bincount(drawn, minlength=store.n_documents)
         of_token = np.repeat(times[store.document_of_sentence] > 0, store.lengths + 1)
         met = np.bincount(store.tokens[of_token], minlength=len(vocabulary)) > 0
-    trainings = {"": config}
-    if config.beside != "none" and config.epochs:
-        other = {"architecture": config.beside, "window": config.beside_window, "negatives": config.beside_negatives}
-        trainings[BESIDE] = config.model_copy(update={**other, "epochs": config.beside_epochs})
     trained = [
         train_words(
             train_text,
@@ -151,7 +164,7 @@ def _run(
             checkpoint=None if checkpoint is None else checkpoint / f"{name}run-{number}",
             listener=listener,
         )
-        for (name, settings), start in zip(trainings.items(), starts, strict=False)
+        for (name, settings), start in zip(trainings(config).items(), starts, strict=False)
     ]
     if train_text != text.train_text:
         train_text.unlink()

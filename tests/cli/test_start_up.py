@@ -5,7 +5,19 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "gensim", "sklearn", "scipy", "pydantic", "nltk", "accelerate", "rich", "datasketch", "jieba")
+HEAVY = (
+    "torch",
+    "gensim",
+    "sklearn",
+    "scipy",
+    "pydantic",
+    "nltk",
+    "accelerate",
+    "rich",
+    "datasketch",
+    "jieba",
+    "optuna",
+)
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
@@ -29,6 +41,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert "numpy" not in result.stderr
     for verb in (
         "run",
+        "tune",
         "similar",
         "analogy",
         "compare",
@@ -46,7 +59,20 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    ["run", "similar", "analogy", "compare", "encode", "generate", "probe", "info", "verify", "export", "import"],
+    [
+        "run",
+        "tune",
+        "similar",
+        "analogy",
+        "compare",
+        "encode",
+        "generate",
+        "probe",
+        "info",
+        "verify",
+        "export",
+        "import",
+    ],
 )
 def test_help_of_a_verb_is_light_and_holds_an_example(verb: str) -> None:
     result = run(verb, "--help")

@@ -1,0 +1,84 @@
+"""Which settings of the words are tried: a short ordered list of values each, and lists of steps."""
+
+from collections.abc import Mapping, Sequence
+
+from embedpipe.config import WordsConfig
+from embedpipe.errors import ConfigError
+
+__all__ = ["SPACE", "Value", "search_space", "step_lists"]
+
+Value = str | int | float | bool
+
+SPACE: Mapping[str, tuple[Value, ...]] = {
+    "architecture": ("skipgram", "cbow"),
+    "dim": (50, 100, 150, 200, 300, 400),
+    "window": (2, 3, 5, 8, 10, 15),
+    "negatives": (3, 5, 8, 12, 20),
+    "epochs": (3, 5, 8, 10, 15, 20, 30),
+    "subsample": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3),
+    "learning_rate": (0.0125, 0.025, 0.035, 0.05, 0.075),
+}
+"""Settings of the words and the values that are tried, from small to large."""
+
+_STEPS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("whiten:0.3",),
+    ("whiten:0.5",),
+    ("whiten:0.7",),
+    ("all-but-the-top:2",),
+    ("add-contexts", "all-but-the-top:2"),
+    ("add-contexts", "whiten:0.3"),
+    ("add-contexts", "whiten:0.5"),
+)
+
+
+def search_space(
+    base: WordsConfig, given: Mapping[str, object], *, subwords: bool, space: Mapping[str, Sequence[Value]] = SPACE
+) -> dict[str, tuple[Value, ...]]:
+    """Return the values to try of each setting, those of `base` among them; a setting that is given is not searched.
+
+    Parameters
+    ----------
+    base : the settings of the words to start from.
+    given : settings of the words that are to stay as they are.
+    subwords : try with and without n-grams too.
+    space : values by setting.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is left to search.
+
+    Examples
+    --------
+    >>> search_space(WordsConfig(dim=64), {"window": 4}, subwords=False, space={"dim": (50, 100), "window": (2, 5)})
+    {'dim': (50, 64, 100)}
+    """
+    wanted = {**space, **({"subwords": (False, True)} if subwords else {})}
+    if base.objective != "negative":
+        wanted.pop("negatives", None)
+    found = {name: _with(values, getattr(base, name)) for name, values in wanted.items() if name not in given}
+    if not found:
+        raise ConfigError(f"every setting to search is given ({', '.join(wanted)}): leave out those to be found")
+    return found
+
+
+def step_lists(config: WordsConfig, given: Mapping[str, object]) -> list[tuple[str, ...]]:
+    """Return the lists of steps to try on vectors that were trained with `config`, its own first.
+
+    >>> step_lists(WordsConfig(subwords=True, steps=("centre",)), {})[:3]
+    [('centre',), (), ('whiten:0.3',)]
+    >>> step_lists(WordsConfig(), {"steps": ("whiten:0.5",)})
+    [('whiten:0.5',)]
+    """
+    if "steps" in given:
+        return [config.steps]
+    contexts = config.objective == "negative" and not config.subwords
+    possible = [steps for steps in _STEPS if contexts or "add-contexts" not in steps]
+    return list(dict.fromkeys([config.steps, *possible]))
+
+
+def _with(values: Sequence[Value], own: Value) -> tuple[Value, ...]:
+    if own in values:
+        return tuple(values)
+    return (*values, own) if isinstance(own, str) else tuple(sorted([*values, own]))
