@@ -153,8 +153,10 @@ class WordsConfig(_Strict):
                 "whiten:EXPONENT (0 to 1), unit, join and reduce:N"
             )
         with_contexts = [step for step in self.steps if step.endswith("-contexts")]
-        if with_contexts != list(self.steps[: len(with_contexts)])[:1]:
+        if any(step in with_contexts for step in self.steps[1:]):
             raise ValueError(f"the step '{with_contexts[-1]}' is the first one in steps, and there is one of its kind")
+        if with_contexts and self.vectors and not self.epochs:
+            raise ValueError(f"the step '{with_contexts[0]}' needs context vectors, which a file of vectors has not")
         if with_contexts and self.objective != "negative":
             raise ValueError(f"the step '{with_contexts[0]}' needs context vectors, which hierarchical softmax has not")
         if self.subwords and (with_contexts or self.beside != "none" or "unit" in self.steps[:-1]):
@@ -279,7 +281,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 def _preset_for_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return a preset without what the settings of the words rule out: contexts and a training beside."""
     values, words = PRESETS[preset], settings.get("words")
-    if isinstance(words, Mapping) and (words.get("subwords") or words.get("objective") == "hierarchical"):
+    if not isinstance(words, Mapping):
+        return values
+    if words.get("subwords") or words.get("objective") == "hierarchical" or words.get("epochs") == 0:
         kept = {key: value for key, value in values["words"].items() if key not in ("steps", "beside")}
         return {**values, "words": kept}
     return values
@@ -302,7 +306,7 @@ def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str,
     settings: dict[str, Any] = {}
     if path is not None:
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = _migrated(tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}; name a file of settings in TOML") from error
         except ValueError as error:
@@ -320,6 +324,15 @@ def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str,
             nested = {part: nested}
         settings = _overlay(settings, nested)
     return settings
+
+
+def _migrated(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of a bundle of format 1, whose words had one step, as they are now; others as they are."""
+    words = settings.get("words")
+    if not isinstance(words, dict) or "whitening" not in words or "steps" in words:
+        return settings
+    kept = {key: value for key, value in words.items() if key != "whitening"}
+    return {**settings, "words": {**kept, "steps": [f"whiten:{words['whitening']}"]}}
 
 
 def to_toml(config: PipelineConfig) -> str:

@@ -207,7 +207,7 @@ def _described(
     summary = f"{n_words:,} vectors of {words.dim} dimensions, "
     summary += " + ".join(map(str, facts.kept_epochs[: len(facts.kept_epochs) // facts.runs])) + " epochs"
     if facts.losses and facts.losses[0]:
-        result["heldout_losses"] = [list(losses) for losses in facts.losses]
+        result["held_out_losses"] = [list(losses) for losses in facts.losses]
         summary += f", held-out loss {facts.losses[0][facts.kept_epochs[0] - 1]:.3f}"
     if facts.start:
         result["start"] = dict(facts.start)
