@@ -5,15 +5,14 @@ the bundle as ``config.toml``. Nothing else in the package knows a default.
 """
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from embedpipe.errors import ConfigError
+from embedpipe.settings import overlay
 
 __all__ = [
     "PRESETS",
@@ -25,9 +24,7 @@ __all__ = [
     "SentencesConfig",
     "TextConfig",
     "WordsConfig",
-    "load_config",
     "preset_for",
-    "to_toml",
 ]
 
 PresetName = Literal["auto", "tiny", "small", "base"]
@@ -155,8 +152,8 @@ class WordsConfig(_Strict):
         with_contexts = [step for step in self.steps if step.endswith("-contexts")]
         if any(step in with_contexts for step in self.steps[1:]):
             raise ValueError(f"the step '{with_contexts[-1]}' is the first one in steps, and there is one of its kind")
-        if with_contexts and self.vectors and not self.epochs:
-            raise ValueError(f"the step '{with_contexts[0]}' needs context vectors, which a file of vectors has not")
+        if self.vectors and not self.epochs and (with_contexts or self.beside != "none"):
+            raise ValueError("epochs=0 takes one table from a file: without a training beside and steps with contexts")
         if with_contexts and self.objective != "negative":
             raise ValueError(f"the step '{with_contexts[0]}' needs context vectors, which hierarchical softmax has not")
         if self.subwords and (with_contexts or self.beside != "none" or "unit" in self.steps[:-1]):
@@ -236,7 +233,7 @@ class PipelineConfig(_Strict):
     @classmethod
     def of(cls, preset: str, settings: Mapping[str, Any]) -> Self:
         """Return the preset with `settings` (nested like the configuration file) laid over it."""
-        content = _overlay({"preset": preset, **_preset_for_settings(preset, settings)}, settings)
+        content = overlay({"preset": preset, **_preset_for_settings(preset, settings)}, settings)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -292,75 +289,6 @@ def _preset_for_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, 
 def preset_for(n_tokens: int) -> str:
     """Return the preset that ``auto`` stands for on a corpus with `n_tokens` training tokens."""
     return "tiny" if n_tokens < 1_500_000 else "small" if n_tokens < 50_000_000 else "base"
-
-
-def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the settings of a TOML file with ``section.key=value`` assignments laid over them.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or is not TOML, or an assignment has no ``=``. Keys and values are checked by
-        `PipelineConfig.of`.
-    """
-    settings: dict[str, Any] = {}
-    if path is not None:
-        try:
-            settings = _migrated(tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}; name a file of settings in TOML") from error
-        except ValueError as error:
-            raise ConfigError(f"{path}: is not TOML: {error}") from error
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set takes section.key=value, for example words.epochs=10, not '{assignment}'")
-        try:
-            parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            parsed = value
-        nested: Any = parsed
-        for part in reversed(key.strip().split(".")):
-            nested = {part: nested}
-        settings = _overlay(settings, nested)
-    return settings
-
-
-def _migrated(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of a bundle of format 1, whose words had one step, as they are now; others as they are."""
-    words = settings.get("words")
-    if not isinstance(words, dict) or "whitening" not in words or "steps" in words:
-        return settings
-    kept = {key: value for key, value in words.items() if key != "whitening"}
-    return {**settings, "words": {**kept, "steps": [f"whiten:{words['whitening']}"]}}
-
-
-def to_toml(config: PipelineConfig) -> str:
-    """Return the complete configuration as TOML that `load_config` reads back."""
-    content = config.model_dump(mode="json")
-    top = [f"{key} = {_toml(value)}" for key, value in content.items() if not isinstance(value, dict)]
-    for section, values in content.items():
-        if isinstance(values, dict):
-            top += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-    return "\n".join(top) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value)
-
-
-def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _explain(error: ValidationError) -> str:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedpipe.config import PRESETS, PipelineConfig, load_config, preset_for, to_toml
+from embedpipe.config import PRESETS, PipelineConfig, preset_for
 from embedpipe.errors import ConfigError
+from embedpipe.settings import load_config, to_toml
 
 
 @pytest.mark.parametrize("preset", PRESETS)

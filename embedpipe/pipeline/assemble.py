@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
-from embedpipe.config import to_toml
 from embedpipe.errors import OutputError
 from embedpipe.pipeline.provenance import merged_versions, reproducibility
 from embedpipe.probes.card import write_card
 from embedpipe.probes.report import ReportContent, write_report
 from embedpipe.probes.rows import Row
+from embedpipe.settings import to_toml
 from embedpipe.text.read_named import SCHEMES
 from embedpipe.text.vocabulary import SPECIALS
 
