@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
 from embedpipe.errors import OutputError
@@ -74,7 +76,8 @@ def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> Repo
     parts = job.parts
     neighbours = {}
     if "words" in records:
-        words = parts.vocabulary.tokens[len(SPECIALS) :]
+        # Words that nothing was known of where nothing was trained have no vector.
+        words = [parts.vocabulary.tokens[i] for i in np.flatnonzero(parts.words.inverse_norms) if i >= len(SPECIALS)]
         content_words = [word for word in words[100:] if len(word) > 3 and word.isalpha()] or words
         step = max(1, min(len(content_words), 2_000) // 12)
         neighbours = {
