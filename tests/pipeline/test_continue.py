@@ -81,7 +81,8 @@ def test_a_grown_vocabulary_starts_known_words_where_they_ended(texts, tmp_path,
     assert set(after.tokens) - set(before.tokens) >= {"emu", "yak"}
     assert set(before.tokens) <= set(after.tokens)
     added = [int(after.counts[after.id(word)] - before.counts[before.id(word)]) for word in ("the", "bird")]
-    assert added[0] > 100 and added[1] == 0
+    assert added[0] > 100
+    assert added[1] == 0
     known = [after.id(token) for token in before.tokens[4:]]
     tables, earlier = training(new), training(old)
     assert tables.keys() == earlier.keys()
@@ -165,9 +166,7 @@ def test_the_same_command_is_up_to_date_and_a_changed_base_is_a_conflict(texts, 
     run(texts, "new.txt", base, {"dim": 6, "epochs": 1, "steps": []}, force=True)
     with pytest.raises(OutputError, match=rf"\(stage 'text'\): the content of {base}; choose another"):
         go_on(texts, base, target, STILL)
-    with pytest.raises(
-        OutputError, match=r"\(stage 'text'\): text\.continue_from .*base -> $|continue_from .*base -> ;"
-    ):
+    with pytest.raises(OutputError, match=r"\(stage 'text'\): text\.continue_from .*base -> ;"):
         run(texts, "new.txt", target, STILL)
 
 

@@ -27,7 +27,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> PreparedText:
     names = ["cat", "dog", "bird", "fish"]
     texts = [
         f"The {names[i % 4]} sees the {names[i // 4 % 4]} near the sea. Then the {names[i // 16 % 4]} sings "
-        f"{'once twice thrice'.split()[i % 3]} about only{i}."
+        f"{['once', 'twice', 'thrice'][i % 3]} about only{i}."
         for i in range(100)
     ]
     return prepare_texts(texts, KEEP_ALL, tmp_path_factory.mktemp("text") / "text", seed=1, workers=1)
@@ -150,7 +150,8 @@ def test_subwords_go_through_the_steps_of_the_words(text, build) -> None:
     part, folder, _ = build(SMALL.model_copy(update={"subwords": True, "steps": steps, "runs": 2}))
     assert (part.facts.trainer, part.facts.ngrams, part.facts.runs) == ("fasttext", (3, 6), 2)
     subwords = part.lookup.subwords
-    assert subwords is not None and subwords.vectors.shape == (200, 8)
+    assert subwords is not None
+    assert subwords.vectors.shape == (200, 8)
     kept = load_training(folder / "training.safetensors", text.vocabulary)
     assert kept.keys() == {"vectors", "contexts", "own", "subwords"}
     transform = post_process([(kept["vectors"], None)], text.vocabulary.probabilities, steps).transform
