@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 import embedpipe
-from embedpipe.config import GenerationConfig, PipelineConfig, load_config
+from embedpipe.config import GenerationConfig, PipelineConfig
 from embedpipe.generation.train import TrainedGenerator, train_language_model
+from embedpipe.settings import load_config
 from embedpipe.text.prepared import PreparedText
 
 

@@ -5,15 +5,14 @@ the bundle as ``config.toml``. Nothing else in the package knows a default.
 """
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from embedpipe.errors import ConfigError
+from embedpipe.settings import overlay
 
 __all__ = [
     "PRESETS",
@@ -25,9 +24,7 @@ __all__ = [
     "SentencesConfig",
     "TextConfig",
     "WordsConfig",
-    "load_config",
     "preset_for",
-    "to_toml",
 ]
 
 PresetName = Literal["auto", "tiny", "small", "medium", "base"]
@@ -153,8 +150,10 @@ class WordsConfig(_Strict):
                 "whiten:EXPONENT (0 to 1), unit, join and reduce:N"
             )
         with_contexts = [step for step in self.steps if step.endswith("-contexts")]
-        if with_contexts != list(self.steps[: len(with_contexts)])[:1]:
+        if any(step in with_contexts for step in self.steps[1:]):
             raise ValueError(f"the step '{with_contexts[-1]}' is the first one in steps, and there is one of its kind")
+        if self.vectors and not self.epochs and (with_contexts or self.beside != "none"):
+            raise ValueError("epochs=0 takes one table from a file: without a training beside and steps with contexts")
         if with_contexts and self.objective != "negative":
             raise ValueError(f"the step '{with_contexts[0]}' needs context vectors, which hierarchical softmax has not")
         if self.subwords and (with_contexts or self.beside != "none" or "unit" in self.steps[:-1]):
@@ -234,7 +233,7 @@ class PipelineConfig(_Strict):
     @classmethod
     def of(cls, preset: str, settings: Mapping[str, Any]) -> Self:
         """Return the preset with `settings` (nested like the configuration file) laid over it."""
-        content = _overlay({"preset": preset, **_preset_for_settings(preset, settings)}, settings)
+        content = overlay({"preset": preset, **_preset_for_settings(preset, settings)}, settings)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -291,7 +290,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 def _preset_for_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return a preset without what the settings of the words rule out: contexts and a training beside."""
     values, words = PRESETS[preset], settings.get("words")
-    if isinstance(words, Mapping) and (words.get("subwords") or words.get("objective") == "hierarchical"):
+    if not isinstance(words, Mapping):
+        return values
+    if words.get("subwords") or words.get("objective") == "hierarchical" or words.get("epochs") == 0:
         kept = {key: value for key, value in values["words"].items() if key not in ("steps", "beside")}
         return {**values, "words": kept}
     return values
@@ -301,66 +302,6 @@ def preset_for(n_tokens: int) -> str:
     """Return the preset that ``auto`` stands for on a corpus with `n_tokens` training tokens."""
     most = {"tiny": 1_500_000, "small": 12_000_000, "medium": 50_000_000}
     return next((name for name, limit in most.items() if n_tokens < limit), "base")
-
-
-def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the settings of a TOML file with ``section.key=value`` assignments laid over them.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or is not TOML, or an assignment has no ``=``. Keys and values are checked by
-        `PipelineConfig.of`.
-    """
-    settings: dict[str, Any] = {}
-    if path is not None:
-        try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}; name a file of settings in TOML") from error
-        except ValueError as error:
-            raise ConfigError(f"{path}: is not TOML: {error}") from error
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set takes section.key=value, for example words.epochs=10, not '{assignment}'")
-        try:
-            parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            parsed = value
-        nested: Any = parsed
-        for part in reversed(key.strip().split(".")):
-            nested = {part: nested}
-        settings = _overlay(settings, nested)
-    return settings
-
-
-def to_toml(config: PipelineConfig) -> str:
-    """Return the complete configuration as TOML that `load_config` reads back."""
-    content = config.model_dump(mode="json")
-    top = [f"{key} = {_toml(value)}" for key, value in content.items() if not isinstance(value, dict)]
-    for section, values in content.items():
-        if isinstance(values, dict):
-            top += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-    return "\n".join(top) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value)
-
-
-def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _explain(error: ValidationError) -> str:

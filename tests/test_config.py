@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedpipe.config import PRESETS, PipelineConfig, load_config, preset_for, to_toml
+from embedpipe.config import PRESETS, PipelineConfig, preset_for
 from embedpipe.errors import ConfigError
+from embedpipe.settings import load_config, to_toml
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -79,3 +80,39 @@ def test_auto_grows_with_the_corpus() -> None:
 def test_presets_leave_the_text_stage_alone() -> None:
     """`auto` is resolved after the text is prepared, so no preset may change how."""
     assert all("text" not in settings for settings in PRESETS.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ({}, (("join-contexts", "join"), "cbow")),
+        ({"dim": 9}, (("join-contexts", "join"), "cbow")),
+        ({"subwords": True}, (("whiten:0.5",), "none")),
+        ({"objective": "hierarchical"}, (("whiten:0.5",), "none")),
+        ({"epochs": 0, "vectors": "v"}, (("whiten:0.5",), "none")),
+        ({"subwords": True, "steps": ["centre"]}, (("centre",), "none")),
+    ],
+)
+def test_a_preset_gives_way_where_contexts_and_a_training_beside_are_ruled_out(monkeypatch, words, kept) -> None:
+    preset = {**PRESETS["tiny"], "words": {"dim": 7, "steps": ["join-contexts", "join"], "beside": "cbow"}}
+    monkeypatch.setitem(PRESETS, "tiny", preset)
+    config = PipelineConfig.of("tiny", {"words": words}).words
+    assert (config.steps, config.beside) == kept
+    assert config.dim == words.get("dim", 7)
+
+
+def test_what_is_asked_for_against_subwords_is_an_error_and_not_dropped() -> None:
+    with pytest.raises(ConfigError, match="with subwords the steps are"):
+        PipelineConfig.of("tiny", {"words": {"subwords": True, "beside": "cbow"}})
+    for steps in (["centre", "add-contexts"], ["add-contexts", "join-contexts"]):
+        with pytest.raises(ConfigError, match="is the first one in steps"):
+            PipelineConfig.of("tiny", {"words": {"steps": steps}})
+
+
+def test_the_one_step_of_format_1_is_read_as_the_step_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[words]\nwhitening = 0.25\ndim = 5\n", encoding="utf-8")
+    assert load_config(path) == {"words": {"dim": 5, "steps": ["whiten:0.25"]}}
+    path.write_text("[words]\nwhitening = 0.25\nsteps = []\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"unknown setting 'words\.whitening'"):
+        PipelineConfig.of("tiny", load_config(path))

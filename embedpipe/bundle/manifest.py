@@ -11,7 +11,8 @@ from embedpipe.errors import BundleError
 
 __all__ = ["FORMAT_VERSION", "MANIFEST_NAME", "FileEntry", "Manifest", "StageRecord", "read_manifest"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 had no words.json, and one step between trained and published words, the setting words.whitening."""
 MANIFEST_NAME = "manifest.json"
 _KIND = "embedpipe-bundle"
 _FILE_NAME = re.compile(r"(?:(?:encoder|generator)/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*\Z")

@@ -7,7 +7,7 @@ import click
 
 from embedpipe.cli.options import bundle_argument, format_option, named_path
 from embedpipe.cli.output import render, say
-from embedpipe.errors import BundleError, ConfigError, InputError
+from embedpipe.errors import BundleError, InputError
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
@@ -69,13 +69,9 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
 
 def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
     """Return the settings of the bundle's own probes, for other tasks."""
-    from embedpipe.config import PipelineConfig, load_config
+    from embedpipe.bundle.recorded import recorded_config
 
-    path = bundle.parts.file("config.toml", "text")
-    try:
-        probes = PipelineConfig.of("tiny", load_config(path)).probes
-    except ConfigError as error:
-        raise BundleError(f"{path}: the configuration was edited or damaged: {error}") from error
+    probes = recorded_config(bundle.parts.file("config.toml", "text")).probes
     return probes.model_copy(update={"tasks": tasks})
 
 

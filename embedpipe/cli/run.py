@@ -87,8 +87,8 @@ def command(
     What is finished is kept in BUNDLE.work: after an interrupt, or with other settings for a later stage,
     the same command goes on from there. The folder may be deleted.
     """
-    from embedpipe.config import load_config
     from embedpipe.pipeline import run
+    from embedpipe.settings import load_config
 
     chosen = {
         "text.encoding": encoding,

@@ -7,14 +7,16 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
-from embedpipe.config import to_toml
 from embedpipe.errors import OutputError
 from embedpipe.pipeline.provenance import merged_versions, reproducibility
 from embedpipe.probes.card import write_card
 from embedpipe.probes.report import ReportContent, write_report
 from embedpipe.probes.rows import Row
+from embedpipe.settings import to_toml
 from embedpipe.text.read_named import SCHEMES
 from embedpipe.text.vocabulary import SPECIALS
 
@@ -76,7 +78,8 @@ def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> Repo
     parts = job.parts
     neighbours: dict[str, list[Neighbour]] = {}
     if "words" in records:
-        words = parts.vocabulary.tokens[len(SPECIALS) :]
+        # Words that nothing was known of where nothing was trained have no vector.
+        words = [parts.vocabulary.tokens[i] for i in np.flatnonzero(parts.words.inverse_norms) if i >= len(SPECIALS)]
         content_words = [word for word in words[100:] if len(word) > 3 and word.isalpha()] or words
         step = max(1, min(len(content_words), 2_000) // 12)
         neighbours = {word: parts.words.similar([word], k=8) for word in content_words[: 12 * step : step]}

@@ -5,15 +5,18 @@ from typing import Any
 
 from embedpipe.bundle.folder import BundleFolder
 from embedpipe.bundle.manifest import StageRecord
-from embedpipe.config import STAGES, PipelineConfig, load_config
-from embedpipe.errors import BundleError, ConfigError, OutputError
+from embedpipe.bundle.recorded import recorded_config
+from embedpipe.config import STAGES, PipelineConfig
+from embedpipe.errors import BundleError, OutputError
 from embedpipe.pipeline.plan import fingerprints
 from embedpipe.pipeline.provenance import versions_of
 from embedpipe.tasks.builtin import task_files
 
-__all__ = ["check_conflict"]
+__all__ = ["STARTS_FROM", "check_conflict"]
 
 _MOST = 5
+STARTS_FROM = "starts_from"
+"""Where the result of a stage holds the hashes of the files, other than sources, that it was made from."""
 
 
 def check_conflict(
@@ -22,6 +25,7 @@ def check_conflict(
     prints: Mapping[str, str],
     config: PipelineConfig,
     source_prints: Sequence[str],
+    starts: Mapping[str, Any],
 ) -> None:
     """Raise `OutputError` if `existing` was made from other inputs or settings than are asked for.
 
@@ -34,6 +38,7 @@ def check_conflict(
     prints : the fingerprints that are known so far, by stage.
     config : the settings, as far as they shape the stages in `prints`.
     source_prints : the fingerprints of the sources.
+    starts : by stage, the hashes of the files that words start from.
     """
     records = existing.manifest.stages
     unplanned = [stage for stage in records if stage not in planned]
@@ -50,7 +55,7 @@ def check_conflict(
         if record.fingerprint != prints.get(stage, record.fingerprint) and not (stage == "probes" and adds_stages)
     ]
     if changed:
-        differing = ", ".join(_differences(existing, changed, config, source_prints))
+        differing = ", ".join(_differences(existing, changed, config, source_prints, starts))
         raise OutputError(
             f"{existing.path}: was made from other inputs or settings (stage '{changed[0]}')"
             f"{': ' if differing else ''}{differing}; choose another -o, or replace it with --force"
@@ -58,7 +63,11 @@ def check_conflict(
 
 
 def _differences(
-    existing: BundleFolder, stages: Sequence[str], config: PipelineConfig, source_prints: Sequence[str]
+    existing: BundleFolder,
+    stages: Sequence[str],
+    config: PipelineConfig,
+    source_prints: Sequence[str],
+    starts: Mapping[str, Any],
 ) -> list[str]:
     """Return what about `stages` is not as it was, such as ``seed 1 -> 9``; nothing where it cannot be told."""
     before = _recorded(existing)
@@ -68,6 +77,9 @@ def _differences(
     records = existing.manifest.stages
     if "text" in stages and _other_content(records["text"], before, source_prints):
         found.append("the content of the sources")
+    same_paths = _start_of(before) == _start_of(config)
+    if same_paths and any(starts.get(stage) != records[stage].result.get(STARTS_FROM) for stage in stages):
+        found.append(f"the content of {_start_of(config)}")
     found += _changed(_settings(before, stages), _settings(config, stages))
     if not found and list(stages) == ["probes"] and task_files(config.probes.tasks):
         found.append("the content of a task file")
@@ -82,14 +94,19 @@ def _other_content(text: StageRecord, before: PipelineConfig, source_prints: Seq
     now = versions_of("text")
     counted = now if before.reproducible else ["embedpipe"]
     same_code = all(text.versions.get(library) == now[library] for library in counted)
-    return same_code and fingerprints(before, ["text"], source_prints)["text"] != text.fingerprint
+    starts = {"text": text.result[STARTS_FROM]} if STARTS_FROM in text.result else {}
+    return same_code and fingerprints(before, ["text"], source_prints, starts)["text"] != text.fingerprint
+
+
+def _start_of(config: PipelineConfig) -> str:
+    return config.text.continue_from or config.words.vectors
 
 
 def _recorded(existing: BundleFolder) -> PipelineConfig | None:
     """Return the configuration that a bundle was made with; None if this program does not understand it."""
     try:
-        return PipelineConfig.of("tiny", load_config(existing.file("config.toml", "text")))
-    except (BundleError, ConfigError):
+        return recorded_config(existing.file("config.toml", "text"))
+    except BundleError:
         return None
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from embedpipe.bundle.folder import sha256_of
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import remove_leftovers, save_bundle
-from embedpipe.config import PipelineConfig, to_toml
+from embedpipe.config import PipelineConfig
 from embedpipe.errors import OutputError
 from embedpipe.loading import Bundle, load
 from embedpipe.pipeline.plan import existing_bundle, fingerprint
 from embedpipe.pipeline.provenance import versions_of
 from embedpipe.runtime import n_cores
+from embedpipe.settings import to_toml
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.adopt import Adopted, adopt, case_of

@@ -4,13 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from embedpipe.bundle.folder import BundleFolder, sha256_of
 from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.pipeline.provenance import versions_of
-from embedpipe.pipeline.word_start import start_prints
 from embedpipe.tasks.builtin import task_files
 
 __all__ = ["NEEDS", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
@@ -50,20 +50,26 @@ def fingerprint(*content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def fingerprints(config: PipelineConfig, stages: Sequence[str], source_prints: Sequence[str]) -> dict[str, str]:
+def fingerprints(
+    config: PipelineConfig,
+    stages: Sequence[str],
+    source_prints: Sequence[str],
+    starts: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
     """Return the fingerprint of each stage: its inputs, its settings, the seed and the version of its code.
+
+    `starts` are the hashes of other files that a stage starts from, by stage.
 
     In a reproducible run the versions of the libraries belong to it: another version may give other bytes.
     """
     prints: dict[str, str] = {}
-    starts = start_prints(config)
     for stage in stages:
         inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
         settings = getattr(config, stage).model_dump(mode="json")
         start: object = list(source_prints) if stage == "text" else config.reproducible
         if stage == "probes":
             start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]
-        if stage in starts:
+        if starts and stage in starts:
             start = [start, starts[stage]]
         versions = versions_of(stage) if config.reproducible else {}
         prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed, versions)

@@ -13,11 +13,11 @@ from embedpipe.config import PRESETS, STAGES, PipelineConfig, PresetName, preset
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
-from embedpipe.pipeline.conflict import check_conflict
+from embedpipe.pipeline.conflict import STARTS_FROM, check_conflict
 from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
-from embedpipe.pipeline.word_start import check_start
+from embedpipe.pipeline.word_start import check_start, start_prints, start_settings
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.runtime import (
     DeviceName,
@@ -103,11 +103,13 @@ def run(
     chosen = in_settings if preset is None else preset
     if chosen not in ("auto", *PRESETS):
         raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
-    config = PipelineConfig.of("tiny" if chosen == "auto" else chosen, over)
+    first = "tiny" if chosen == "auto" else chosen
+    asked = start_settings(PipelineConfig.of(first, over), over)
+    config = PipelineConfig.of(first, asked)
     resolved: DeviceName = "cuda" if NEURAL & set(planned) and resolve_device(device).type == "cuda" else "cpu"
 
     # What cannot be written or read is refused before anything is made.
-    check_start(config)
+    check_start(config, target)
     existing_bundle(target, force=force)
     work = WorkFolder(target, planned)
     options = ReadOptions(
@@ -125,16 +127,17 @@ def run(
         remove_leftovers(target)
         existing = existing_bundle(target, force=force)
         source_prints = [fingerprint_source(source, options) for source in sources]
-        prints = fingerprints(config, ["text"], source_prints)
+        starts = start_prints(config)
+        prints = fingerprints(config, ["text"], source_prints, starts)
         if existing and not force:
-            check_conflict(existing, planned, prints, config, source_prints)
-        job = Job(sources, config, work, resolved, download, listener)
+            check_conflict(existing, planned, prints, config, source_prints, starts)
+        job = Job(sources, config, work, resolved, download, listener, starts)
         if chosen == "auto":
             text = _known(existing, work, "text", prints["text"]) or make_stage(job, "text", prints["text"])
-            job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), over)
-        prints = fingerprints(job.config, planned, source_prints)
+            job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), asked)
+        prints = fingerprints(job.config, planned, source_prints, starts)
         if existing and not force:
-            check_conflict(existing, planned, prints, job.config, source_prints)
+            check_conflict(existing, planned, prints, job.config, source_prints, starts)
         command = command or f"embedpipe.run({list(sources)!r}, {str(output)!r})"
         records = _complete(job, planned, prints, existing, force=force)
         if records is None:
@@ -197,7 +200,7 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
             fingerprint,
             outcome.summary,
             round(seconds, 3),
-            outcome.result,
+            {**outcome.result, STARTS_FROM: job.starts[stage]} if stage in job.starts else outcome.result,
             reproducible=job.config.reproducible or stage == "text",
             device=job.device if stage in NEURAL else "cpu",
             threads=outcome.threads or threads_of(stage),

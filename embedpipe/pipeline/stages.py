@@ -1,7 +1,7 @@
 """The five stages: each reads what the stages before it wrote and writes its files into an empty folder."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,8 @@ class Job:
     device: DeviceName
     download: bool
     listener: Listener
+    starts: Mapping[str, Any] = field(default_factory=dict)
+    """By stage, the hashes of the files that it starts from."""
     made: dict[str, StageRecord] = field(default_factory=dict)
     """The records of the stages that this run has made."""
 

@@ -1,5 +1,6 @@
 """What the words stage starts from: nothing, vectors of another program, or a bundle whose training goes on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,56 +8,130 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.bundle.folder import BundleFolder, sha256_of
+from embedpipe.bundle.recorded import recorded_config
+from embedpipe.bundle.tensors import map_tensors
 from embedpipe.config import PipelineConfig
-from embedpipe.errors import ConfigError, InputError
+from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle
+from embedpipe.settings import overlay
 from embedpipe.text.continued import Base, load_base
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.build import BESIDE
 from embedpipe.words.match import match_vectors
-from embedpipe.words.part import TRAINING_FILE, load_training
-from embedpipe.words.read_vectors import read_vectors
+from embedpipe.words.part import TRAINING_FILE, WORDS_FILE, load_training
+from embedpipe.words.read_vectors import find_format, read_vectors
 from embedpipe.words.train import StartVectors
 
-__all__ = ["check_start", "start_prints", "text_base", "word_starts"]
+__all__ = ["check_start", "start_prints", "start_settings", "text_base", "word_starts"]
 
-_BASE_FILES = ("vocabulary.json", "tokenizer_spec.json", "words.safetensors")
+_TEXT_FILES = ("vocabulary.json", "tokenizer_spec.json")
+_SHAPES = ("architecture", "objective", "dim", "beside", "subwords")
+_NGRAMS = ("shortest_ngram", "longest_ngram", "buckets")
+_PUBLISHING = ("steps", "beside_window", "beside_negatives")
 
 
-def check_start(config: PipelineConfig) -> None:
-    """Raise what will be wrong with the start of a run before anything is made.
+def start_settings(config: PipelineConfig, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a run with those added that what it starts from decides, whatever the preset says.
+
+    The width is that of the file of vectors. A bundle that is continued decides the shapes of its tables; how they are
+    published is as it was unless `settings` say otherwise.
+
+    Parameters
+    ----------
+    config : `settings` over any preset.
+    settings : what was asked for, nested by section.
 
     Raises
     ------
     ConfigError
-        If vectors are given by both settings, or phrases are asked for on top of those of a bundle.
+        If `settings` ask for tables of another shape.
     InputError, BundleError
         If the file or the bundle is not there or damaged.
     """
-    if config.words.vectors and config.text.continue_from:
-        raise ConfigError("words.vectors and text.continue_from both say what words start from; give one of them")
+    asked = settings.get("words", {})
+    if config.words.vectors:
+        path = Path(config.words.vectors)
+        return _decided(config, settings, {"dim": find_format(path).dim}, f"{path}")
     if config.text.continue_from:
-        if config.text.phrases != "none":
-            raise ConfigError("a bundle that is continued keeps its own phrases; leave text.phrases at none")
         base = BundleFolder(Path(config.text.continue_from))
-        for name in _BASE_FILES:
-            base.file(name, "words" if name == "words.safetensors" else "text")
-    if config.words.vectors and not Path(config.words.vectors).is_file():
-        raise InputError("no such file; words.vectors names a file of word vectors", Path(config.words.vectors))
-    if not config.words.epochs and not (config.words.vectors or config.text.continue_from):
+        before = recorded_config(base.file("config.toml", "text")).words
+        shapes = _SHAPES + (_NGRAMS if before.subwords else ())
+        kept = {key: getattr(before, key) for key in _PUBLISHING if key not in asked}
+        decided = {key: getattr(before, key) for key in shapes}
+        return _decided(config, overlay({"words": kept}, settings), decided, f"{base.path}, which is continued,")
+    return settings
+
+
+def _decided(
+    config: PipelineConfig, settings: Mapping[str, Any], decided: Mapping[str, Any], by: str
+) -> Mapping[str, Any]:
+    for key, value in decided.items():
+        chosen = getattr(config.words, key)
+        if key in settings.get("words", {}) and chosen != value:
+            raise ConfigError(
+                f"words.{key} is to be {chosen}, but {by} has {value}: leave words.{key} out, or start from another"
+            )
+    return overlay(settings, {"words": decided})
+
+
+def check_start(config: PipelineConfig, target: Path) -> None:
+    """Raise what will be wrong with the start of a run before anything is made.
+
+    Parameters
+    ----------
+    config : with what `start_settings` adds.
+    target : the bundle to write, resolved.
+
+    Raises
+    ------
+    ConfigError
+        If vectors are given by both settings or by none and no epochs, phrases are asked for on top of those of a
+        bundle, or its tables cannot start such a training.
+    OutputError
+        If the run would replace the bundle that it continues.
+    BundleError
+        If the bundle is damaged or was not made from text.
+    """
+    words = config.words
+    if not words.epochs and not (words.vectors or config.text.continue_from):
         raise ConfigError("words.epochs=0 trains nothing; give vectors to keep with words.vectors=PATH")
+    if not config.text.continue_from:
+        return
+    if words.vectors:
+        raise ConfigError("words.vectors and text.continue_from both say what words start from; give one of them")
+    if config.text.phrases != "none":
+        raise ConfigError("a bundle that is continued keeps its own phrases; leave text.phrases at none")
+    path = Path(config.text.continue_from)
+    if path.resolve() == target:
+        raise OutputError(f"{path}: is the bundle that is continued, and would be replaced; choose another -o")
+    text_base(config)
+    base = BundleFolder(path)
+    published = map_tensors(base.file(WORDS_FILE, "words"))["vectors"]
+    if TRAINING_FILE in base:
+        return
+    if published.shape[1] != words.dim:
+        raise ConfigError(
+            f"{path}: keeps no training to go on from (words.keep_training=false), and its published vectors have "
+            f"{published.shape[1]} dimensions where its training had {words.dim}: make it again with "
+            "words.keep_training=true"
+        )
+    if not words.epochs and (words.beside != "none" or any(step.endswith("-contexts") for step in words.steps)):
+        raise ConfigError(
+            f"{path}: keeps no training, so that words.epochs=0 has nothing to publish but its vectors: set "
+            "words.epochs to 1 or more"
+        )
 
 
-def start_prints(config: PipelineConfig) -> dict[str, Any]:
-    """Return, by stage, what its fingerprint must hold of the files that a run starts from; empty for most runs."""
-    prints: dict[str, Any] = {}
+def start_prints(config: PipelineConfig) -> dict[str, dict[str, str]]:
+    """Return, by stage, the hashes of the files that it starts from; empty for most runs."""
+    if config.words.vectors:
+        path = Path(config.words.vectors)
+        return {"words": {path.name: sha256_of(path)}}
     if config.text.continue_from:
         files = BundleFolder(Path(config.text.continue_from)).manifest.files
-        prints["text"] = [files[name].sha256 for name in _BASE_FILES[:2]]
-        prints["words"] = [files[name].sha256 for name in ("words.safetensors", TRAINING_FILE) if name in files]
-    if config.words.vectors:
-        prints["words"] = sha256_of(Path(config.words.vectors))
-    return prints
+        names = {"text": _TEXT_FILES, "words": (WORDS_FILE, TRAINING_FILE)}
+        return {stage: {name: files[name].sha256 for name in of if name in files} for stage, of in names.items()}
+    return {}
 
 
 def text_base(config: PipelineConfig) -> Base | None:
@@ -78,7 +153,7 @@ def word_starts(config: PipelineConfig, vocabulary: Vocabulary) -> tuple[list[St
     if config.words.vectors:
         path = Path(config.words.vectors)
         vectors, known, coverage = match_vectors(read_vectors(path), vocabulary)
-        return [StartVectors(vectors, None, known)] * 2, {"file": path.name, **coverage}
+        return [StartVectors(vectors, None, known)] * 2, {"from": path.name, **coverage}
     if config.text.continue_from:
         return _continued(Path(config.text.continue_from), vocabulary)
     return [None, None], {}
@@ -86,30 +161,25 @@ def word_starts(config: PipelineConfig, vocabulary: Vocabulary) -> tuple[list[St
 
 def _continued(path: Path, vocabulary: Vocabulary) -> tuple[list[StartVectors | None], dict[str, Any]]:
     base = Bundle(BundleFolder(path))
-    kept = TRAINING_FILE in base.parts
-    if kept:
-        tables = load_training(base.parts.file(TRAINING_FILE, "words"), base.vocabulary)
-    else:
-        tables = {"vectors": base.words.vectors}
     rows = np.fromiter((base.vocabulary.index.get(token, 0) for token in vocabulary.tokens), dtype=np.int64)
     known = rows >= len(SPECIALS)
 
-    def by_token(name: str) -> NDArray[np.float32] | None:
-        return np.where(known[:, None], tables[name][rows], np.float32(0)) if name in tables else None
+    def start(tables: Mapping[str, NDArray[np.float32]], prefix: str = "") -> StartVectors | None:
+        def by_token(name: str) -> NDArray[np.float32] | None:
+            table = tables.get(prefix + name)
+            return None if table is None else np.where(known[:, None], table[rows], np.float32(0))
 
-    starts: list[StartVectors | None] = []
-    for prefix in ("", BESIDE):
-        vectors = by_token(prefix + "vectors")
-        contexts, own, subwords = (
-            by_token(prefix + "contexts"),
-            by_token(prefix + "own"),
-            tables.get(prefix + "subwords"),
-        )
-        starts.append(None if vectors is None else StartVectors(vectors, contexts, known, own, subwords))
-    facts = {
-        "bundle": path.name,
-        "from": "trained vectors" if kept else "published vectors, as the bundle keeps no others",
-        "words": len(vocabulary) - len(SPECIALS),
-        "known": int(known.sum()),
-    }
-    return starts, facts
+        vectors = by_token("vectors")
+        if vectors is None:
+            return None
+        return StartVectors(vectors, by_token("contexts"), known, by_token("own"), tables.get(prefix + "subwords"))
+
+    said = path.name
+    if TRAINING_FILE in base.parts:
+        tables = load_training(base.parts.file(TRAINING_FILE, "words"), base.vocabulary)
+        starts = [start(tables), start(tables, BESIDE)]
+    else:
+        starts = [start({"vectors": base.words.vectors})] * 2
+        said += " (its published vectors: it keeps no training)"
+    words, n_known = len(vocabulary) - len(SPECIALS), int(known.sum())
+    return starts, {"from": said, "words": words, "known": n_known, "share_of_types": n_known / words}

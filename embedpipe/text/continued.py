@@ -25,6 +25,11 @@ def load_base(spec_path: Path, vocabulary_path: Path) -> Base:
     """Return the rules that a bundle holds; raise `BundleError` naming the file where they are damaged."""
     try:
         spec = json.loads(spec_path.read_text(encoding="utf-8"))
+        if "sentences" not in spec:
+            raise BundleError(
+                f"{spec_path}: does not say how sentences end: its vectors were imported; start from their file "
+                "instead (words.vectors)"
+            )
         return Base(
             load_tokenizer(spec), SentenceSplitter.from_spec(spec["sentences"]), Vocabulary.load(vocabulary_path)
         )

@@ -11,7 +11,7 @@ from embedpipe.text.numbering import take_rows
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, UNK, Vocabulary
 
-__all__ = ["append_lines", "read_sentences", "write_train_text"]
+__all__ = ["append_lines", "last_of_passages", "read_sentences", "write_train_text"]
 
 _GROUP_TOKENS = 1_000_000
 _BLOCK_TOKENS = 50_000
@@ -66,12 +66,26 @@ def write_train_text(
 def _passages(ids: NDArray[np.uint32], sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places of the ``<eos>`` within and at the end of passages, in documents of these `sizes` in a row."""
     ends = np.flatnonzero(ids == EOS)
-    begins = np.concatenate([[0], ends[:-1] + 1])
-    begins_of_documents = np.cumsum(sizes) - sizes
+    last = last_of_passages(np.concatenate([[0], ends[:-1] + 1])[: len(ends)], np.cumsum(sizes) - sizes)
+    return ends[~last], ends[last]
+
+
+def last_of_passages(begins: NDArray[np.int64], begins_of_documents: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return of each sentence whether it is the last of its passage, as `write_train_text` cuts them.
+
+    Parameters
+    ----------
+    begins : places of the first tokens of the sentences, ascending, the closing ``<eos>`` of each counted.
+    begins_of_documents : those of the documents.
+
+    Examples
+    --------
+    >>> last_of_passages(np.array([0, 600, 1200, 1300]), np.array([0, 1300])).tolist()
+    [False, True, True, True]
+    """
     document = np.searchsorted(begins_of_documents, begins, side="right") - 1
     passage = (begins - begins_of_documents[document]) // _PASSAGE_TOKENS
-    last = np.append((np.diff(document) != 0) | (np.diff(passage) != 0), True)[: len(ends)]
-    return ends[~last], ends[last]
+    return np.append((np.diff(document) != 0) | (np.diff(passage) != 0), True)[: len(begins)]
 
 
 def _between(documents: NDArray[np.int64] | None, first: int, last: int) -> NDArray[np.int64]:

@@ -91,9 +91,9 @@ def build_words(
         assert processed.transform is not None
         lengths = config.shortest_ngram, config.longest_ngram
         subwords = publish_subwords(first.subwords, vocabulary, *lengths, processed.transform)
-    untrained = "imported" if starts[0] is not None and not config.epochs else ""
+    trainer = "fasttext" if config.subwords else "word2vec"
     facts = WordFacts(
-        trainer=untrained or ("fasttext" if config.subwords else "word2vec"),
+        trainer=trainer if config.epochs else "imported",
         steps=config.steps,
         window=config.window,
         ngrams=(config.shortest_ngram, config.longest_ngram) if subwords else (),
@@ -123,9 +123,9 @@ def trainings(config: "WordsConfig") -> dict[str, "WordsConfig"]:
     {'': ('skipgram', 8), 'beside_': ('cbow', 3)}
     """
     found = {"": config}
-    if config.beside != "none" and config.epochs:
+    if config.beside != "none":
         other = {"architecture": config.beside, "window": config.beside_window, "negatives": config.beside_negatives}
-        found[BESIDE] = config.model_copy(update={**other, "epochs": config.beside_epochs})
+        found[BESIDE] = config.model_copy(update={**other, "epochs": config.beside_epochs if config.epochs else 0})
     return found
 
 
@@ -183,8 +183,7 @@ def _consensus(runs: Sequence[_Run], place: int, probabilities: NDArray[np.float
     met = np.stack([run.met for run in runs])  # (runs, n)
     weights = np.sqrt(probabilities) * met.all(axis=0)
     rotations = consensus_rotations([one.vectors for one in trained], weights)
-    # Specials are met by no run when they are nothing but that; their rows are zero.
-    shares = (met / np.maximum(met.sum(axis=0), 1)).astype(np.float32)
+    shares = (met / met.sum(axis=0)).astype(np.float32)  # the first run met every word
 
     def mean(tables: Sequence[NDArray[np.float32] | None], *, by_word: bool = True) -> NDArray[np.float32] | None:
         total: NDArray[np.float32] | None = None
@@ -227,11 +226,11 @@ def _described(
     summary = f"{n_words:,} vectors of {words.dim} dimensions, "
     summary += " + ".join(map(str, facts.kept_epochs[: len(facts.kept_epochs) // facts.runs])) + " epochs"
     if facts.losses and facts.losses[0]:
-        result["heldout_losses"] = [list(losses) for losses in facts.losses]
+        result["held_out_losses"] = [list(losses) for losses in facts.losses]
         summary += f", held-out loss {facts.losses[0][facts.kept_epochs[0] - 1]:.3f}"
     if facts.start:
         result["start"] = dict(facts.start)
-        summary += f", from {facts.start['known']:,} known words"
+        summary += f", from {facts.start['known']:,} known words of {facts.start['from']}"
     if stability is not None:
         result["stability_of_words"] = float(stability[len(SPECIALS) :].mean())
         result["stability_of_text"] = float(stability @ probabilities)

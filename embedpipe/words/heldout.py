@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from embedpipe.text.split_text import last_of_passages
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 
@@ -18,6 +19,8 @@ __all__ = ["HeldOut", "draw_held_out"]
 
 _EXAMPLES = 20_000
 _TOKENS, _MOST_BATCHES = 20_000, 50
+_CENTRES = 0.1
+"""Share of the words of a drawn passage whose windows are taken: the sample is to come from many passages."""
 _NUMBERS_AT_ONCE = 2**17
 Tree = tuple[Sequence[NDArray[np.uint32]], Sequence[NDArray[np.uint8]]]
 Integers = NDArray[np.int64]
@@ -71,8 +74,9 @@ def draw_held_out(
 ) -> HeldOut | None:
     """Draw about 20,000 examples as word2vec draws them in training: subsampled, the window 1 to `config.window`.
 
-    Sentences are drawn with replacement. Frequent words are subsampled because training meets them so: vectors that
-    fit the subsampled text well would seem to get worse on the text as it stands.
+    Passages, the lines of the training text (`write_train_text`), are drawn with replacement, so that windows reach
+    over the ends of sentences as they do in training. Frequent words are subsampled because training meets them so:
+    vectors that fit the subsampled text well would seem to get worse on the text as it stands.
 
     Parameters
     ----------
@@ -133,17 +137,18 @@ def _draw_windows(
     n_windows = n_pairs = 0
     if store.n_tokens == 0:
         return None
-    at_once = max(1, _TOKENS * store.n_sentences // store.n_tokens)
+    bounds = _passages(store)
+    at_once = max(1, _TOKENS * (len(bounds) - 1) // store.n_tokens)
     for _ in range(_MOST_BATCHES):
-        chosen = rng.integers(store.n_sentences, size=at_once)
-        lengths = store.lengths[chosen]
-        starts = store.sentence_offsets[chosen].astype(np.int64)
-        sentence = np.repeat(np.arange(at_once), lengths)
-        within = np.arange(len(sentence)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        words = store.tokens[starts[sentence] + within].astype(np.int64) - len(SPECIALS)
+        chosen = rng.integers(len(bounds) - 1, size=at_once)
+        starts, lengths = bounds[chosen], bounds[chosen + 1] - bounds[chosen]
+        passage = np.repeat(np.arange(at_once), lengths)
+        within = np.arange(len(passage)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        words = store.tokens[starts[passage] + within].astype(np.int64) - len(SPECIALS)
         stays = (words >= 0) & (rng.random(len(words)) < kept[np.maximum(words, 0)])
-        words, sentence = words[stays], sentence[stays]
-        centre, context = _pairs(sentence, rng.integers(1, window + 1, size=len(words)))
+        words, passage = words[stays], passage[stays]
+        reach = rng.integers(1, window + 1, size=len(words)) * (rng.random(len(words)) < _CENTRES)
+        centre, context = _pairs(passage, reach)
         if len(centre):
             number = np.unique(centre, return_inverse=True)[1] + n_windows
             found.append((words[centre], words[context], number))
@@ -156,12 +161,19 @@ def _draw_windows(
     return centres, contexts, windows
 
 
-def _pairs(sentence: Integers, reach: Integers) -> tuple[Integers, Integers]:
-    """Return the places of centre and context of all pairs of one sentence no further apart than the centre's reach."""
-    places = np.arange(len(sentence))
+def _passages(store: TokenStore) -> Integers:
+    """Return the offsets of the passages of a store into its tokens; the ``<eos>`` between sentences stay in."""
+    offsets = store.sentence_offsets.astype(np.int64)
+    last = last_of_passages(offsets[:-1], offsets[store.document_offsets[:-1].astype(np.int64)])
+    return np.append(0, offsets[1:][last])
+
+
+def _pairs(passage: Integers, reach: Integers) -> tuple[Integers, Integers]:
+    """Return the places of centre and context of all pairs of one passage no further apart than the centre's reach."""
+    places = np.arange(len(passage))
     centres, contexts = [places[:0]], [places[:0]]
     for distance in range(1, int(reach.max(initial=0)) + 1):
-        left = places[:-distance][sentence[:-distance] == sentence[distance:]]
+        left = places[:-distance][passage[:-distance] == passage[distance:]]
         if not len(left):
             break
         right = left + distance

@@ -55,8 +55,8 @@ class WordFacts:
     window : words on each side that training looked at.
     ngrams : shortest and longest character n-gram; empty where none were trained.
     runs : trainings that the vectors are the mean of.
-    losses : held-out loss after each epoch, one list per run.
-    kept_epochs : the epoch whose vectors were kept, one per run.
+    losses : held-out loss after each epoch, one list per training: those of a run side by side, run after run.
+    kept_epochs : the epoch whose vectors were kept, one per training.
     confidence : the calibration of vectors for unknown words; empty where there is none.
     start : what training started from, with the share of the vocabulary that it covered; empty where from nothing.
     """

@@ -9,7 +9,13 @@
       --set generation.learning_rate=0.02 --set generation.input_p=0 --set generation.hidden_p=0 \
       --set generation.embed_p=0
 
-It is never made again: a changed format gets a folder of its own beside it.
+``format-2`` by the same but for the settings of words, which were::
+
+      --preset tiny --runs 2 --set words.dim=4 --set words.epochs=20 --set words.window=5 \
+      --set words.learning_rate=0.025 --set words.subwords=true --set words.buckets=60 \
+      --set 'words.steps=["whiten:0.5"]'
+
+None is ever made again: a changed format gets a folder of its own beside them.
 """
 
 from pathlib import Path
@@ -19,8 +25,10 @@ import pytest
 
 import embedpipe
 from embedpipe.bundle.folder import verify_bundle
+from embedpipe.bundle.recorded import recorded_config
 
 FORMAT_1 = Path(__file__).with_name("format-1")
+FORMAT_2 = Path(__file__).with_name("format-2")
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +37,46 @@ def bundle() -> embedpipe.Bundle:
     return embedpipe.load(FORMAT_1)
 
 
-def test_every_file_is_what_it_was() -> None:
-    checks = verify_bundle(FORMAT_1)
-    assert len(checks) == 10
+@pytest.fixture(scope="module")
+def second() -> embedpipe.Bundle:
+    """The bundle of format 2."""
+    return embedpipe.load(FORMAT_2)
+
+
+@pytest.mark.parametrize(("folder", "n_files"), [(FORMAT_1, 10), (FORMAT_2, 12)])
+def test_every_file_is_what_it_was(folder: Path, n_files: int) -> None:
+    checks = verify_bundle(folder)
+    assert len(checks) == n_files
     assert {check.problem for check in checks} == {""}
+
+
+def test_the_configuration_of_every_format_is_read() -> None:
+    first, second = (recorded_config(folder / "config.toml") for folder in (FORMAT_1, FORMAT_2))
+    assert (first.words.steps, first.words.epochs, first.text.min_count) == (("whiten:0.5",), 40, 1)
+    assert (second.words.steps, second.words.runs, second.words.buckets) == (("whiten:0.5",), 2, 60)
+
+
+def test_what_is_known_of_the_words(bundle: embedpipe.Bundle, second: embedpipe.Bundle) -> None:
+    assert bundle.words.stability is None
+    assert bundle.word_part.lookup.subwords is None
+    facts, words = second.word_part.facts, second.words
+    assert (facts.trainer, facts.steps, facts.ngrams, facts.runs) == ("fasttext", ("whiten:0.5",), (3, 6), 2)
+    assert facts.losses[0][0] == pytest.approx(5.7991979368, abs=1e-9)
+    assert facts.kept_epochs == (20, 20)
+    assert words.stability is not None
+    np.testing.assert_allclose(words.stability[4:7], [0.8, 0.8, 0.6], atol=1e-6)
+
+
+def test_neighbours_and_unknown_words_of_format_2(second: embedpipe.Bundle) -> None:
+    found = second.words.similar(["cat"], k=3)
+    assert [(near.word, near.count) for near in found] == [("fish", 17), ("bird", 17), ("sings", 8)]
+    assert [near.similarity for near in found] == pytest.approx([0.844402, 0.62386, 0.622296], abs=2e-6)
+    cats = second.word_part.lookup.look_up("cats")
+    assert cats.source == "subwords"
+    np.testing.assert_allclose(cats.vector, [0.27478302, 0.00801259, -0.0064252, -0.2186732], atol=1e-6)
+    text = second.encoder.encode(["the cat sees the sea ."])
+    np.testing.assert_allclose(text, [[0.53361207, -0.55730647, 0.14566036, -0.61923391]], atol=1e-6)
+    assert second.generator.generate("the cat", n=1, max_tokens=40, temperature=0) == ["the cat sleeps."]
 
 
 def test_the_manifest(bundle: embedpipe.Bundle) -> None:

@@ -25,12 +25,13 @@ def write_corpus(path: Path, n_sentences: int = 1_500, seed: int = 1) -> Vocabul
 
 
 def write_store(folder: Path, vocabulary: Vocabulary, lines: list[str]) -> TokenStore:
-    """A store of lines, all one document."""
-    sentences = [vocabulary.ids(line.split()) for line in lines]
+    """A store in which each line is a document; tabs stand between its sentences."""
+    documents = [line.split("\t") for line in lines]
+    sentences = [vocabulary.ids(sentence.split()) for document in documents for sentence in document]
     n_tokens = sum(map(len, sentences))
-    with StoreWriter(folder, n_tokens=n_tokens, n_sentences=len(lines), n_documents=1) as writer:
+    with StoreWriter(folder, n_tokens=n_tokens, n_sentences=len(sentences), n_documents=len(lines)) as writer:
         lengths = np.array([len(ids) for ids in sentences])
-        writer.append(np.concatenate(sentences), lengths, np.array([len(lines)]))
+        writer.append(np.concatenate(sentences), lengths, np.array([len(document) for document in documents]))
     return TokenStore(folder)
 
 

@@ -12,6 +12,8 @@ from embedpipe.bundle.tensors import map_tensors
 from embedpipe.config import WordsConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError
 from embedpipe.runtime import Evaluated, Step, Stopped
+from embedpipe.text import split_text
+from embedpipe.text.split_text import write_train_text
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words import heldout
 from embedpipe.words.gensim_model import GensimModel
@@ -49,12 +51,14 @@ def test_the_loss_does_not_depend_on_how_much_is_scored_at_once(corpus, held_out
     assert sample.loss(vectors, outputs) == pytest.approx(loss, rel=1e-12)
 
 
-def test_pairs_are_those_within_the_centres_reach_and_sentence() -> None:
+def test_pairs_are_those_within_the_centres_reach_and_passage() -> None:
     centres, contexts = heldout._pairs(np.array([0, 0, 0, 1, 1]), np.array([1, 2, 1, 5, 1]))
     pairs = sorted(zip(centres.tolist(), contexts.tolist(), strict=True))
     assert pairs == [(0, 1), (1, 0), (1, 2), (2, 1), (3, 4), (4, 3)]
     centres, contexts = heldout._pairs(np.array([0, 0, 0]), np.array([1, 1, 2]))
     assert sorted(zip(centres.tolist(), contexts.tolist(), strict=True)) == [(0, 1), (1, 0), (1, 2), (2, 0), (2, 1)]
+    centres, contexts = heldout._pairs(np.array([0, 0, 0]), np.array([0, 1, 0]))
+    assert sorted(zip(centres.tolist(), contexts.tolist(), strict=True)) == [(1, 0), (1, 2)]
 
 
 def test_words_are_kept_as_often_as_gensim_keeps_them(corpus) -> None:
@@ -85,6 +89,36 @@ def test_examples_hold_what_stands_in_the_text(make_store, tmp_path) -> None:
     partner = {0: 1, 1: 0, 2: 3, 3: 2}
     centres = cbow.outputs[cbow.targets[:, 0]]
     assert cbow.inputs[cbow.mixing.indices].tolist() == [partner[word] for word in centres.tolist()]
+
+
+def test_windows_reach_over_the_ends_of_sentences_as_training_does_and_not_over_those_of_passages(
+    make_store, tmp_path, monkeypatch
+) -> None:
+    vocabulary = Vocabulary.from_counts({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1})
+    store = make_store(tmp_path / "store", vocabulary, ["a b\tc\td", "e", "b a"])
+    config = WordsConfig(window=1, subsample=0)
+
+    def pairs() -> set[str]:
+        sample = draw_held_out(store, vocabulary, config, seed=1)
+        given, told = sample.inputs[sample.mixing.indices], sample.outputs[sample.targets[:, 0]]
+        return {"abcde"[a] + "abcde"[b] for a, b in zip(given.tolist(), told.tolist(), strict=True)}
+
+    assert pairs() == {"ab", "ba", "bc", "cb", "cd", "dc"}
+    monkeypatch.setattr(split_text, "_PASSAGE_TOKENS", 4)
+    write_train_text(tmp_path / "train.txt", store, vocabulary, seed=1)
+    assert sorted((tmp_path / "train.txt").read_text().splitlines()) == ["a b c", "b a", "d", "e"]
+    assert pairs() == {"ab", "ba", "bc", "cb"}
+
+
+def test_the_sample_comes_from_all_over_the_text(make_store, tmp_path) -> None:
+    """A drawn passage gives some of its windows only: 20,000 examples are not the text of a few passages."""
+    words = [f"w{i}" for i in range(300)]
+    vocabulary = Vocabulary.from_counts(dict.fromkeys(words, 5))
+    store = make_store(tmp_path / "store", vocabulary, [" ".join([word] * 900) for word in words])
+    sample = draw_held_out(store, vocabulary, WordsConfig(subsample=0), seed=1)
+    shares = np.bincount(sample.inputs[sample.mixing.indices], minlength=300) / len(sample.signs)
+    assert (shares > 0).sum() > 40
+    assert shares.max() < 0.1
 
 
 def test_a_window_of_several_words_is_their_mean(make_store, tmp_path) -> None:
