@@ -105,7 +105,7 @@ def command(
     FILE and the table of trials beside it are written after every trial, and after an interrupt the same command
     goes on. Needs Optuna: pip install 'embedpipe[tune]'.
     """
-    from embedpipe.config import load_config
+    from embedpipe.settings import load_config
     from embedpipe.pipeline.tune import tune
 
     with progress() as listener:

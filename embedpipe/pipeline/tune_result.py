@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedpipe.config import PipelineConfig, to_toml
+from embedpipe.config import PipelineConfig
+from embedpipe.settings import to_toml
 from embedpipe.pipeline.tune_space import Value
 from embedpipe.sentences.files import temporary_sibling
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from embedpipe.config import PipelineConfig, WordsConfig, load_config
+from embedpipe.config import PipelineConfig, WordsConfig
+from embedpipe.settings import load_config
 from embedpipe.errors import ConfigError, InputError, MissingExtraError, OutputError
 from embedpipe.pipeline.tune import tune
 from embedpipe.pipeline.tune_result import Tuned, trials_file
