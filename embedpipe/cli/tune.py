@@ -105,8 +105,8 @@ def command(
     FILE and the table of trials beside it are written after every trial, and after an interrupt the same command
     goes on. Needs Optuna: pip install 'embedpipe[tune]'.
     """
-    from embedpipe.settings import load_config
     from embedpipe.pipeline.tune import tune
+    from embedpipe.settings import load_config
 
     with progress() as listener:
         tuned = tune(

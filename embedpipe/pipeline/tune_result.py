@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from embedpipe.config import PipelineConfig
-from embedpipe.settings import to_toml
 from embedpipe.pipeline.tune_space import Value
 from embedpipe.sentences.files import temporary_sibling
+from embedpipe.settings import to_toml
 
 __all__ = ["TriedList", "TriedSettings", "Tuned", "trials_file", "write_tuned"]
 

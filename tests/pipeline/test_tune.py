@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from embedpipe.config import PipelineConfig, WordsConfig
-from embedpipe.settings import load_config
 from embedpipe.errors import ConfigError, InputError, MissingExtraError, OutputError
 from embedpipe.pipeline.tune import tune
 from embedpipe.pipeline.tune_result import Tuned, trials_file
 from embedpipe.pipeline.tune_space import SPACE, search_space, step_lists
 from embedpipe.runtime import StageFinished, StageSkipped
+from embedpipe.settings import load_config
 
 pytestmark = pytest.mark.extra
 FIXED = {"words": {"dim": 16, "epochs": 2, "window": 4, "negatives": 5}}
