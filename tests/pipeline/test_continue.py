@@ -39,7 +39,7 @@ def run(texts: Path, name: str, target: Path, words: dict, text: dict | None = N
 
 
 def make_old(texts: Path, target: Path, **words) -> embedpipe.Bundle:
-    return run(texts, "old.txt", target, {"dim": 6, "epochs": 2, "steps": [], "buckets": 50, **words})
+    return run(texts, "old.txt", target, {"dim": 6, "epochs": 2, "beside": "none", "steps": [], "buckets": 50, **words})
 
 
 def go_on(texts: Path, old: Path, target: Path, words: dict, text: dict | None = None, **options) -> embedpipe.Bundle:
