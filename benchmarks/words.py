@@ -208,7 +208,7 @@ def main() -> None:
             order = PAIR if number % 2 == 0 else PAIR[::-1]
             seconds = {system: measured(system, folder, options, options.seed)["seconds"] for system in order}
             pairs.append([seconds[system] for system in PAIR])
-        tokens = text.report["train"]["tokens"]
+        tokens, n_words = text.report["train"]["tokens"], len(text.vocabulary) - 4
     versions = []
     for library in ("gensim", "fasttext", "numpy"):
         try:
@@ -216,7 +216,7 @@ def main() -> None:
         except PackageNotFoundError:
             versions.append(f"{library} not installed")
     about = (
-        f"{tokens:,} training tokens, {len(text.vocabulary) - 4:,} words, text prepared in {prepared_in:.0f} s; seed "
+        f"{tokens:,} training tokens, {n_words:,} words, text prepared in {prepared_in:.0f} s; seed "
         f"{options.seed}, {options.cores} threads, Python {platform.python_version()}, {', '.join(versions)}, "
         f"{platform.system()} {platform.machine()}. Similarity: Spearman over the pairs in the vocabulary, 95 % "
         "bootstrap intervals; analogies: 3CosAdd over the 30,000 most frequent words, questions outside them left out."

@@ -46,12 +46,12 @@ def load_config(path: Path | None, assignments: Sequence[str] = ()) -> dict[str,
 
 
 def _migrated(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of a bundle of format 1, whose words had one step, as they are now; others as they are."""
+    """Return settings of format 1, which had one training and one step, as they are now; others as they are."""
     words = settings.get("words")
     if not isinstance(words, dict) or "whitening" not in words or "steps" in words:
         return settings
     kept = {key: value for key, value in words.items() if key != "whitening"}
-    return {**settings, "words": {**kept, "steps": [f"whiten:{words['whitening']}"]}}
+    return {**settings, "words": {"beside": "none", **kept, "steps": [f"whiten:{words['whitening']}"]}}
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

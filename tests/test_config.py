@@ -112,7 +112,7 @@ def test_what_is_asked_for_against_subwords_is_an_error_and_not_dropped() -> Non
 def test_the_one_step_of_format_1_is_read_as_the_step_it_was(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[words]\nwhitening = 0.25\ndim = 5\n", encoding="utf-8")
-    assert load_config(path) == {"words": {"dim": 5, "steps": ["whiten:0.25"]}}
+    assert load_config(path) == {"words": {"beside": "none", "dim": 5, "steps": ["whiten:0.25"]}}
     path.write_text("[words]\nwhitening = 0.25\nsteps = []\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"unknown setting 'words\.whitening'"):
         PipelineConfig.of("tiny", load_config(path))

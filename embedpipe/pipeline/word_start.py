@@ -51,7 +51,10 @@ def start_settings(config: PipelineConfig, settings: Mapping[str, Any]) -> Mappi
     asked = settings.get("words", {})
     if config.words.vectors:
         path = Path(config.words.vectors)
-        return _decided(config, settings, {"dim": find_format(path).dim}, f"{path}")
+        # Imported vectors come without contexts and alone: a preset's steps for two trainings say nothing about them.
+        kept = {} if config.words.epochs else {"beside": "none", "steps": ["whiten:0.5"]}
+        kept = {key: value for key, value in kept.items() if key not in asked}
+        return _decided(config, overlay({"words": kept}, settings), {"dim": find_format(path).dim}, f"{path}")
     if config.text.continue_from:
         base = BundleFolder(Path(config.text.continue_from))
         before = recorded_config(base.file("config.toml", "text")).words

@@ -21,7 +21,7 @@ def word_facts(result: Mapping[str, Any]) -> dict[str, str]:
 
     Examples
     --------
-    >>> facts = word_facts({"trainer": "word2vec", "heldout_losses": [[3.11, 2.9, 2.95]], "epochs": [2]})
+    >>> facts = word_facts({"trainer": "word2vec", "held_out_losses": [[3.11, 2.9, 2.95]], "epochs": [2]})
     >>> facts["held-out loss by epoch"]
     '3.110, 2.900 (kept), 2.950'
     """
@@ -31,7 +31,7 @@ def word_facts(result: Mapping[str, Any]) -> dict[str, str]:
     if "steps" in result:
         facts["steps after training"] = ", ".join(result["steps"]) or "none"
     runs = result.get("runs", 1)
-    losses = result.get("heldout_losses", [])
+    losses = result.get("held_out_losses", [])
     each = max(1, len(losses) // runs)
     for place, (of_epochs, kept) in enumerate(zip(losses, result.get("epochs", []), strict=False)):
         if of_epochs:

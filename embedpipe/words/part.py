@@ -9,7 +9,7 @@ spares every process that encodes a product over the whole table, and an encoder
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,11 +136,11 @@ def load_words(folder: Path, vocabulary: Vocabulary) -> WordPart:
         raise BundleError(f"{path}: tensor '{min(missing)}' is missing; make the words again")
     vectors = tensors["vectors"]
     dim = vectors.shape[1] if vectors.ndim == 2 else 1
-    _check(path, tensors, vocabulary, {"sentence_weights", "stability", "inverse_norms"}, (len(vocabulary),))
-    _check(path, tensors, vocabulary, {"vectors", "sentence_vectors"}, (len(vocabulary), dim))
+    _check(path, tensors, vocabulary, ["sentence_weights", "stability", "inverse_norms"], (len(vocabulary),))
+    _check(path, tensors, vocabulary, ["vectors", "sentence_vectors"], (len(vocabulary), dim))
     subwords = tensors.get("subwords")
     if subwords is not None:
-        _check(path, tensors, vocabulary, {"subwords"}, (len(subwords), dim))
+        _check(path, tensors, vocabulary, ["subwords"], (len(subwords), dim))
     words = WordVectors(vocabulary, vectors, stability=tensors.get("stability"))
     if "inverse_norms" in tensors:  # which older bundles leave to the first query
         words.inverse_norms = np.asarray(tensors["inverse_norms"])
@@ -179,10 +179,10 @@ def load_training(path: Path, vocabulary: Vocabulary) -> dict[str, NDArray[np.fl
     if "vectors" not in tensors or tensors["vectors"].ndim != 2:
         raise BundleError(f"{path}: holds no word vectors; make the words again")
     dim = tensors["vectors"].shape[1]
-    by_word = {name for name in tensors if name != "subwords"}
+    by_word = [name for name in tensors if name != "subwords"]
     _check(path, tensors, vocabulary, by_word, (len(vocabulary), dim))
     if "subwords" in tensors:
-        _check(path, tensors, vocabulary, {"subwords"}, (len(tensors["subwords"]), dim))
+        _check(path, tensors, vocabulary, ["subwords"], (len(tensors["subwords"]), dim))
     return tensors
 
 
@@ -190,10 +190,10 @@ def _check(
     path: Path,
     tensors: Mapping[str, NDArray[Any]],
     vocabulary: Vocabulary,
-    names: set[str],
+    names: Sequence[str],
     shape: tuple[int, ...],
 ) -> None:
-    for name in sorted(names & set(tensors)):
+    for name in (name for name in names if name in tensors):
         found = tensors[name]
         if found.shape != shape or found.dtype != np.float32:
             raise BundleError(

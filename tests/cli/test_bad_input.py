@@ -126,7 +126,7 @@ def test_a_damaged_or_newer_bundle_is_named(tmp_path, toy_bundle, embedpipe_cli)
     assert checks["words.safetensors"] == ("bad", f"it has {size:,} bytes, the manifest says {size + 4:,}")
     assert checks["vocabulary.json"] == ("ok", None)
     manifest = copy / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format_version": 1', '"format_version": 99'))
+    manifest.write_text(manifest.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99'))
     outcome = embedpipe_cli("info", copy)
     assert outcome.exit_code == 1
     assert "pip install --upgrade embedpipe" in outcome.err

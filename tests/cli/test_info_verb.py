@@ -20,7 +20,7 @@ def test_the_table_is_one_line_for_each_fact(toy_bundle, embedpipe_cli) -> None:
     assert facts["size"].endswith(f" MB in {len(manifest.files)} files")
     assert facts["reproducible"].startswith("no: not made with --reproducible: words")
     assert {name: facts[name] for name in manifest.stages} == {n: r.summary for n, r in manifest.stages.items()}
-    losses = manifest.stages["words"].result["heldout_losses"][0]
+    losses = manifest.stages["words"].result["held_out_losses"][0]
     assert facts["words: trainer"] == "word2vec"
     assert facts["words: held-out loss by epoch"].startswith(f"{losses[0]:.3f}, {losses[1]:.3f}, ")
     scores = {name.removeprefix("score "): float(value) for name, value in facts.items() if name.startswith("score ")}
@@ -42,8 +42,8 @@ def test_the_other_formats_are_the_manifest_too_one_value_a_line(toy_bundle, emb
     manifest = toy_bundle.manifest
     assert len(values) == len(rows)
     assert values["sources.0"] == "builtin:toy-en"
-    assert str(values["format_version"]) == "1"
-    assert str(values["stages.words.result.dim"]) == "48"
+    assert str(values["format_version"]) == "2"
+    assert str(values["stages.words.result.dim"]) == str(toy_bundle.words.dim)
     assert values["stages.text.summary"] == manifest.stages["text"].summary
     assert float(values["stages.generation.result.perplexity"]) == manifest.stages["generation"].result["perplexity"]
     assert {name for name in values if name.startswith("scores.")} == {f"scores.{name}" for name in manifest.scores}

@@ -41,9 +41,9 @@ def test_lines_that_click_writes_and_a_closed_pipe(toy_bundle) -> None:
 
 
 def test_an_error_before_a_closed_pipe_stays_an_error(toy_bundle) -> None:
-    code, err = cut_short("similar", toy_bundle.path, "quen")
+    code, err = cut_short("similar", toy_bundle.path, "zzzzzz")
     assert code == 1
-    assert err.startswith("Error: 'quen' is not in the vocabulary")
+    assert err.startswith("Error: 'zzzzzz' is not in the vocabulary")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -39,7 +39,8 @@ def run(texts: Path, name: str, target: Path, words: dict, text: dict | None = N
 
 
 def make_old(texts: Path, target: Path, **words) -> embedpipe.Bundle:
-    return run(texts, "old.txt", target, {"dim": 6, "epochs": 2, "beside": "none", "steps": [], "buckets": 50, **words})
+    defaults = {"dim": 6, "epochs": 2, "steps": [], "buckets": 50, "architecture": "skipgram", "beside": "none"}
+    return run(texts, "old.txt", target, {**defaults, **words})
 
 
 def go_on(texts: Path, old: Path, target: Path, words: dict, text: dict | None = None, **options) -> embedpipe.Bundle:
@@ -49,7 +50,7 @@ def go_on(texts: Path, old: Path, target: Path, words: dict, text: dict | None =
 @pytest.fixture(scope="module")
 def old(texts: Path) -> embedpipe.Bundle:
     """A bundle of the first text."""
-    return make_old(texts, texts / "old", subwords=False)
+    return make_old(texts, texts / "old")
 
 
 def training(bundle: embedpipe.Bundle) -> dict[str, np.ndarray]:
@@ -160,10 +161,11 @@ def test_the_same_command_is_up_to_date_and_a_changed_base_is_a_conflict(texts, 
     assert [type(event) for event in events if isinstance(event, StageSkipped | UpToDate)] == [
         StageSkipped, StageSkipped, UpToDate
     ]  # fmt: skip
-    run(texts, "old.txt", base, {"dim": 6, "epochs": 1, "steps": []}, force=True)
+    shapes = {"dim": 6, "architecture": "skipgram", "beside": "none"}
+    run(texts, "old.txt", base, {**shapes, "epochs": 1, "steps": []}, force=True)
     with pytest.raises(OutputError, match=rf"\(stage 'words'\): the content of {base}; choose another"):
         go_on(texts, base, target, STILL)
-    run(texts, "new.txt", base, {"dim": 6, "epochs": 1, "steps": []}, force=True)
+    run(texts, "new.txt", base, {**shapes, "epochs": 1, "steps": []}, force=True)
     with pytest.raises(OutputError, match=rf"\(stage 'text'\): the content of {base}; choose another"):
         go_on(texts, base, target, STILL)
     with pytest.raises(OutputError, match=r"\(stage 'text'\): text\.continue_from .*base -> ;"):
@@ -177,7 +179,9 @@ def test_vectors_of_another_program_start_a_training_or_are_kept(texts, tmp_path
     assert kept.words.vectors[kept.vocabulary.id("cat")].tolist() == [1, 2, 3, 4, 5]
     assert kept.words.vectors[kept.vocabulary.id("emu")].tolist() == [0, 0, 0, 0, 1]
     assert not kept.words.vectors[kept.vocabulary.id("the")].any()
-    started = run(texts, "new.txt", tmp_path / "started", {"vectors": str(vectors), "steps": [], **STILL})
+    started = run(
+        texts, "new.txt", tmp_path / "started", {"vectors": str(vectors), "steps": [], "beside": "none", **STILL}
+    )
     np.testing.assert_allclose(started.words.vectors[started.vocabulary.id("cat")], [1, 2, 3, 4, 5], atol=1e-5)
     assert started.words.vectors[started.vocabulary.id("the")].any()
     assert started.manifest.stages["words"].summary.endswith("from 3 known words of vectors.txt")

@@ -28,6 +28,7 @@ def work(tmp_path: Path) -> WorkFolder:
 def finish_words(work: WorkFolder) -> None:
     with work.writing("words") as partial:
         (partial / "words.safetensors").write_text("abc")
+        (partial / "words.json").write_text("abc")
         (partial / "more").mkdir()
         (partial / "more" / "notes.txt").write_text("more")
         work.finish("words", partial, RECORD)
@@ -36,7 +37,7 @@ def finish_words(work: WorkFolder) -> None:
 def test_a_finished_stage_has_its_record_and_its_hashes(work: WorkFolder) -> None:
     assert work.record("words") == RECORD
     assert work.record("text") is None
-    assert work.entries(["text", "words"]) == {"words.safetensors": FileEntry(3, ABC)}
+    assert work.entries(["text", "words"]) == dict.fromkeys(("words.safetensors", "words.json"), FileEntry(3, ABC))
 
 
 @pytest.mark.parametrize(
@@ -68,21 +69,24 @@ def test_leftovers_are_removed_and_a_stage_set_aside_comes_back(work: WorkFolder
     assert sorted(path.name for path in work.path.iterdir()) == ["embedpipe.lock", "words"]
 
 
+@pytest.mark.parametrize("optional", [[], ["training.safetensors"]])
 @pytest.mark.parametrize(("content", "found"), [("abc", RECORD), ("abd", None)])
 def test_only_what_a_bundle_was_saved_with_is_taken_back(
-    tmp_path: Path, content: str, found: StageRecord | None
+    tmp_path: Path, content: str, found: StageRecord | None, optional: list[str]
 ) -> None:
-    source = tmp_path / "words.safetensors"
+    source = tmp_path / "source"
     source.write_text("abc")
+    names = ["words.safetensors", "words.json", *optional]
 
     def manifest(files: dict[str, FileEntry]) -> Manifest:
         return Manifest("test", "test", "tiny", 1, True, "planted", [], {}, {"words": RECORD}, {}, files)
 
-    save_bundle(tmp_path / "b", {"words.safetensors": source}, manifest)
+    save_bundle(tmp_path / "b", dict.fromkeys(names, source), manifest)
     (tmp_path / "b" / "words.safetensors").write_text(content)
     work = WorkFolder(tmp_path / "b")
     assert work.restore("words", BundleFolder(tmp_path / "b")) == found
     assert work.record("words") == found
+    assert sorted(work.entries(["words"])) == (sorted(names) if found else [])
 
 
 def test_a_full_disk_is_one_clear_line(work: WorkFolder) -> None:

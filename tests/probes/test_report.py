@@ -173,7 +173,7 @@ WORDS = {
     "trainer": "word2vec",
     "steps": ["join-contexts", "whiten:0.5"],
     "runs": 2,
-    "heldout_losses": [[3.2, 3.1], [4.0], [3.21, 3.11], [4.1, 4.05]],
+    "held_out_losses": [[3.2, 3.1], [4.0], [3.21, 3.11], [4.1, 4.05]],
     "stability_of_words": 0.614,
     "stability_of_text": 0.75,
     "start": {"bundle": "old.bundle", "words": 300, "known": 280},
