@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from embedpipe.bundle.manifest import FORMAT_VERSION
+
 SENTENCE = "the quick brown fox jumps over the lazy dog number {} .\n"
 
 
