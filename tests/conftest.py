@@ -10,8 +10,15 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+ONE_TRAINING = {
+    "architecture": "skipgram",
+    "negatives": 8,
+    "subsample": 1e-3,
+    "beside": "none",
+    "steps": ["whiten:0.5"],
+}
 TOY_SETTINGS = {
-    "words": {"dim": 48, "epochs": 12, "window": 4},
+    "words": {**ONE_TRAINING, "dim": 48, "epochs": 12, "window": 4},
     "sentences": {"hidden": 32, "steps": 40, "batch": 64},
     "generation": {"hidden": 48, "steps": 200, "batch": 16, "bptt": 24},
     "probes": {"bootstrap": 200, "max_documents": 8, "sentences_per_document": 10},

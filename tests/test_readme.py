@@ -12,7 +12,7 @@ from embedpipe.cli import cli
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 QUICK = {
-    "words": {"epochs": 2, "dim": 24},
+    "words": {"epochs": 2, "beside_epochs": 1, "dim": 24},
     "sentences": {"steps": 4, "hidden": 8},
     "generation": {"steps": 4, "hidden": 16},
     "probes": {"bootstrap": 100, "max_documents": 4, "sentences_per_document": 6},

@@ -9,7 +9,7 @@ import embedpipe
 from embedpipe.errors import OutputError
 
 TEXT = "\n\n".join(f"the quick brown fox {i} jumps over the lazy dog {i % 7} near the river" for i in range(200))
-QUICK = {"dim": 4, "epochs": 1}
+QUICK = {"dim": 4, "epochs": 1, "beside_epochs": 1}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_what_differs_is_named(corpus: Path) -> None:
     assert complaint(corpus, text={"case": "keep"}) == "stage 'text'): text.case lower -> keep"
     assert complaint(corpus, reproducible=True) == "stage 'text'): reproducible False -> True"
     assert complaint(corpus, preset="auto", seed=9) == "stage 'text'): seed 1 -> 9"
-    assert complaint(corpus, preset="small").startswith("stage 'words'): preset tiny -> small, words.window 10 -> ")
+    assert complaint(corpus, preset="small").startswith("stage 'words'): preset tiny -> small, words.beside_window 10 -> ")
     corpus.write_text(TEXT + "\n\nmore of it")
     assert complaint(corpus) == "stage 'text'): the content of the sources"
     assert complaint(corpus, seed=9) == "stage 'text'): the content of the sources, seed 1 -> 9"

@@ -18,7 +18,7 @@ from embedpipe.errors import OutputError
 from embedpipe.runtime import Event, Saved, StageFinished, StageSkipped, n_torch_threads
 
 QUICK = {
-    "words": {"dim": 16, "epochs": 1},
+    "words": {"dim": 16, "epochs": 1, "beside_epochs": 1},
     "sentences": {"hidden": 8, "steps": 2, "batch": 16},
     "generation": {"hidden": 8, "steps": 2, "batch": 8, "bptt": 8},
     "probes": {"bootstrap": 100, "max_documents": 4, "sentences_per_document": 6},
