@@ -42,7 +42,9 @@ def test_what_differs_is_named(corpus: Path) -> None:
     assert complaint(corpus, text={"case": "keep"}) == "stage 'text'): text.case lower -> keep"
     assert complaint(corpus, reproducible=True) == "stage 'text'): reproducible False -> True"
     assert complaint(corpus, preset="auto", seed=9) == "stage 'text'): seed 1 -> 9"
-    assert complaint(corpus, preset="small").startswith("stage 'words'): preset tiny -> small, words.beside_window 10 -> ")
+    assert complaint(corpus, preset="small").startswith(
+        "stage 'words'): preset tiny -> small, words.beside_window 10 -> "
+    )
     corpus.write_text(TEXT + "\n\nmore of it")
     assert complaint(corpus) == "stage 'text'): the content of the sources"
     assert complaint(corpus, seed=9) == "stage 'text'): the content of the sources, seed 1 -> 9"
