@@ -77,7 +77,7 @@ def test_a_bundle_behind_a_link_is_written_and_read(corpus: Path, tmp_path: Path
     run(corpus, tmp_path / "real")
     link = tmp_path / "link"
     link.symlink_to("real", target_is_directory=True)
-    assert embedpipe.load(link).words.dim == 4
+    assert embedpipe.load(link).words.dim == embedpipe.load(tmp_path / "real").words.dim
     assert {check.problem for check in verify_bundle(link)} == {""}
     assert run(corpus, link) == []
     assert run(corpus, link, window=3, force=True) == ["words"]

@@ -8,7 +8,7 @@ import pytest
 import embedpipe
 from embedpipe.runtime import Event, Listener, StageFinished, Step, Stopped, silent
 
-SETTINGS = {"text": {"deduplicate": "none"}, "words": {"dim": 8, "epochs": 3, "window": 2}}
+SETTINGS = {"text": {"deduplicate": "none"}, "words": {"dim": 8, "epochs": 3, "window": 2, "beside": "none"}}
 
 
 def run(folder: Path, listener: Listener = silent, name: str = "b") -> embedpipe.Bundle:

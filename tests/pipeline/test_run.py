@@ -78,7 +78,7 @@ def test_a_bundle_grows_by_stages(tmp_path: Path) -> None:
     target = tmp_path / "b"
     assert run(target, stages=["words"]).made == ["text", "words"]
     bundle = embedpipe.load(target)
-    assert bundle.words.dim == 16
+    assert bundle.words.dim == 64, "of two trainings the vectors and the contexts"
     with pytest.raises(embedpipe.EmbedpipeError, match="--stages text,words,sentences"):
         bundle.encoder  # noqa: B018
     assert run(target, stages=["probes"]).made == ["probes"]

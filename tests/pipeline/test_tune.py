@@ -15,7 +15,8 @@ from embedpipe.runtime import StageFinished, StageSkipped
 from embedpipe.settings import load_config
 
 pytestmark = pytest.mark.extra
-FIXED = {"words": {"dim": 16, "epochs": 2, "window": 4, "negatives": 5}}
+PLAIN = {"beside": "none", "steps": ["whiten:0.5"]}
+FIXED = {"words": {"dim": 16, "epochs": 2, "window": 4, "negatives": 5, **PLAIN}}
 SMALL = {"learning_rate": (1e-6, 0.05)}
 
 
