@@ -4,8 +4,10 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -69,14 +71,22 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
-    code = _flushed(_outcome(debug))
+    interrupts: list[int] = []
+
+    def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupted)
+    code = _flushed(_outcome(debug, interrupts))
     # An interrupt can change nothing any more; while the interpreter ends it would only print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 
-def _outcome(debug: bool) -> int:
-    """Run a verb and return its exit code."""
+def _outcome(debug: bool, interrupts: Sequence[int]) -> int:
+    """Run a verb and return its exit code; `interrupts` fills with what the user has sent meanwhile."""
     stdout = sys.stdout
     try:
         # Outside its standalone mode click returns the code that a verb gave to `ctx.exit`, and None otherwise.
@@ -87,9 +97,7 @@ def _outcome(debug: bool) -> int:
     except (click.Abort, KeyboardInterrupt):
         if debug:
             raise
-        goes_on = "; the same command goes on from what is finished" if sys.argv[1:2] in (["run"], ["tune"]) else ""
-        _complain(f"interrupted{goes_on}")
-        return 130
+        return _say_interrupted()
     except SystemExit:
         # click wraps stdout and exits with 1 when its reader has closed the pipe.
         if sys.stdout is stdout:
@@ -107,12 +115,20 @@ def _outcome(debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
+        if interrupts:  # one came while a library was imported, which made another error of it
+            return _say_interrupted()
         what = " ".join(str(error).split())
         _complain(
             f"unexpected {type(error).__name__}: {what}; this is a fault of embedpipe, "
             "run again with --debug for the traceback"
         )
         return 1
+
+
+def _say_interrupted() -> int:
+    goes_on = "; the same command goes on from what is finished" if sys.argv[1:2] in (["run"], ["tune"]) else ""
+    _complain(f"interrupted{goes_on}")
+    return 130
 
 
 def _flushed(code: int) -> int:

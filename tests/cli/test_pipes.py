@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,16 @@ def test_an_interrupt_after_the_work_is_ignored() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("embedpipe, version ")
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_an_interrupt_that_a_library_turns_into_another_error_is_an_interrupt(embedpipe_cli, monkeypatch) -> None:
+    def loading(path: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt as error:
+            raise ImportError("a half-imported library") from error
+
+    monkeypatch.setattr("embedpipe.cli.similar.load", loading)
+    outcome = embedpipe_cli("similar", "some.bundle", "king")
+    assert (outcome.exit_code, outcome.err) == (130, "Error: interrupted\n")
