@@ -73,7 +73,7 @@ def main() -> NoReturn:
         sys.argv.remove("--debug")
     interrupts: list[int] = []
 
-    def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    def interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the interface of signals
         interrupts.append(number)
         raise KeyboardInterrupt
 
