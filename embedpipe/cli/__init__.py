@@ -77,7 +77,7 @@ def main() -> NoReturn:
         interrupts.append(number)
         raise KeyboardInterrupt
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupted)
     code = _flushed(_outcome(debug, interrupts))
     # An interrupt can change nothing any more; while the interpreter ends it would only print a traceback.
