@@ -31,6 +31,8 @@ from embedpipe.text.prepare import prepare
 from embedpipe.text.prepared import PreparedText
 from embedpipe.words.table import WordVectors
 
+_ATTEMPTS = 5
+"""The package often stops with "Encountered NaN"; what that took is in its seconds."""
 Trainer = Callable[[PreparedText, int, int], np.ndarray]
 
 
@@ -54,14 +56,18 @@ def gensim_word2vec(**settings: Any) -> Trainer:
 
 
 def fasttext(dim: int) -> Trainer:
-    def train(text: PreparedText, cores: int, seed: int) -> np.ndarray:
+    def train(text: PreparedText, cores: int, seed: int) -> np.ndarray:  # noqa: ARG001 - it takes no seed
         import fasttext
 
         min_count = int(text.report["min_count"])
-        model = fasttext.train_unsupervised(
-            str(text.train_text), model="skipgram", dim=dim, thread=cores, minCount=min_count, seed=seed, verbose=0
-        )
-        return by_token(text, model.get_word_vector, dim)
+        given = {"model": "skipgram", "dim": dim, "thread": cores, "minCount": min_count, "verbose": 0}
+        for _ in range(_ATTEMPTS):
+            try:
+                model = fasttext.train_unsupervised(str(text.train_text), **given)
+                return by_token(text, model.get_word_vector, dim)
+            except RuntimeError as error:
+                print(f"fastText: {error}", file=sys.stderr)
+        raise SystemExit(f"fastText failed {_ATTEMPTS} times")
 
     return train
 
@@ -90,6 +96,7 @@ _LIKE_GENSIM = {
     "epochs": 5,
     "subsample": 1e-3,
     "learning_rate": 0.025,
+    "beside": "none",
     "steps": [],
 }
 SYSTEMS: dict[str, Trainer] = {

@@ -149,6 +149,12 @@ class WordsConfig(_Strict):
                 f"unknown step '{unknown[0]}' in steps; use add-contexts, join-contexts, centre, all-but-the-top:N, "
                 "whiten:EXPONENT (0 to 1), unit, join and reduce:N"
             )
+        alone = self.steps[: self.steps.index("join")] if "join" in self.steps else self.steps
+        for step in alone:
+            if step.startswith("all-but-the-top:") and int(step.partition(":")[2]) >= self.dim:
+                raise ValueError(f"the step '{step}' leaves nothing of {self.dim} dimensions")
+        if self.runs > 1 and not self.epochs:
+            raise ValueError("several runs of epochs=0 are all the same; leave runs at 1")
         with_contexts = [step for step in self.steps if step.endswith("-contexts")]
         if any(step in with_contexts for step in self.steps[1:]):
             raise ValueError(f"the step '{with_contexts[-1]}' is the first one in steps, and there is one of its kind")

@@ -40,7 +40,7 @@ def command(
     Shown are their cosine, where each stands among the neighbours of the other, their hubness (of how many of a
     sample of words each is one of the ten nearest; far above the mean expected it is near everything), the contexts
     that are typical of both by PMI, those that are typical of one and not of the other, shared character n-grams, and
-    example lines. Contexts are the words within the window of the training, unknown ones left out.
+    example lines. Contexts are the words of the same sentence within the window of the training, unknown ones left out.
 
     A word outside the vocabulary is made of its character n-grams where the bundle was trained with subwords; its
     cosine, its rank and its n-grams are then all there is to say, and the text is not searched. Else the word with the

@@ -53,10 +53,8 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
 
     text = work_folder(bundle.path) / "text"
     if not sources and not text.is_dir():
-        say(
-            f"{text}: is not there, so contexts and lines are left out; name the text with --text SOURCE, or run this "
-            f"again: {bundle.manifest.command}"
-        )
+        again = "" if "import" in bundle.manifest.command else f", or run this again: {bundle.manifest.command}"
+        say(f"{text}: is not there, so contexts and lines are left out; name the text with --text SOURCE{again}")
         return None
     settings = _settings(bundle)
     width = window or _window(bundle, settings)

@@ -66,7 +66,9 @@ class _Time(click.ParamType[float]):
     show_default=True,
     help="Development sets: names or files of word pairs or analogies; '' for none.",
 )
-@click.option("--preset", type=click.Choice(["auto", "tiny", "small", "base"]), help="Where to start.  [default: auto]")
+@click.option(
+    "--preset", type=click.Choice(["auto", "tiny", "small", "medium", "base"]), help="Where to start.  [default: auto]"
+)
 @click.option("--config", "config_file", metavar="FILE", type=named_path, help="Settings as TOML.")
 @click.option(
     "--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting, kept as it is; repeatable."

@@ -21,9 +21,11 @@ from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.adopt import Adopted, adopt, case_of
 from embedpipe.words.bag import fit_bag
+from embedpipe.words.calibration import calibrate
 from embedpipe.words.foreign import ForeignVectors
 from embedpipe.words.part import FACTS_FILE, WORDS_FILE, WordFacts, save_words
 from embedpipe.words.read_vectors import read_vectors
+from embedpipe.words.table import WordVectors
 
 __all__ = ["Imported", "import_vectors", "save_foreign"]
 
@@ -106,7 +108,8 @@ def save_foreign(
         (folder / "tokenizer_spec.json").write_text(json.dumps(RegexTokenizer(case).spec()), encoding="utf-8")
         (folder / "config.toml").write_text(to_toml(config), encoding="utf-8")
         bag = fit_bag(adopted.vectors, adopted.probabilities, config.words.sif_a)
-        save_words(folder, adopted.vectors, bag, WordFacts(trainer="imported"))
+        confidence = calibrate(WordVectors(adopted.vocabulary, adopted.vectors)).to_json()
+        save_words(folder, adopted.vectors, bag, WordFacts(trainer="imported", confidence=confidence))
         names = ("vocabulary.json", "tokenizer_spec.json", "config.toml", WORDS_FILE, FACTS_FILE)
         files = {file: folder / file for file in names}
         notes = _notes(foreign, adopted, case)
@@ -144,6 +147,8 @@ def _notes(foreign: ForeignVectors, adopted: Adopted, case: str) -> list[str]:
             "counts are unknown (shown as 0): the order of the file is taken for falling frequency, and sentence "
             "weights follow Zipf's law by rank"
         )
+    if foreign.format.startswith("fasttext") and foreign.format.endswith("bin"):
+        notes.append("its n-grams are left out: a word that is not in the file has no vector here")
     if adopted.left_out:
         notes.append(f"left out, their names mean something else here: {' '.join(adopted.left_out)}")
     notes.append(f"text is split by the regex tokenizer, case {'kept' if case == 'keep' else 'folded to lower'}")

@@ -84,8 +84,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
     from embedpipe.words.train import word2vec_threads
 
     config, text = job.config, job.text
-    known_tokens = int(text.vocabulary.counts[len(SPECIALS) :].sum())
-    threads = word2vec_threads(known_tokens, 1 if config.reproducible else n_cores())
+    threads = word2vec_threads(text.train.n_tokens, 1 if config.reproducible else n_cores())
     starts, started_from = word_starts(config, text.vocabulary)
     built = build_words(
         text,

@@ -119,8 +119,8 @@ def tune(
     over = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     in_settings = over.pop("preset", "auto")
     chosen = in_settings if preset is None else preset
-    if chosen not in ("auto", "tiny", "small", "base"):
-        raise ConfigError(f"unknown preset '{chosen}': use auto, tiny, small or base")
+    if chosen not in ("auto", *PRESETS):
+        raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
     config = PipelineConfig.of("tiny" if chosen == "auto" else chosen, over)
     _check_from_scratch(config)
     word_tasks = find_word_tasks(tasks)

@@ -48,7 +48,7 @@ def continue_vocabulary(
     counted : of all types of the new text.
     grow : False keeps tokens and ids of `base` and adds to its counts alone. True lets in what the new text holds
         `min_count` times; ids are then by the sum of the counts, and tables must be copied token by token.
-    min_count, max_size : as for any vocabulary; no token of `base` is left out for a low count.
+    min_count, max_size : decide which new tokens join; every token of `base` stays.
 
     Examples
     --------
@@ -66,8 +66,9 @@ def continue_vocabulary(
     total = int(base.counts.sum()) + int(counted.counts.sum())
     counts = {token: count + new.get(token, 0) for token, count in earlier.items()}
     if grow:
-        counts |= {token: count for token, count in new.items() if token not in earlier and count >= min_count}
-        vocabulary = Vocabulary.from_counts(counts, max_size=max_size)
+        joining = [(token, count) for token, count in new.items() if token not in earlier and count >= min_count]
+        joining.sort(key=lambda item: (-item[1], item[0]))
+        vocabulary = Vocabulary.from_counts(counts | dict(joining[: max(0, max_size - len(earlier))]))
     else:
         vocabulary = Vocabulary([*SPECIALS, *counts], [0] * len(SPECIALS) + list(counts.values()))
     vocabulary.counts[UNK] = total - int(vocabulary.counts[len(SPECIALS) :].sum())

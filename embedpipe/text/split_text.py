@@ -24,7 +24,7 @@ def write_train_text(
     """Write one passage per line, tokens between single spaces, unknown ones left out, documents in a seeded order.
 
     A passage is a run of whole sentences of one document that begin within 1,000 tokens of each other: word vectors
-    are better when their windows reach over the ends of sentences (``docs/experiments/words.md``). Returns the number
+    are better when their windows reach over the ends of sentences (``docs/experiments/presets.md``). Returns the number
     of lines.
 
     `documents` are the numbers of those to write, in ascending order, a number as often as its document; None for all.

@@ -93,7 +93,7 @@ def build_words(
         subwords = publish_subwords(first.subwords, vocabulary, *lengths, processed.transform)
     trainer = "fasttext" if config.subwords else "word2vec"
     facts = WordFacts(
-        trainer=trainer if config.epochs else "imported",
+        trainer="imported" if not config.epochs and "bundle" not in (started_from or {}) else trainer,
         steps=config.steps,
         window=config.window,
         ngrams=(config.shortest_ngram, config.longest_ngram) if subwords else (),
@@ -160,6 +160,7 @@ def _run(
             held_out=text.validation,
             seed=seed + number,
             workers=workers,
+            n_tokens=store.n_tokens,
             start=start,
             checkpoint=None if checkpoint is None else checkpoint / f"{name}run-{number}",
             listener=listener,

@@ -1,6 +1,5 @@
 """The epochs of a training: train, measure, keep the best, save, and stop when it gets no better."""
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,8 @@ from embedpipe.words.heldout import HeldOut
 __all__ = ["run_epochs"]
 
 _STAGE = "words"
+_DIVERGED = 100.0
+"""Times the loss of vectors of zeros from which a training is lost; a bad one on a small text may reach a few."""
 
 
 def run_epochs(
@@ -94,9 +95,10 @@ def _resumed(folder: Path, fingerprint: str, model: GensimModel, listener: Liste
 
 def _measure(model: GensimModel, sample: HeldOut, epoch: int) -> float:
     loss = sample.loss(model.vectors(sample.inputs), model.outputs(sample.outputs))
-    if not math.isfinite(loss):
+    if not loss < _DIVERGED * sample.loss_of_zeros:
         raise ConfigError(
-            f"words: the held-out loss is {loss} after epoch {epoch}, the vectors have left the range of numbers: "
+            f"words: the held-out loss is {loss:g} after epoch {epoch}, vectors of zeros have "
+            f"{sample.loss_of_zeros:g}: the training has diverged, "
             f"lower words.learning_rate, which is {model.config.learning_rate}"
         )
     return loss

@@ -11,6 +11,7 @@ from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.contexts import Contexts, discounted, pmi
 from embedpipe.words.hubness import Hubness, hubness
 from embedpipe.words.lookup import Found, Lookup
+from embedpipe.words.subword import ngram_strings
 from embedpipe.words.table import WordVectors
 
 __all__ = [
@@ -175,8 +176,7 @@ def ngrams(word: str, shortest: int = 3, longest: int = 6) -> set[str]:
     >>> sorted(ngrams("cat", 3, 4))
     ['<ca', '<cat', 'at>', 'cat', 'cat>']
     """
-    marked = f"<{word}>"
-    return {marked[i : i + n] for n in range(shortest, longest + 1) for i in range(len(marked) - n + 1)}
+    return set(ngram_strings(word, shortest, longest))
 
 
 def shared_ngrams(word_a: str, word_b: str, shortest: int = 3, longest: int = 6) -> tuple[list[str], float]:

@@ -121,6 +121,8 @@ def _write_lines(file: BinaryIO, rows: Iterable[tuple[str, NDArray[np.float32]]]
 @contextmanager
 def _whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write beside `path` and put the file there only when it is complete."""
+    if path.suffix.lower() in (".bz2", ".xz", ".zst", ".zip"):
+        raise OutputError(f"{path}: only gzip is written; end the name in .gz, or in none of its kind")
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:

@@ -30,6 +30,7 @@ class GensimModel:
     config : architecture, objective, width, window, epochs, subsampling, learning rates, n-grams.
     seed : of the initial vectors and of every draw.
     workers : training threads.
+    n_tokens : tokens of the text; None for the sum of `counts`.
 
     Attributes
     ----------
@@ -55,13 +56,14 @@ class GensimModel:
         *,
         seed: int,
         workers: int,
+        n_tokens: int | None = None,
     ) -> None:
         from gensim.models import FastText, Word2Vec
 
         negative = config.objective == "negative"
         ngrams = {"bucket": config.buckets, "min_n": config.shortest_ngram, "max_n": config.longest_ngram}
         self.config, self.seed, self.workers = config, seed, workers
-        self.n_sentences, self.n_tokens = n_sentences, sum(counts)
+        self.n_sentences, self.n_tokens = n_sentences, n_tokens or sum(counts)
         self._model = (partial(FastText, **ngrams) if config.subwords else Word2Vec)(
             vector_size=config.dim,
             window=config.window,

@@ -51,6 +51,11 @@ class HeldOut:
     targets: Integers
     signs: NDArray[np.int8]
 
+    @property
+    def loss_of_zeros(self) -> float:
+        """The loss of vectors that know nothing: ln 2 for each target."""
+        return float(np.abs(self.signs).sum() / len(self.signs) * np.log(2.0))
+
     def loss(self, vectors: NDArray[np.floating[Any]], outputs: NDArray[np.floating[Any]]) -> float:
         """Return the mean over examples of the sum of -log sigmoid(sign * input . target), a float64 of at least 0.
 

@@ -63,7 +63,7 @@ def read_glove(path: Path) -> ForeignVectors:
 def parse_header(path: Path, line: bytes) -> tuple[int, int]:
     """Return the number of words and the width that the first line of a word2vec file says, else raise."""
     parts = line.split()
-    if len(parts) != 2 or not all(part.isdigit() for part in parts) or int(parts[1]) < 1:
+    if len(parts) != 2 or not all(part.isdigit() and len(part) < 19 for part in parts) or int(parts[1]) < 1:
         raise InputError("expected a word2vec header: two whole numbers, words and width (GloVe has none)", path, 1)
     return int(parts[0]), int(parts[1])
 
@@ -114,6 +114,9 @@ def _split(collected: Collected, i: int, line: bytes) -> tuple[bytes, bytes, byt
     if found < dim or (found > dim and _NUMBER.fullmatch(pieces[-dim - 1])):
         row = len(collected.tokens) + i
         raise collected.error(row, f"expected a token and {dim} numbers, found {found if line else 0}")
+    if b"" in pieces[:-dim]:
+        row = len(collected.tokens) + i
+        raise collected.error(row, "a token begins or ends with a space, or holds two in a row: expected single spaces")
     return b" ".join(pieces[:-dim]), b" ", b" ".join(pieces[-dim:])
 
 

@@ -13,7 +13,7 @@ from embedpipe.text.vocabulary import PAD, SPECIALS, Vocabulary
 __all__ = ["UNSTABLE", "Neighbour", "WordVectors", "best", "inverse_norms"]
 
 UNSTABLE = 0.3
-"""Stability below which fewer than a third of a word's neighbours come back in another run."""
+"""Stability below which fewer than three of a word's ten neighbours come back in another run."""
 
 _BLOCK = 16_000_000
 """Similarities held at once (64 MB); norms are computed over blocks of as many numbers."""

@@ -99,6 +99,7 @@ def train_words(
     held_out: TokenStore | None,
     seed: int,
     workers: int,
+    n_tokens: int | None = None,
     start: StartVectors | None = None,
     checkpoint: Path | None = None,
     listener: Listener = silent,
@@ -118,6 +119,7 @@ def train_words(
     held_out : text to measure the loss on after each epoch, or None.
     seed : of the initial vectors and of every draw.
     workers : training threads; a text of under 200,000 tokens is trained on by one.
+    n_tokens : tokens of that text; None where the counts of the vocabulary are of this text alone.
     start : vectors to start from; with ``config.epochs`` 0 they come back as they are, unknown rows zero.
     checkpoint : folder to keep finished epochs in. A later call with the same arguments goes on after the last one; one
         of another training is replaced. It stays when the training ends.
@@ -148,9 +150,10 @@ def train_words(
     if not train_text.is_file() or train_text.stat().st_size == 0:
         raise InputError("missing or empty; prepare the text again", train_text)
 
-    workers = word2vec_threads(sum(counts), workers)
+    n_tokens = sum(counts) if n_tokens is None else n_tokens
+    workers = word2vec_threads(n_tokens, workers)
     listener(StageStarted(_STAGE, config.epochs, "epoch"))
-    model = GensimModel(words, counts, n_sentences, config, seed=seed, workers=workers)
+    model = GensimModel(words, counts, n_sentences, config, seed=seed, workers=workers, n_tokens=n_tokens)
     if start is not None:
         _set_start(model, start)
     tree = model.tree() if config.objective == "hierarchical" else None

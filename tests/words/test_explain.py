@@ -134,3 +134,8 @@ def test_contexts_of_three_words_are_typical_of_all(drinks) -> None:
     contexts = count_contexts([tokens], [*ids, vocabulary.id("once")], 3, len(vocabulary))
     assert shared_contexts(contexts, [0, 1, 2], vocabulary) == []
     assert shared_contexts(contexts, [0, 2], vocabulary)[0].context == "coffee"
+
+
+def test_the_marks_of_a_words_ends_are_no_ngrams() -> None:
+    assert shared_ngrams("ab", "cd", 1, 3) == ([], 0.0)
+    assert shared_ngrams("ab", "ac", 1, 2) == (["<a", "a"], pytest.approx(2 / 8))

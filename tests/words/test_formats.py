@@ -160,6 +160,13 @@ def test_a_file_that_cannot_be_written_is_an_output_error(words, tmp_path) -> No
         write_glove(tmp_path / "no folder" / "v", words)
 
 
+@pytest.mark.parametrize("name", ["v.xz", "v.bz2", "v.zst"])
+def test_a_compression_that_is_not_written_is_refused(words, tmp_path, name) -> None:
+    with pytest.raises(OutputError, match="only gzip is written"):
+        write_glove(tmp_path / name, words)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("content", "line", "message"),
     [
@@ -174,6 +181,8 @@ def test_a_file_that_cannot_be_written_is_an_output_error(words, tmp_path) -> No
         (b"2 2\na 1 2\nb 1 1e60\n", 3, "not finite"),
         (b"2 2\na 1 2\na 3 4\n", 3, "'a' stands twice, first in line 2"),
         (b"2 2\na 1 2\n 3 4\n", 3, "a token is empty"),
+        (b"2 2\na  1 2\nb 3 4\n", 2, "a token begins or ends with a space"),
+        (b"9" * 5_000 + b" 2\na 1 2\n", 1, "expected a word2vec header"),
         (b"2 2\na 1 2\n\xff 3 4\n", 3, "not UTF-8"),
         (b"3 2\na 1 2\nb 3 4\n", 3, "the header says 3 words, the file holds 2"),
         (b"1 2\na 1 2\nb 3 4\n", 3, "the header says 1 words, the file holds 2"),

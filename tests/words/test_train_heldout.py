@@ -240,3 +240,10 @@ def test_a_loss_that_is_no_number_says_so(corpus, held_out, monkeypatch) -> None
     config = WordsConfig(dim=4, epochs=3)
     with pytest.raises(ConfigError, match=r"loss is inf after epoch 1.*lower words\.learning_rate, which is 0\.025"):
         train_words(path, vocabulary, 1_500, config, held_out=held_out, seed=1, workers=1)
+
+
+def test_a_training_that_has_diverged_says_so(corpus, held_out) -> None:
+    path, vocabulary = corpus
+    config = WordsConfig(dim=4, epochs=2, learning_rate=1e5)
+    with pytest.raises(ConfigError, match=r"has diverged, lower words\.learning_rate, which is 100000"):
+        train_words(path, vocabulary, 1_500, config, held_out=held_out, seed=1, workers=1)
