@@ -144,13 +144,16 @@ def _run(
     vocabulary, store = text.vocabulary, text.train
     met = np.ones(len(vocabulary), dtype=bool)
     train_text, n_lines = text.train_text, text.n_train_lines
+    known = store.tokens >= len(SPECIALS)
+    n_tokens = int(known.sum())
     if config.bootstrap and number:
         drawn = np.random.default_rng([seed, number]).integers(store.n_documents, size=store.n_documents)
         train_text = out / "bootstrap.txt"
         n_lines = write_train_text(train_text, store, vocabulary, seed + number, documents=np.sort(drawn))
         times = np.bincount(drawn, minlength=store.n_documents)
-        of_token = np.repeat(times[store.document_of_sentence] > 0, store.lengths + 1)
-        met = np.bincount(store.tokens[of_token], minlength=len(vocabulary)) > 0
+        of_token = np.repeat(times[store.document_of_sentence], store.lengths + 1)
+        met = np.bincount(store.tokens[of_token > 0], minlength=len(vocabulary)) > 0
+        n_tokens = int(of_token[known].sum())
     trained = [
         train_words(
             train_text,
@@ -160,7 +163,7 @@ def _run(
             held_out=text.validation,
             seed=seed + number,
             workers=workers,
-            n_tokens=store.n_tokens,
+            n_tokens=n_tokens,
             start=start,
             checkpoint=None if checkpoint is None else checkpoint / f"{name}run-{number}",
             listener=listener,

@@ -119,7 +119,7 @@ def train_words(
     held_out : text to measure the loss on after each epoch, or None.
     seed : of the initial vectors and of every draw.
     workers : training threads; a text of under 200,000 tokens is trained on by one.
-    n_tokens : tokens of that text; None where the counts of the vocabulary are of this text alone.
+    n_tokens : known tokens of that text; None where the counts of the vocabulary are of this text alone.
     start : vectors to start from; with ``config.epochs`` 0 they come back as they are, unknown rows zero.
     checkpoint : folder to keep finished epochs in. A later call with the same arguments goes on after the last one; one
         of another training is replaced. It stays when the training ends.

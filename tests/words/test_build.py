@@ -186,3 +186,21 @@ def test_the_same_seed_gives_the_same_bytes(build, changes) -> None:
     for path in one.iterdir():
         assert path.read_bytes() == (two / path.name).read_bytes(), path.name
     assert map_tensors(one / "words.safetensors")["vectors"].any()
+
+
+def test_gensim_is_told_the_tokens_of_the_text_it_reads(text, tmp_path, monkeypatch) -> None:
+    """Told more, its threads would read on into each other's parts."""
+    told = []
+
+    def stop(path: Path, *arguments: object, n_tokens: int, **settings: object) -> None:
+        told.append((n_tokens, len(path.read_text(encoding="utf-8").split())))
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        return real(path, *arguments, n_tokens=n_tokens, **settings)
+
+    real = build_module.train_words
+    monkeypatch.setattr(build_module, "train_words", stop)
+    config = WordsConfig(dim=4, epochs=1, runs=2, bootstrap=True)
+    with pytest.raises(KeyboardInterrupt):
+        build_words(text, config, tmp_path, seed=1, workers=1)
+    assert [said for said, _ in told] == [there for _, there in told]
