@@ -9,7 +9,8 @@ from pathlib import Path
 WEIGHTS = ("words.safetensors", "encoder/model.safetensors", "generator/model.safetensors", "vocabulary.json")
 SETTINGS = [
     "words.dim=16",
-    "words.epochs=2",
+    "words.epochs=1",
+    "words.beside_epochs=1",
     "sentences.hidden=8",
     "sentences.steps=5",
     "sentences.batch=16",
