@@ -25,6 +25,7 @@ __all__ = [
     "TextConfig",
     "WordsConfig",
     "preset_for",
+    "take_preset",
 ]
 
 PresetName = Literal["auto", "tiny", "small", "medium", "base"]
@@ -302,6 +303,21 @@ def _preset_for_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, 
         kept = {key: value for key, value in values["words"].items() if key not in ("steps", "beside")}
         return {**values, "words": kept}
     return values
+
+
+def take_preset(settings: dict[str, Any], preset: str | None) -> str:
+    """Take the preset out of `settings` and return `preset`, or that one where it is None; ``auto`` where none is.
+
+    Raises
+    ------
+    ConfigError
+        If there is no preset of that name.
+    """
+    in_settings = settings.pop("preset", "auto")
+    chosen: str = in_settings if preset is None else preset
+    if chosen not in ("auto", *PRESETS):
+        raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
+    return chosen
 
 
 def preset_for(n_tokens: int) -> str:

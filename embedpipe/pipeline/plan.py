@@ -1,4 +1,4 @@
-"""What a run has to do: the stages it needs, their fingerprints, and the bundle that stands there already."""
+"""What a run has to do: its stages, their fingerprints, how sources are read, the bundle that stands there already."""
 
 import hashlib
 import json
@@ -11,9 +11,11 @@ from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.pipeline.provenance import versions_of
+from embedpipe.pipeline.work import WorkFolder
 from embedpipe.tasks.builtin import task_files
+from embedpipe.text.readers import ReadOptions
 
-__all__ = ["NEEDS", "close_stages", "existing_bundle", "fingerprint", "fingerprints"]
+__all__ = ["NEEDS", "close_stages", "existing_bundle", "fingerprint", "fingerprints", "read_options"]
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "text": (),
@@ -96,3 +98,15 @@ def existing_bundle(target: Path, *, force: bool) -> BundleFolder | None:
         if force:
             return None
         raise OutputError(f"{error}; --force replaces it") from error
+
+
+def read_options(config: PipelineConfig, work: WorkFolder, *, download: bool) -> ReadOptions:
+    """Return how the sources of a run are read: never what it writes itself, standard input kept in its folder."""
+    return ReadOptions(
+        encoding=config.text.encoding,
+        encoding_errors=config.text.encoding_errors,
+        documents=config.text.documents,
+        download=download,
+        exclude=work.writes,
+        spool=work.path,
+    )

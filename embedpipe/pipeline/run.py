@@ -9,12 +9,12 @@ from typing import Any, Literal
 from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.save import remove_leftovers
-from embedpipe.config import PRESETS, STAGES, PipelineConfig, PresetName, preset_for
-from embedpipe.errors import ConfigError, OutputError
+from embedpipe.config import STAGES, PipelineConfig, PresetName, preset_for, take_preset
+from embedpipe.errors import OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
 from embedpipe.pipeline.conflict import STARTS_FROM, check_conflict
-from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints, read_options
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.word_start import check_start, start_prints, start_settings
@@ -31,7 +31,7 @@ from embedpipe.runtime import (
     silent,
 )
 from embedpipe.tasks.builtin import check_tasks
-from embedpipe.text.readers import ReadOptions, expand_sources, fingerprint_source
+from embedpipe.text.readers import expand_sources, fingerprint_source
 
 __all__ = ["make_stage", "run"]
 
@@ -99,10 +99,7 @@ def run(
     over = dict(settings or {})
     over.update({} if seed is None else {"seed": seed})
     over.update({} if reproducible is None else {"reproducible": reproducible})
-    in_settings = over.pop("preset", "auto")
-    chosen = in_settings if preset is None else preset
-    if chosen not in ("auto", *PRESETS):
-        raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
+    chosen = take_preset(over, preset)
     first = "tiny" if chosen == "auto" else chosen
     asked = start_settings(PipelineConfig.of(first, over), over)
     config = PipelineConfig.of(first, asked)
@@ -112,14 +109,7 @@ def run(
     check_start(config, target)
     existing_bundle(target, force=force)
     work = WorkFolder(target, planned)
-    options = ReadOptions(
-        encoding=config.text.encoding,
-        encoding_errors=config.text.encoding_errors,
-        documents=config.text.documents,
-        download=download,
-        exclude=work.writes,
-        spool=work.path,
-    )
+    options = read_options(config, work, download=download)
     expand_sources(sources, options)
     if "probes" in planned:
         check_tasks(config.probes.tasks)

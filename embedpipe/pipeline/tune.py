@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from embedpipe.bundle.folder import sha256_of
-from embedpipe.config import PRESETS, PipelineConfig, PresetName, preset_for
+from embedpipe.config import PRESETS, PipelineConfig, PresetName, preset_for, take_preset
 from embedpipe.errors import ConfigError, OutputError
-from embedpipe.pipeline.plan import fingerprint, fingerprints
+from embedpipe.pipeline.plan import fingerprint, fingerprints, read_options
 from embedpipe.pipeline.run import make_stage
 from embedpipe.pipeline.stages import Job
 from embedpipe.pipeline.tune_result import TriedList, TriedSettings, Tuned, trials_file, write_tuned
@@ -24,7 +24,7 @@ from embedpipe.probes.development import DEVELOPMENT_TASKS, Development, develop
 from embedpipe.runtime import Listener, StageFinished, StageSkipped, Stopped, n_cores, silent
 from embedpipe.tasks.builtin import task_files
 from embedpipe.text.prepared import PreparedText
-from embedpipe.text.readers import ReadOptions, expand_sources, fingerprint_source
+from embedpipe.text.readers import expand_sources, fingerprint_source
 from embedpipe.words.build import trainings
 from embedpipe.words.steps import post_process
 from embedpipe.words.train import train_words
@@ -117,22 +117,12 @@ def tune(
         raise TypeError("sources is a list of sources: wrap the string in a list")
     target = _checked(output)
     over = {**(settings or {}), **({} if seed is None else {"seed": seed})}
-    in_settings = over.pop("preset", "auto")
-    chosen = in_settings if preset is None else preset
-    if chosen not in ("auto", *PRESETS):
-        raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
+    chosen = take_preset(over, preset)
     config = PipelineConfig.of("tiny" if chosen == "auto" else chosen, over)
     _check_from_scratch(config)
     word_tasks = find_word_tasks(tasks)
     work = WorkFolder(target, ["text"])
-    options = ReadOptions(
-        encoding=config.text.encoding,
-        encoding_errors=config.text.encoding_errors,
-        documents=config.text.documents,
-        download=download,
-        exclude=work.writes,
-        spool=work.path,
-    )
+    options = read_options(config, work, download=download)
     expand_sources(sources, options)
     with work.locked():
         prints = fingerprints(config, ["text"], [fingerprint_source(source, options) for source in sources])

@@ -16,8 +16,8 @@ def ngram_buckets(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the buckets of the character n-grams of `words`, as fastText numbers them (Bojanowski et al., 2017).
 
-    The hash is FNV-1a over the bytes of an n-gram, each taken as a signed number. A single character at either end of
-    a word is no n-gram: it is the mark of the end.
+    The hash is FNV-1a over the bytes of an n-gram, each taken as a signed number: one above 127 is negative. A single
+    character at either end of a word is no n-gram: it is the mark of the end.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def ngram_buckets(
 
     Returns
     -------
-    buckets : int64 array of shape (n_ngrams,) with numbers below `buckets`, word by word.
+    buckets : int64 array of shape (n_ngrams,) with numbers below `buckets`, word by word, in fastText's
+        order: by the character that an n-gram begins with, shorter ones first.
     lengths : int64 array of shape (len(words),): how many of them belong to each word.
 
     Examples
@@ -66,7 +67,7 @@ def ngram_buckets(
             found.append((kept, hashes[kept] % np.uint32(buckets)))
     if not found:
         return np.empty(0, dtype=np.int64), np.zeros(len(words), dtype=np.int64)
-    owners = word[np.concatenate([kept for kept, _ in found])]
+    characters = np.concatenate([kept for kept, _ in found])
     numbers = np.concatenate([hashed for _, hashed in found]).astype(np.int64)
-    order = np.argsort(owners, kind="stable")
-    return numbers[order], np.bincount(owners, minlength=len(words))
+    order = np.argsort(characters, kind="stable")
+    return numbers[order], np.bincount(word[characters], minlength=len(words))

@@ -1,8 +1,8 @@
 """Vectors of any string from the character n-grams that it is made of: fastText's table, read with NumPy alone.
 
 A word stands between ``<`` and ``>``; each of its n-grams is hashed into one of a fixed number of rows (Bojanowski et
-al., 2017, "Enriching Word Vectors with Subword Information"). The hash is fastText's FNV-1a over UTF-8 bytes, which
-reads a byte above 127 as a negative number, so that rows trained by fastText or gensim are found again.
+al., 2017, "Enriching Word Vectors with Subword Information"), by fastText's hash (`ngrams`), so that rows trained by
+fastText or gensim are found again.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+from embedpipe.words.ngrams import ngram_buckets
 from embedpipe.words.postprocess import unit_rows
 from embedpipe.words.steps import Transform
 
@@ -19,7 +20,6 @@ __all__ = ["NgramRows", "Subwords", "mean_rows", "ngram_rows", "ngram_strings", 
 
 _WORDS = 1_000
 """Words composed at once: what is gathered for them stays below some tens of megabytes."""
-_OFFSET_BASIS, _PRIME = np.uint32(2_166_136_261), np.uint32(16_777_619)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +59,9 @@ def ngram_rows(words: Sequence[str], shortest: int, longest: int, buckets: int) 
     >>> ngram_rows(["ab", "", "ab"], 3, 4, 1000).offsets.tolist()  # <ab <ab> ab>
     [0, 3, 3, 6]
     """
-    marked = [f"<{word}>" for word in words]
-    data = np.frombuffer("".join(marked).encode("utf-8", "surrogatepass"), dtype=np.uint8)
-    # Of each character: the place of its first byte, its bytes, and how many characters of its word come after it.
-    starts = np.flatnonzero(data & 0xC0 != 0x80)
-    widths = np.diff(starts, append=len(data))
-    lengths = np.fromiter(map(len, marked), dtype=np.int64, count=len(marked))
-    ends = np.cumsum(lengths)
-    left = np.repeat(ends, lengths) - np.arange(len(starts))
-    first = left == np.repeat(lengths, lengths)
-
-    signed = np.append(data, np.zeros(4, dtype=np.uint8)).view(np.int8).astype(np.int32).view(np.uint32)
-    hashes = np.full(len(starts), _OFFSET_BASIS)
-    found = np.zeros((len(starts), longest), dtype=np.uint32)
-    is_ngram = np.zeros((len(starts), longest), dtype=bool)
-    for n in range(1, longest + 1):
-        inside = np.flatnonzero(left >= n)
-        last = inside + n - 1
-        for byte in range(4):
-            here = widths[last] > byte
-            at = inside[here]
-            hashes[at] = (hashes[at] ^ signed[starts[last[here]] + byte]) * _PRIME
-        found[inside, n - 1] = hashes[inside]
-        is_ngram[inside, n - 1] = n >= shortest
-    # A mark alone says nothing.
-    is_ngram[:, 0] &= ~first & (left > 1)
-
-    per_character = np.concatenate([[0], np.cumsum(is_ngram.sum(axis=1))])
-    offsets = per_character[np.concatenate([[0], ends])].astype(np.int64)
-    return NgramRows((found[is_ngram] % np.uint32(buckets)).astype(np.int64), offsets)
+    marked = [f"<{word}>".encode("utf-8", "surrogatepass") for word in words]
+    rows, lengths = ngram_buckets(marked, shortest, longest, buckets)
+    return NgramRows(rows, np.concatenate([[0], np.cumsum(lengths)]))
 
 
 def ngram_strings(word: str, shortest: int, longest: int) -> list[str]:
