@@ -18,6 +18,20 @@ HEAVY = (
     "jieba",
     "optuna",
 )
+VERBS = (
+    "run",
+    "tune",
+    "similar",
+    "analogy",
+    "compare",
+    "encode",
+    "generate",
+    "probe",
+    "info",
+    "verify",
+    "export",
+    "import",
+)
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
@@ -39,41 +53,11 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.returncode == 0
     assert heavy_imports(result.stderr) == set()
     assert "numpy" not in result.stderr
-    for verb in (
-        "run",
-        "tune",
-        "similar",
-        "analogy",
-        "compare",
-        "encode",
-        "generate",
-        "probe",
-        "info",
-        "verify",
-        "export",
-        "import",
-        "corpora",
-    ):
+    for verb in (*VERBS, "corpora"):
         assert f"\n  {verb} " in result.stdout
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "run",
-        "tune",
-        "similar",
-        "analogy",
-        "compare",
-        "encode",
-        "generate",
-        "probe",
-        "info",
-        "verify",
-        "export",
-        "import",
-    ],
-)
+@pytest.mark.parametrize("verb", VERBS)
 def test_help_of_a_verb_is_light_and_holds_an_example(verb: str) -> None:
     result = run(verb, "--help")
     assert result.returncode == 0
