@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from embedpipe.config import PipelineConfig, preset_for
+from embedpipe.config import PipelineConfig
+from embedpipe.presets import preset_for
 from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
 from embedpipe.tasks.files import read_task
 from embedpipe.tasks.shapes import Analogies, WordSimilarity

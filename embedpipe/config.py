@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from embedpipe.errors import ConfigError
+from embedpipe.presets import preset_settings
 from embedpipe.settings import overlay
 
 __all__ = [
-    "PRESETS",
     "STAGES",
     "GenerationConfig",
     "PipelineConfig",
@@ -24,8 +24,6 @@ __all__ = [
     "SentencesConfig",
     "TextConfig",
     "WordsConfig",
-    "preset_for",
-    "take_preset",
 ]
 
 PresetName = Literal["auto", "tiny", "small", "medium", "base"]
@@ -172,21 +170,86 @@ class WordsConfig(_Strict):
 
 
 class SentencesConfig(_Strict):
-    """The sentence encoder and its label-free training on neighbouring sentences."""
+    """The sentence encoder: its network, what it is trained towards, and how."""
 
+    architecture: Literal["bilstm", "lstm", "gru", "rnn", "transformer", "bag"] = "bilstm"
+    """What reads the words; bag is the SIF average alone, which has nothing to train."""
     hidden: int = Field(default=256, ge=1)
-    """Width of the LSTM in each direction."""
-    pooling: Literal["mean", "max", "last"] = "mean"
+    """Width of the recurrent layers in each direction, or of the transformer."""
+    layers: int = Field(default=1, ge=1)
+    heads: int = Field(default=4, ge=1)
+    """Attention heads of the transformer."""
+    pooling: Literal["mean", "sif", "max", "last", "attention"] = "mean"
+    dim: int = Field(default=0, ge=0, le=8_192)
+    """Width of the sentence vectors; 0 is that of the word vectors."""
+    residual: bool = True
+    """Whether what the network reads is added to the SIF average, so that training starts from there."""
+    nested_dims: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Widths below `dim` whose first components are trained as vectors of their own (Kusupati et al., 2022)."""
+
+    neighbours: float = Field(default=1.0, ge=0)
+    """Share of the steps in which a sentence is to find the one beside it in the text."""
+    twins: float = Field(default=0.0, ge=0)
+    """Share in which it is to find itself under another dropout (SimCSE; Gao et al., 2021)."""
+    crops: float = Field(default=0.0, ge=0)
+    """Share in which one span of a document is to find another (Giorgi et al., 2021)."""
+    denoising: float = Field(default=0.0, ge=0)
+    """Share in which a decoder writes the sentence from the vector of a damaged one (TSDAE; Wang et al., 2021)."""
+    pairs: tuple[str, ...] = ()
+    """Files of texts that mean the same, each a share of 1 of the steps times `pairs_weight`."""
+    pairs_weight: float = Field(default=1.0, ge=0)
+    inference: tuple[str, ...] = ()
+    """Files of premise, hypothesis and label (InferSent; Conneau et al., 2017)."""
+    inference_weight: float = Field(default=1.0, ge=0)
+    scores: tuple[str, ...] = ()
+    """Files of two texts and how alike people find them."""
+    scores_weight: float = Field(default=1.0, ge=0)
+    score_loss: Literal["cosent", "cosine"] = "cosent"
+    """Ranking of the pairs by cosine (CoSENT; Su, 2022), or the squared error of the cosine."""
+    temperature: float = Field(default=0.05, gt=0)
+
     steps: int = Field(default=750, ge=0)
     batch: int = Field(default=256, ge=2)
+    micro_batch: int = Field(default=0, ge=0)
+    """Rows read at once; a larger contrastive batch is read in parts (Gao et al., 2021, gradient caching); 0 is all."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients are added up for one step."""
     max_tokens: int = Field(default=64, ge=4)
     """Longest sentence seen in training; encoding has no limit."""
     learning_rate: float = Field(default=1e-3, gt=0)
+    words_learning_rate: float = Field(default=1e-3, ge=0)
+    """Of the word vectors and their weights; 0 leaves them as they are."""
+    schedule: Literal["cosine", "linear"] = "cosine"
     warmup: float = Field(default=0.1, ge=0, lt=1)
-    temperature: float = Field(default=0.05, gt=0)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the moving average of the weights that is kept in their place; 0 keeps the weights themselves."""
+    patience: int = Field(default=0, ge=0)
+    """Evaluations without improvement after which training stops; 0 never stops."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share dropped of the features that the network reads (one mask a sentence) and of those that it gives."""
+    embed_p: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the vocabulary dropped in a step."""
+    word_p: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words of a sentence that become <unk>."""
+    delete_p: float = Field(default=0.0, ge=0, lt=1)
+    swap_p: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words that change places with the one after them."""
+    synonym_p: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words replaced by one of their nearest by word vectors."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """L2, decoupled (Loshchilov and Hutter, 2019)."""
+    l1: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.architecture == "transformer" and self.hidden % self.heads:
+            raise ValueError(f"hidden {self.hidden} of the transformer is no multiple of heads {self.heads}")
+        if self.dim and any(width >= self.dim for width in self.nested_dims):
+            raise ValueError(f"nested_dims {self.nested_dims} are to lie below dim {self.dim}")
+        return self
 
 
 class GenerationConfig(_Strict):
@@ -240,90 +303,11 @@ class PipelineConfig(_Strict):
     @classmethod
     def of(cls, preset: str, settings: Mapping[str, Any]) -> Self:
         """Return the preset with `settings` (nested like the configuration file) laid over it."""
-        content = overlay({"preset": preset, **_preset_for_settings(preset, settings)}, settings)
+        content = overlay({"preset": preset, **preset_settings(preset, settings)}, settings)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
-
-
-_WORDS: dict[str, Any] = {
-    "architecture": "cbow",
-    "window": 8,
-    "negatives": 20,
-    "subsample": 1e-4,
-    "learning_rate": 0.05,
-    "beside": "skipgram",
-    "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:300"),
-}
-"""What was best at every size that was measured (docs/words.md)."""
-_SMALL: dict[str, dict[str, Any]] = {
-    "sentences": {"hidden": 256, "batch": 256, "steps": 750},
-    "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32},
-}
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "tiny": {
-        "words": {
-            **_WORDS,
-            "dim": 100,
-            "epochs": 40,
-            "beside_window": 10,
-            "beside_negatives": 8,
-            "beside_epochs": 20,
-            "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:200"),
-        },
-        "sentences": {"hidden": 128, "batch": 128, "steps": 200},
-        "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
-    },
-    "small": {"words": {**_WORDS, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
-    "medium": {"words": {**_WORDS, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},
-    "base": {
-        "words": {**_WORDS, "dim": 300, "epochs": 5, "beside_epochs": 3},
-        "sentences": {"hidden": 512, "batch": 512, "steps": 3_000},
-        "generation": {
-            "hidden": 512,
-            "steps": 20_000,
-            "batch": 64,
-            "bptt": 70,
-            "learning_rate": 3e-3,
-            "input_p": 0.2,
-            "hidden_p": 0.2,
-            "embed_p": 0.05,
-        },
-    },
-}
-
-
-def _preset_for_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return a preset without what the settings of the words rule out: contexts and a training beside."""
-    values, words = PRESETS[preset], settings.get("words")
-    if not isinstance(words, Mapping):
-        return values
-    if words.get("subwords") or words.get("objective") == "hierarchical" or words.get("epochs") == 0:
-        kept = {key: value for key, value in values["words"].items() if key not in ("steps", "beside")}
-        return {**values, "words": kept}
-    return values
-
-
-def take_preset(settings: dict[str, Any], preset: str | None) -> str:
-    """Take the preset out of `settings` and return `preset`, or that one where it is None; ``auto`` where none is.
-
-    Raises
-    ------
-    ConfigError
-        If there is no preset of that name.
-    """
-    in_settings = settings.pop("preset", "auto")
-    chosen: str = in_settings if preset is None else preset
-    if chosen not in ("auto", *PRESETS):
-        raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
-    return chosen
-
-
-def preset_for(n_tokens: int) -> str:
-    """Return the preset that ``auto`` stands for on a corpus with `n_tokens` training tokens."""
-    most = {"tiny": 1_500_000, "small": 12_000_000, "medium": 50_000_000}
-    return next((name for name, limit in most.items() if n_tokens < limit), "base")
 
 
 def _explain(error: ValidationError) -> str:

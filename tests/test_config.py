@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedpipe.config import PRESETS, PipelineConfig, preset_for
+from embedpipe.config import PipelineConfig
 from embedpipe.errors import ConfigError
+from embedpipe.presets import PRESETS, preset_for
 from embedpipe.settings import load_config, to_toml
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.save import remove_leftovers
-from embedpipe.config import STAGES, PipelineConfig, PresetName, preset_for, take_preset
+from embedpipe.config import STAGES, PipelineConfig, PresetName
 from embedpipe.errors import OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
@@ -19,6 +19,7 @@ from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.word_start import check_start, start_prints, start_settings
 from embedpipe.pipeline.work import WorkFolder
+from embedpipe.presets import preset_for, take_preset
 from embedpipe.runtime import (
     DeviceName,
     Listener,

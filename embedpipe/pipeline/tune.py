@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from embedpipe.bundle.folder import sha256_of
-from embedpipe.config import PRESETS, PipelineConfig, PresetName, preset_for, take_preset
+from embedpipe.config import PipelineConfig, PresetName
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.pipeline.plan import fingerprint, fingerprints, read_options
 from embedpipe.pipeline.run import make_stage
@@ -20,6 +20,7 @@ from embedpipe.pipeline.tune_result import TriedList, TriedSettings, Tuned, tria
 from embedpipe.pipeline.tune_space import SPACE, Value, search_space, step_lists
 from embedpipe.pipeline.tune_study import Study, check_optuna
 from embedpipe.pipeline.work import WorkFolder
+from embedpipe.presets import PRESETS, preset_for, take_preset
 from embedpipe.probes.development import DEVELOPMENT_TASKS, Development, development, find_word_tasks
 from embedpipe.runtime import Listener, StageFinished, StageSkipped, Stopped, n_cores, silent
 from embedpipe.tasks.builtin import task_files

@@ -1,0 +1,86 @@
+"""The presets: what is chosen for a size of corpus, laid under the settings of a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from embedpipe.errors import ConfigError
+
+__all__ = ["PRESETS", "preset_for", "preset_settings", "take_preset"]
+
+_WORDS: dict[str, Any] = {
+    "architecture": "cbow",
+    "window": 8,
+    "negatives": 20,
+    "subsample": 1e-4,
+    "learning_rate": 0.05,
+    "beside": "skipgram",
+    "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:300"),
+}
+"""What was best at every size that was measured (docs/words.md)."""
+_SMALL: dict[str, dict[str, Any]] = {
+    "sentences": {"hidden": 256, "batch": 256, "steps": 750},
+    "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32},
+}
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "tiny": {
+        "words": {
+            **_WORDS,
+            "dim": 100,
+            "epochs": 40,
+            "beside_window": 10,
+            "beside_negatives": 8,
+            "beside_epochs": 20,
+            "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:200"),
+        },
+        "sentences": {"hidden": 128, "batch": 128, "steps": 200},
+        "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
+    },
+    "small": {"words": {**_WORDS, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
+    "medium": {"words": {**_WORDS, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},
+    "base": {
+        "words": {**_WORDS, "dim": 300, "epochs": 5, "beside_epochs": 3},
+        "sentences": {"hidden": 512, "batch": 512, "steps": 3_000},
+        "generation": {
+            "hidden": 512,
+            "steps": 20_000,
+            "batch": 64,
+            "bptt": 70,
+            "learning_rate": 3e-3,
+            "input_p": 0.2,
+            "hidden_p": 0.2,
+            "embed_p": 0.05,
+        },
+    },
+}
+
+
+def preset_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a preset without what the settings of the words rule out: contexts and a training beside."""
+    values, words = PRESETS[preset], settings.get("words")
+    if not isinstance(words, Mapping):
+        return values
+    if words.get("subwords") or words.get("objective") == "hierarchical" or words.get("epochs") == 0:
+        kept = {key: value for key, value in values["words"].items() if key not in ("steps", "beside")}
+        return {**values, "words": kept}
+    return values
+
+
+def take_preset(settings: dict[str, Any], preset: str | None) -> str:
+    """Take the preset out of `settings` and return `preset`, or that one where it is None; ``auto`` where none is.
+
+    Raises
+    ------
+    ConfigError
+        If there is no preset of that name.
+    """
+    in_settings = settings.pop("preset", "auto")
+    chosen: str = in_settings if preset is None else preset
+    if chosen not in ("auto", *PRESETS):
+        raise ConfigError(f"unknown preset '{chosen}': use auto, {', '.join(PRESETS)}")
+    return chosen
+
+
+def preset_for(n_tokens: int) -> str:
+    """Return the preset that ``auto`` stands for on a corpus with `n_tokens` training tokens."""
+    most = {"tiny": 1_500_000, "small": 12_000_000, "medium": 50_000_000}
+    return next((name for name, limit in most.items() if n_tokens < limit), "base")
