@@ -17,9 +17,9 @@ from embedpipe.generation.evaluation import (
     unigram_probabilities,
 )
 from embedpipe.generation.language_model import Dropouts, LanguageModel, State, detach, initial_table
-from embedpipe.generation.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.generation.stream import Window, windows
 from embedpipe.nn.fit import fit, make_optimizers
+from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.runtime import Evaluated, Listener, silent
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, Vocabulary
@@ -176,4 +176,4 @@ class _Truncated:
         hidden, self.state = model(window.inputs, state)
         self.n_tokens += window.inputs.numel()
         assert isinstance(model, LanguageModel)
-        return self.softmax(model, hidden, window.targets)
+        return self.softmax(model.table, model.bias, hidden, window.targets)
