@@ -1,7 +1,6 @@
 """Files of texts that mean the same: tab-separated under a header, or several files whose lines belong together."""
 
 from collections.abc import Sequence
-from glob import glob
 from pathlib import Path
 
 from embedpipe.errors import InputError
@@ -27,7 +26,8 @@ def pair_files(pattern: str) -> list[Path]:
     """
     if Path(pattern).exists():
         return [Path(pattern)]
-    found = sorted(path for path in map(Path, glob(pattern)) if path.is_file())
+    anchor = Path(pattern).anchor
+    found = sorted(path for path in Path(anchor or ".").glob(pattern.removeprefix(anchor)) if path.is_file())
     if not found:
         raise InputError("no such file, and no file that this names as a pattern", pattern)
     return found
