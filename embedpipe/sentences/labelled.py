@@ -148,7 +148,7 @@ def encode_task(task: Paraphrases | Inference | SentenceSimilarity, codec: "Text
     >>> codec = TextCodec(RegexTokenizer(), Vocabulary.from_counts({"a": 3, "b": 2}))
     >>> data = encode_task(Paraphrases("example", [("a b", "b"), ("a", "none")]), codec)
     >>> data.texts.tokens.tolist(), data.members.tolist(), data.dropped
-    ([4, 5, 5], [[0, 1]], 1)
+    ([4, 5, 5, 4], [[0, 1]], 1)
     """
     if isinstance(task, Paraphrases):
         groups: Sequence[tuple[str, ...]] = task.groups
