@@ -26,7 +26,7 @@ __all__ = ["Decoder", "DenoisingObjective", "token_counts"]
 _DELETED = 0.6
 """Share of the words kept from the encoder: the best in the paper."""
 _UNSEEN = 0.5
-"""Share of the words kept from the decoder, which would else write on from them without the vector (Bowman et al., 2016)."""
+"""Share of the words kept from the decoder, which could else do without the vector (Bowman et al., 2016)."""
 _SAMPLES = 2_048
 _TOKENS_AT_ONCE = 10_000_000
 

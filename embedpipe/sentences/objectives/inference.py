@@ -1,4 +1,4 @@
-"""Inference: the label of the step from a premise to a hypothesis, from both vectors (InferSent; Conneau et al., 2017)."""
+"""Inference: the label of the step from one text to another, from both vectors (InferSent; Conneau et al., 2017)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
