@@ -20,7 +20,7 @@ from torch import nn
 from embedpipe.config import PipelineConfig
 from embedpipe.generation.decoding import Decoding, ban_, sample
 from embedpipe.generation.language_model import Dropouts, LanguageModel, repeat_state
-from embedpipe.nn.fit import make_optimizers
+from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.softmax import SampledSoftmax
 from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
 
