@@ -137,7 +137,9 @@ def train_language_model(
             sparse=[model.table] if model.sparse else [],
             dense=[model.table] if sampled and not model.sparse else [],
         )
-        objective = _Truncated(SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device)
+        objective = _Truncated(
+            SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
+        )
         result = fit(
             model,
             batches,

@@ -53,12 +53,12 @@ def subject_of(bundle: BundleLike, seed: int) -> Subject:
     def random() -> Encoder:
         from embedpipe.config import SentencesConfig
         from embedpipe.sentences.encoder import SentenceEncoder
-        from embedpipe.sentences.train import random_encoder
+        from embedpipe.sentences.start import random_network
 
         assert trained is not None
         shape = trained.network.shape
         config = SentencesConfig(hidden=shape.hidden, pooling=shape.pooling)
-        return SentenceEncoder(codec, random_encoder(bag, config, seed=seed))
+        return SentenceEncoder(codec, random_network(bag, config, seed=seed))
 
     return Subject(
         words=words,

@@ -25,7 +25,7 @@ def embed(network: nn.Module, batch: Padded, micro_batch: int = 0) -> Tensor:
     if not 0 < micro_batch < len(batch.lengths):
         vectors: Tensor = network(batch.ids, batch.lengths)
         return vectors
-    parts = zip(batch.ids.split(micro_batch), batch.lengths.split(micro_batch), strict=True)
+    parts = zip(torch.split(batch.ids, micro_batch), torch.split(batch.lengths, micro_batch), strict=True)
     if not torch.is_grad_enabled():
         return torch.cat([network(*part) for part in parts])
     return torch.cat([checkpoint(network, *part, use_reentrant=False, preserve_rng_state=True) for part in parts])

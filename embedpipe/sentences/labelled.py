@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.errors import InputError, NotEnoughDataError
-from embedpipe.tasks.files import read_task
-from embedpipe.tasks.pairs import pair_files, read_pairs
+from embedpipe.errors import NotEnoughDataError
+from embedpipe.tasks.labelled import read_labelled_tasks
 from embedpipe.tasks.shapes import Inference, Paraphrases, SentenceSimilarity
 from embedpipe.text.vocabulary import SPECIALS
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.text.codec import TextCodec
 
-__all__ = ["Labelled", "Texts", "check_labelled", "encode_task", "held_out_tenth", "labelled_files", "read_labelled"]
+__all__ = ["Labelled", "Texts", "encode_task", "held_out_tenth", "read_labelled"]
 
 _HELD_OUT = 0.1
 _TOO_FEW_TO_SPLIT = 20
@@ -90,23 +88,6 @@ class Labelled:
         return np.concatenate([self.members[self.members >= 0], negatives])
 
 
-def labelled_files(config: "SentencesConfig") -> list[Path]:
-    """Return the files of labelled data that `config` names, those of a pattern in the order of their names.
-
-    Raises
-    ------
-    InputError
-        If a pattern of paraphrases names no file.
-    """
-    pairs = [path for pattern in config.pairs for path in pair_files(pattern)]
-    return [*pairs, *map(Path, (*config.inference, *config.scores))]
-
-
-def check_labelled(config: "SentencesConfig") -> None:
-    """Raise `InputError` if a file of labelled data that `config` names cannot be found or read."""
-    _read(config)
-
-
 def read_labelled(config: "SentencesConfig", codec: "TextCodec") -> tuple[Labelled, ...]:
     """Return the data in the files that `config.pairs`, `config.inference` and `config.scores` name, in this order.
 
@@ -117,24 +98,7 @@ def read_labelled(config: "SentencesConfig", codec: "TextCodec") -> tuple[Labell
     NotEnoughDataError
         If no row of a file holds texts with words of the vocabulary.
     """
-    return tuple(encode_task(task, codec) for task in _read(config))
-
-
-def _read(config: "SentencesConfig") -> list[Paraphrases | Inference | SentenceSimilarity]:
-    tasks: list[Paraphrases | Inference | SentenceSimilarity] = [read_pairs(pattern) for pattern in config.pairs]
-    for path in config.inference:
-        task = read_task(path)
-        if not isinstance(task, Inference):
-            raise InputError("sentences.inference takes files with the header 'label text_a text_b'", path, 1)
-        tasks.append(task)
-    for path in config.scores:
-        task = read_task(path)
-        if not isinstance(task, SentenceSimilarity):
-            raise InputError("sentences.scores takes files with the header 'score text_a text_b'", path, 1)
-        if task.scores.min() == task.scores.max():
-            raise InputError(f"every row has the score {task.scores[0]:g}; two different ones are needed", path)
-        tasks.append(task)
-    return tasks
+    return tuple(encode_task(task, codec) for task in read_labelled_tasks(config))
 
 
 def encode_task(task: Paraphrases | Inference | SentenceSimilarity, codec: "TextCodec") -> Labelled:

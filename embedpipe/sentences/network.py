@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from embedpipe.nn.layers import BidirectionalLSTM, LockedDropout, length_mask
 from embedpipe.text.vocabulary import PAD
 
-__all__ = ["EncoderShape", "Pooling", "ResidualEncoder"]
+__all__ = ["EncoderShape", "Pooling", "SentenceNetwork"]
 
 Pooling = Literal["mean", "max", "last"]
 
@@ -25,7 +25,7 @@ class EncoderShape:
     pooling: Pooling
 
 
-class ResidualEncoder(nn.Module):
+class SentenceNetwork(nn.Module):
     """normalise(normalise(weighted average of the embeddings) + projection of the pooled LSTM).
 
     Initialised from SIF weights and whitened word vectors with a projection near zero, it starts as the SIF average

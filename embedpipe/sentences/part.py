@@ -9,7 +9,7 @@ import torch
 
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
-from embedpipe.sentences.network import EncoderShape, Pooling, ResidualEncoder
+from embedpipe.sentences.network import EncoderShape, Pooling, SentenceNetwork
 
 __all__ = ["load_encoder", "save_encoder"]
 
@@ -17,7 +17,7 @@ FORMAT = 1
 _KIND = "residual-lstm"
 
 
-def save_encoder(folder: Path, network: ResidualEncoder) -> None:
+def save_encoder(folder: Path, network: SentenceNetwork) -> None:
     """Write ``config.json`` and ``model.safetensors`` into an existing folder; the same network, the same bytes."""
     config = {"kind": _KIND, "format": FORMAT, **asdict(network.shape)}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -25,7 +25,7 @@ def save_encoder(folder: Path, network: ResidualEncoder) -> None:
     save_tensors(folder / "model.safetensors", state)
 
 
-def load_encoder(folder: Path, n_tokens: int) -> ResidualEncoder:
+def load_encoder(folder: Path, n_tokens: int) -> SentenceNetwork:
     """Read what `save_encoder` wrote: a network on the CPU, in evaluation mode.
 
     Parameters
@@ -43,7 +43,7 @@ def load_encoder(folder: Path, n_tokens: int) -> ResidualEncoder:
     tensors = map_tensors(path)
     # The random start is overwritten at once; the caller's random numbers are left as they were.
     with torch.random.fork_rng(devices=[]):
-        network = ResidualEncoder(shape)
+        network = SentenceNetwork(shape)
     expected = network.state_dict()
     if extra := sorted(tensors.keys() - expected.keys()):
         raise BundleError(f"{path}: tensor '{extra[0]}' belongs to no {_KIND} encoder")

@@ -79,7 +79,7 @@ def _columns(lines: Sequence[Line]) -> tuple[str, ...] | None:
 
 
 def _aligned(paths: Sequence[Path]) -> Paraphrases:
-    texts = []
+    texts: list[list[str]] = []
     for path in paths:
         lines = read_every_line(path)
         if _columns(lines):

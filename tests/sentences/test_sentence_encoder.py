@@ -11,9 +11,9 @@ from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.config import SentencesConfig
 from embedpipe.errors import BundleError
 from embedpipe.sentences.encoder import WINDOW, SentenceEncoder
-from embedpipe.sentences.network import ResidualEncoder
+from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.sentences.part import load_encoder, save_encoder
-from embedpipe.sentences.train import untrained_encoder
+from embedpipe.sentences.train import start_network
 from embedpipe.text.codec import TextCodec
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import Vocabulary
@@ -22,12 +22,12 @@ from embedpipe.words.bag import Bag
 WORDS = [f"w{i}" for i in range(30)]
 
 
-def make_network(pooling: str = "mean") -> ResidualEncoder:
+def make_network(pooling: str = "mean") -> SentenceNetwork:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(34, 8)).astype(np.float32)
     weights = rng.uniform(0.2, 1, 34).astype(np.float32)
     vectors[:4], weights[:4] = 0, 0
-    network = untrained_encoder(Bag(vectors, weights), SentencesConfig(hidden=5, pooling=pooling), seed=1)
+    network = start_network(Bag(vectors, weights), SentencesConfig(hidden=5, pooling=pooling), seed=1)
     torch.manual_seed(2)
     with torch.no_grad():
         network.projection.weight.normal_()

@@ -125,7 +125,7 @@ class Contrast:
         losses = []
         for width in (*self.setup.nested_dims, vectors.shape[1]):
             rows = vectors if width == vectors.shape[1] else F.normalize(vectors[:, :width], dim=1)
-            first, second, *others = rows.split(n)
+            first, second, *others = torch.split(rows, n)
             loss, accuracy = contrastive_loss(
                 first, second, same, self.setup.temperature, others[0] if others else None
             )

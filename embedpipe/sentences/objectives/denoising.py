@@ -91,6 +91,7 @@ class DenoisingObjective:
         n_tokens, word_dim = network.embedding.weight.shape
         counts = token_counts(store, n_tokens)
         probabilities = torch.from_numpy((counts + 1.0) / (counts + 1.0).sum()).float()
+        self.embedding = network.embedding
         decoder = Decoder(word_dim, network.shape.dim, hidden, probabilities)
         self.decoder = decoder.to(setup.device)
         self.softmax = SampledSoftmax(counts, _SAMPLES, setup.device, sparse=setup.device.type == "cpu")
@@ -107,7 +108,7 @@ class DenoisingObjective:
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the estimated mean loss of a token, in nats."""
-        rows, table = batch.rows, network.embedding.weight
+        rows, table = batch.rows, self.embedding.weight
         left = delete_words(rows, _DELETED) if network.training else rows
         vectors = self.setup.vectors(network, left)
         seen = drop_words(rows, _UNSEEN) if network.training else rows
