@@ -179,7 +179,7 @@ def train_encoder(
         set_sparse(network, device)
         damage = _damage(bag, config, device)
         setup = Setup.of(config, seed=seed, device=device, damage=damage)
-        trains = network.shape.architecture != "bag" if hasattr(network.shape, "architecture") else True
+        trains = network.shape.architecture != "bag"
         plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
         neighbours = None if test is None else watch_neighbours(test, setup)
         watched = ([neighbours] if neighbours else []) + plan.labelled
@@ -211,7 +211,7 @@ def _first(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetw
     """Return the network that training begins with, in evaluation mode, with the dropout that `config` asks for."""
     network = start_network(bag, config, seed=seed)
     if start is not None:
-        network = SentenceNetwork(start.shape, config.dropout)
+        network = SentenceNetwork(start.shape, config.dropout, config.embed_p)
         network.load_state_dict(start.state_dict())
     if any(width >= network.shape.dim for width in config.nested_dims):
         raise ConfigError(

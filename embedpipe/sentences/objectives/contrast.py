@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from embedpipe.nn.batches import Batch, TokenSource
 from embedpipe.nn.spans import POOL, Draw, batches_of
+from embedpipe.sentences.nested import truncate
 from embedpipe.sentences.objectives.objective import Setup
 
 __all__ = ["Contrast", "contrastive_loss", "same_sentence"]
@@ -124,7 +125,7 @@ class Contrast:
             same[: 2 * n, : 2 * n] |= tags[:, None] == tags
         losses = []
         for width in (*self.setup.nested_dims, vectors.shape[1]):
-            rows = vectors if width == vectors.shape[1] else F.normalize(vectors[:, :width], dim=1)
+            rows = vectors if width == vectors.shape[1] else truncate(vectors, width)
             first, second, *others = torch.split(rows, n)
             loss, accuracy = contrastive_loss(
                 first, second, same, self.setup.temperature, others[0] if others else None
