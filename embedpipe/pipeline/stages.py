@@ -115,6 +115,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
             job.config.sentences,
             seed=job.config.seed,
             device=resolve_device(job.device),
+            checkpoint=job.work.checkpoint("sentences"),
             listener=job.listener,
         )
     (out / "encoder").mkdir()
@@ -138,6 +139,7 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
             job.config.generation,
             seed=job.config.seed,
             device=resolve_device(job.device),
+            checkpoint=job.work.checkpoint("generation"),
             listener=job.listener,
         )
     (out / "generator").mkdir()
