@@ -85,6 +85,8 @@ def test_files_are_read_as_the_settings_name_them(tmp_path: Path) -> None:
         ("inference", "n", 2),
         ("scores", "s", 2),
     ]
+    twice = SentencesConfig(inference=(names["n.tsv"], names["n.tsv"]))
+    assert [data.name for data in read_labelled(twice, CODEC)] == ["n", "n-2"]
     with pytest.raises(InputError, match=r"s.tsv:1: sentences\.inference takes files with the header 'label text_a"):
         read_labelled_tasks(SentencesConfig(inference=(names["s.tsv"],)))
     with pytest.raises(InputError, match=r"n.tsv:1: sentences\.scores takes files with the header 'score text_a"):
