@@ -102,6 +102,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
 
 def run_sentences(job: Job, out: Path) -> StageOutcome:
     """Train the sentence encoder, starting from the bag."""
+    from embedpipe.sentences.labelled import read_labelled
     from embedpipe.sentences.part import save_encoder
     from embedpipe.sentences.train import train_encoder
 
@@ -115,6 +116,8 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
             job.config.sentences,
             seed=job.config.seed,
             device=resolve_device(job.device),
+            labelled=read_labelled(job.config.sentences, job.text.codec),
+            checkpoint=job.work.checkpoint("sentences"),
             listener=job.listener,
         )
     (out / "encoder").mkdir()
@@ -138,6 +141,7 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
             job.config.generation,
             seed=job.config.seed,
             device=resolve_device(job.device),
+            checkpoint=job.work.checkpoint("generation"),
             listener=job.listener,
         )
     (out / "generator").mkdir()
