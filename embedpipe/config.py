@@ -181,9 +181,12 @@ class SentencesConfig(_Strict):
     """Attention heads of the transformer."""
     pooling: Literal["mean", "sif", "max", "last", "attention"] = "mean"
     dim: int = Field(default=0, ge=0, le=8_192)
-    """Width of the sentence vectors; 0 is that of the word vectors."""
+    """Width of the sentence vectors; 0 is that of the word vectors, or twice that with `beside`."""
     residual: bool = True
-    """Whether what the network reads is added to the SIF average, so that training starts from there."""
+    """Whether what the network reads stands with the SIF average, so that training starts from there."""
+    beside: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a vector's squared length that is what the network reads, in components of its own beside those of the
+    average; 0 adds it to the average."""
     nested_dims: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths below `dim` whose first components are trained as vectors of their own (Kusupati et al., 2022)."""
 

@@ -29,7 +29,9 @@ class EncoderShape:
     architecture : what reads the words; ``bag`` has no reader and is the average alone.
     hidden, layers, heads : of the reader, as `make_reader` takes them.
     pooling : how what was read becomes one vector.
-    residual : whether it is added to the weighted average of the word vectors; of no effect on ``bag``.
+    residual : whether it stands with the weighted average of the word vectors; of no effect on ``bag``.
+    beside : 0 adds it to the average; else it has components of its own behind those of the average, and this share
+        of the squared length, in (0, 1).
     """
 
     n_tokens: int
@@ -41,10 +43,21 @@ class EncoderShape:
     heads: int = 4
     pooling: Pooling = "mean"
     residual: bool = True
+    beside: float = 0.0
+
+    @property
+    def average_dim(self) -> int:
+        """Width of the average in the vectors: all of it, or at most the first half where the reading has its own."""
+        if self.beside and self.residual and self.architecture != "bag":
+            return min(self.word_dim, (self.dim + 1) // 2)
+        return self.dim
 
 
 class SentenceNetwork(nn.Module):
     """normalise(normalise(resized weighted average of the embeddings) + projection of what was read and pooled).
+
+    Or [sqrt(1 - s) normalise(resized average), sqrt(s) normalise(projection)], where a share s stands `beside`: then
+    the cosine of two sentences is the mean of two, weighted 1 - s and s, and the reader cannot outgrow the average.
 
     Initialised from SIF weights and whitened word vectors with a projection near zero, it starts as the SIF average
     (Arora et al., 2017) and learns what word order and context add to it. The average alone is a ``bag``, the
@@ -73,12 +86,14 @@ class SentenceNetwork(nn.Module):
         if shape.architecture != "bag":
             reader = make_reader(shape.architecture, shape.word_dim, shape.hidden, shape.layers, shape.heads)
             self.reader = reader
-            self.projection = nn.Linear(reader.out_dim, shape.dim)
+            self.projection = nn.Linear(reader.out_dim, shape.dim - shape.average_dim or shape.dim)
             self.pool = make_pooling(shape.pooling, reader.out_dim)
             self.input_dropout = LockedDropout(dropout)
             self.output_dropout = nn.Dropout(dropout)
-        resized = averages and shape.dim != shape.word_dim
-        self.resize = nn.Linear(shape.word_dim, shape.dim, bias=False) if resized else nn.Identity()
+        own = shape.average_dim < shape.dim
+        resized = averages and (own or shape.dim != shape.word_dim)
+        self.resize = nn.Linear(shape.word_dim, shape.average_dim, bias=False) if resized else nn.Identity()
+        self.lengths = ((1 - shape.beside) ** 0.5, shape.beside**0.5) if own else None
 
     known: Tensor
 
@@ -103,7 +118,10 @@ class SentenceNetwork(nn.Module):
             outputs, last = self.reader(self.input_dropout(embedded * self.shape.word_dim**0.5), lengths)
             pooled = self.output_dropout(self.pool(Reading(outputs, last, mask, weights)))
             vectors = self.projection(pooled)
-            if self.shape.residual:
+            if self.lengths is not None:
+                average = self._average(embedded, weights) * self.lengths[0]
+                vectors = torch.cat([average, F.normalize(vectors, dim=1) * self.lengths[1]], dim=1)
+            elif self.shape.residual:
                 vectors = self._average(embedded, weights) + vectors
         return F.normalize(vectors.float(), dim=1) * known.amax(dim=1, keepdim=True)
 

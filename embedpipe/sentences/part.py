@@ -102,7 +102,10 @@ def _read_shape(path: Path, n_tokens: int) -> tuple[str, EncoderShape]:
         value = config.get(name)
         if type(value) is not type(choices[0]) or value not in choices:
             raise BundleError(f"{path}: '{name}' is {value!r}, expected one of {choices}")
-    shape = EncoderShape(**{name: config[name] for name in (*_MOST, *_CHOICES)})
+    beside = config.get("beside")
+    if type(beside) not in (float, int) or not 0 <= beside < 1 or (beside and config["dim"] < 2):
+        raise BundleError(f"{path}: 'beside' is {beside!r}, expected a share from 0 to 1 of vectors of two components")
+    shape = EncoderShape(**{name: config[name] for name in (*_MOST, *_CHOICES)}, beside=float(beside))
     if shape.architecture == "transformer" and shape.hidden % shape.heads:
         raise BundleError(f"{path}: 'hidden' is {shape.hidden}, expected a multiple of 'heads', {shape.heads}")
     if shape.n_tokens != n_tokens:
@@ -115,4 +118,4 @@ def _read_shape(path: Path, n_tokens: int) -> tuple[str, EncoderShape]:
 def _as_second_format(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a file of the first format says in the words of the second: all were residual, of one layer."""
     sizes = {"word_dim": config.get("dim"), "layers": 1, "heads": 1}
-    return {**config, **sizes, "architecture": "bilstm", "residual": True}
+    return {**config, **sizes, "architecture": "bilstm", "residual": True, "beside": 0.0}

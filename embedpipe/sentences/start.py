@@ -26,6 +26,7 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
     A residual network, whose projection is near zero, is the SIF average at the start. Where `config` asks for a
     smaller width than that of the word vectors, the average's principal components are kept; where it asks for a
     larger one, zeros stand behind it; with nested widths it is turned so that its principal components come first.
+    Where the reader has components of its own, the average has the first half of them.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
     [[0.7099999785423279, 0.7099999785423279, 0.0, 0.0]]
     """
     n_tokens, word_dim = bag.vectors.shape
-    dim = config.dim or word_dim
+    apart = config.beside > 0 and config.architecture != "bag"
+    dim = config.dim or (2 * word_dim if apart else word_dim)
     if any(width >= dim for width in config.nested_dims):
         raise ConfigError(
             f"sentences.nested_dims {list(config.nested_dims)} are to lie below the width of the vectors, which is "
@@ -69,12 +71,13 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
         heads=config.heads,
         pooling=config.pooling,
         residual=config.residual,
+        beside=config.beside if apart and config.residual else 0.0,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = SentenceNetwork(shape, config.dropout, config.embed_p)
     vectors = np.array(bag.vectors, dtype=np.float32)
-    if dim < word_dim or config.nested_dims:
+    if shape.average_dim < word_dim or config.nested_dims:
         vectors = vectors @ principal_axes(bag).T
     weights = torch.from_numpy(np.array(bag.weights, dtype=np.float32))
     known = weights > 0
@@ -83,10 +86,10 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
         network.log_weight.weight.copy_(torch.where(known, weights, 1.0).log()[:, None])
         network.known.copy_(known)
         if isinstance(network.resize, nn.Linear):
-            network.resize.weight.copy_(torch.eye(dim, word_dim))
+            network.resize.weight.copy_(torch.eye(shape.average_dim, word_dim))
         if network.reader is not None:
             network.projection.bias.zero_()
-            if shape.residual:
+            if shape.residual and not shape.beside:
                 network.projection.weight.mul_(_PROJECTION_SCALE)
     return network.eval()
 
@@ -112,6 +115,7 @@ def same_size(shape: EncoderShape) -> "SentencesConfig":
         pooling=shape.pooling,
         dim=shape.dim,
         residual=shape.residual,
+        beside=shape.beside,
     )
 
 
