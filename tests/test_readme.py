@@ -15,7 +15,7 @@ QUICK = {
     "words": {"epochs": 2, "beside_epochs": 1, "dim": 24},
     "sentences": {"steps": 4, "hidden": 8},
     "generation": {"steps": 4, "hidden": 16},
-    "probes": {"bootstrap": 100, "max_documents": 4, "sentences_per_document": 6},
+    "probes": {"bootstrap": 100, "tasks": ["wordsim353"]},
 }
 
 
