@@ -21,7 +21,7 @@ _VERBS = {
     "tune": "Settings of the words found by trying, on development data and a budget.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",
-    "compare": "Two words: how near, and what in the text says so.",
+    "compare": "Two words or two sentences: how near, and what makes them so.",
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",

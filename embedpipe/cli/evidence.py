@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedpipe.loading import Bundle
+    from embedpipe.text.prepared import PreparedText
 
-__all__ = ["Corpus", "corpus_of", "text_option", "window_option"]
+__all__ = ["Corpus", "corpus_of", "text_beside", "text_option", "window_option"]
 
 text_option = click.option(
     "--text",
@@ -49,28 +50,46 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
         If the text beside the bundle was prepared for another one, or the bundle does not say how wide its window is.
     """
     from embedpipe.text.pieces import load_splitter, store_pieces, text_pieces
-    from embedpipe.text.prepared import PreparedText
 
-    text = work_folder(bundle.path) / "text"
-    if not sources and not text.is_dir():
+    text = None if sources else text_beside(bundle)
+    if not sources and text is None:
         again = "" if "import" in bundle.manifest.command else f", or run this again: {bundle.manifest.command}"
-        say(f"{text}: is not there, so contexts and lines are left out; name the text with --text SOURCE{again}")
+        say(
+            f"{work_folder(bundle.path) / 'text'}: is not there, so contexts and lines are left out; name the text "
+            f"with --text SOURCE{again}"
+        )
         return None
     settings = _settings(bundle)
     width = window or _window(bundle, settings)
-    if not sources:
-        ours, theirs = bundle.parts.file("vocabulary.json", "text"), text / "vocabulary.json"
-        if not theirs.is_file() or theirs.read_bytes() != ours.read_bytes():
-            raise BundleError(
-                f"{theirs}: is not the vocabulary of {bundle.path}: the text was prepared again since; finish that "
-                "run, or name the text with --text SOURCE"
-            )
-        return Corpus(str(text / "train"), store_pieces(PreparedText(text).train), width)
+    if text is not None:
+        return Corpus(str(text.path / "train"), store_pieces(text.train), width)
     from embedpipe.text.read_types import ReadOptions
 
     how = {k: v for k, v in settings.get("text", {}).items() if k in ("encoding", "encoding_errors", "documents")}
     splitter = load_splitter(bundle.parts.file("tokenizer_spec.json", "text"))
     return Corpus(", ".join(sources), text_pieces(sources, bundle.codec, splitter, ReadOptions(**how)), width)
+
+
+def text_beside(bundle: "Bundle") -> "PreparedText | None":
+    """Return the prepared text that lies in the working folder of a bundle, None where there is none.
+
+    Raises
+    ------
+    BundleError
+        If it was prepared for another bundle.
+    """
+    from embedpipe.text.prepared import PreparedText
+
+    text = work_folder(bundle.path) / "text"
+    if not text.is_dir():
+        return None
+    ours, theirs = bundle.parts.file("vocabulary.json", "text"), text / "vocabulary.json"
+    if not theirs.is_file() or theirs.read_bytes() != ours.read_bytes():
+        raise BundleError(
+            f"{theirs}: is not the vocabulary of {bundle.path}: the text was prepared again since; finish that run, "
+            "or name the text with --text SOURCE"
+        )
+    return PreparedText(text)
 
 
 def _settings(bundle: "Bundle") -> dict[str, Any]:
