@@ -63,6 +63,12 @@ def few_documents(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_settings() -> dict:
+    """What the toy bundle is made with."""
+    return TOY_SETTINGS
+
+
+@pytest.fixture(scope="session")
 def toy_bundle(tmp_path_factory):
     """The main job on the toy corpus, every stage, small."""
     import embedpipe

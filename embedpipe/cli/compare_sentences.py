@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from embedpipe.cli.evidence import text_beside
 from embedpipe.cli.output import render, render_object, say, table
-from embedpipe.loading import Bundle
+from embedpipe.loading import Bundle, text_beside
 
 if TYPE_CHECKING:
     from embedpipe.sentences.compare import EncodesIds, SentenceComparison

@@ -10,15 +10,15 @@ import click
 from embedpipe.bundle.folder import work_folder
 from embedpipe.cli.output import say
 from embedpipe.errors import BundleError
+from embedpipe.loading import text_beside
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from embedpipe.loading import Bundle
-    from embedpipe.text.prepared import PreparedText
 
-__all__ = ["Corpus", "corpus_of", "text_beside", "text_option", "window_option"]
+__all__ = ["Corpus", "corpus_of", "text_option", "window_option"]
 
 text_option = click.option(
     "--text",
@@ -68,28 +68,6 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
     how = {k: v for k, v in settings.get("text", {}).items() if k in ("encoding", "encoding_errors", "documents")}
     splitter = load_splitter(bundle.parts.file("tokenizer_spec.json", "text"))
     return Corpus(", ".join(sources), text_pieces(sources, bundle.codec, splitter, ReadOptions(**how)), width)
-
-
-def text_beside(bundle: "Bundle") -> "PreparedText | None":
-    """Return the prepared text that lies in the working folder of a bundle, None where there is none.
-
-    Raises
-    ------
-    BundleError
-        If it was prepared for another bundle.
-    """
-    from embedpipe.text.prepared import PreparedText
-
-    text = work_folder(bundle.path) / "text"
-    if not text.is_dir():
-        return None
-    ours, theirs = bundle.parts.file("vocabulary.json", "text"), text / "vocabulary.json"
-    if not theirs.is_file() or theirs.read_bytes() != ours.read_bytes():
-        raise BundleError(
-            f"{theirs}: is not the vocabulary of {bundle.path}: the text was prepared again since; finish that run, "
-            "or name the text with --text SOURCE"
-        )
-    return PreparedText(text)
 
 
 def _settings(bundle: "Bundle") -> dict[str, Any]:
