@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,14 +19,10 @@ from embedpipe.nn.precision import Precision, accelerator_for
 from embedpipe.nn.schedule import Schedule, peak_rates, rate_factor, set_rates
 from embedpipe.runtime import Listener, Step, Stopped, silent
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
 __all__ = ["FitResult", "fit"]
 
 Batch = TypeVar("Batch")
 _SECONDS_BETWEEN_EVENTS = 0.2
-_SMOOTHED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +123,9 @@ def fit(
     """
     stopped = None
     with accelerator_for(device, precision) as accelerator:
-        prepared, *stepped = accelerator.prepare(model, *optimizers)
+        # The optimizers are not wrapped: accelerate's look for packages of others in every step, and that costs more
+        # than the step of a small model.
+        prepared, scaler = accelerator.prepare(model), accelerator.scaler
         # For mixed precision accelerate hangs a wrapped forward on the instance. The loop enters that precision by
         # itself; what is evaluated, and what the caller gets back, computes in float32.
         accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
@@ -144,8 +142,8 @@ def fit(
             metric=metric,
             listener=listener,
         )
-        guard = Guard(optimizers, device, scaler=accelerator.scaler, lazy=lazy)
-        state = _State(model, optimizers, accelerator.scaler, average, guard, best, carried, device)
+        guard = Guard(optimizers, device, scaler=scaler, lazy=lazy)
+        state = _State(model, optimizers, scaler, average, guard, best, carried, device)
         done = _resume(checkpoint, state, stage, listener)
         if done == 0:
             best.measure(0)
@@ -155,18 +153,23 @@ def fit(
             prepared.train()
             while done < steps and not best.exhausted and len(parts := list(islice(source, accumulate))) == accumulate:
                 set_rates(optimizers, peaks, rate_factor(done, steps, warmup, schedule))
-                for optimizer in stepped:
+                for optimizer in optimizers:
                     optimizer.zero_grad()
                 total = torch.zeros((), device=device)
                 for part in parts:
                     with accelerator.autocast():
                         value = loss(prepared, part)
-                    accelerator.backward(value * guard.sound / accumulate)
+                    scaled = value * guard.sound / accumulate
+                    (scaled if scaler is None else scaler.scale(scaled)).backward()
                     total += value.detach() / accumulate
-                if not guard.admits(total, _clip(accelerator, model, clip)):
+                for optimizer in optimizers if scaler is not None else ():
+                    scaler.unscale_(optimizer)
+                if not guard.admits(total, _clip(model, clip)):
                     break
-                for optimizer in stepped:
-                    optimizer.step()
+                for optimizer in optimizers:
+                    optimizer.step() if scaler is None else scaler.step(optimizer)
+                if scaler is not None:
+                    scaler.update()
                 average.update(guard.sound)
                 done += 1
 
@@ -179,8 +182,7 @@ def fit(
                     break
                 if now - told >= _SECONDS_BETWEEN_EVENTS or done == steps:
                     told = now
-                    recent = float(np.mean(guard.losses[-_SMOOTHED:]))
-                    listener(Step(stage, done, f"loss {recent:.3f}", recent))
+                    listener(Step(stage, done, f"loss {guard.recent:.3f}", guard.recent))
                 if measured:
                     best.measure(done)
                     prepared.train()
@@ -252,7 +254,7 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
     saved = checkpoint.load()
     if saved is not None:
         state.load(saved.state, saved.best)
-        listener(Step(stage, saved.step, f"goes on after step {saved.step}"))
+        listener(Step(stage, saved.step, f"goes on after step {saved.step}", state.guard.recent))
         return saved.step
     if checkpoint.folder.exists():
         checkpoint.remove()
@@ -260,11 +262,11 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
     return 0
 
 
-def _clip(accelerator: "Accelerator", model: nn.Module, clip: float) -> Tensor:
+def _clip(model: nn.Module, clip: float) -> Tensor:
     """Clip the dense gradients; return a number that is finite exactly when all gradients are."""
     gradients = [(p, p.grad) for p in model.parameters() if p.grad is not None]
     dense = [parameter for parameter, gradient in gradients if not gradient.is_sparse]
     # A sum is NaN or infinite when any addend is, and costs a fraction of an element-wise test.
-    norms = [accelerator.clip_grad_norm_(dense, clip)] if dense else []
+    norms = [nn.utils.clip_grad_norm_(dense, clip)] if dense else []
     norms += [gradient._values().sum() for _, gradient in gradients if gradient.is_sparse]
     return sum(norms[1:], norms[0]) if norms else torch.zeros(())

@@ -51,6 +51,7 @@ def run(
     reproducible: bool | None = None,
     device: DeviceName = "auto",
     force: bool = False,
+    resume: bool = True,
     download: bool = False,
     listener: Listener = silent,
     command: str = "",
@@ -69,6 +70,7 @@ def run(
     reproducible : one Word2Vec worker and deterministic kernels; overrides `settings`.
     device : where the neural stages train.
     force : replace a bundle made from other inputs or settings.
+    resume : go on with a stage that was interrupted from its checkpoint; if not, checkpoints are discarded.
     download : allow sources to be fetched from the network.
     listener : is called with progress events.
     command : how the run was called, recorded in the bundle.
@@ -119,6 +121,8 @@ def run(
         read_labelled_tasks(config.sentences)
     with work.locked():
         remove_leftovers(target)
+        for stage in () if resume else planned:
+            work.remove_checkpoint(stage)
         existing = existing_bundle(target, force=force)
         source_prints = [fingerprint_source(source, options) for source in sources]
         starts = start_prints(config)
@@ -185,7 +189,7 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
         try:
             outcome = RUNNERS[stage](job, partial)
         except KeyboardInterrupt:
-            own = " and its finished epochs" if job.work.checkpoint(stage).is_dir() else ""
+            own = " and its checkpoint" if job.work.checkpoint(stage).is_dir() else ""
             reason = f"interrupted; the stages before it{own} are kept, the same command goes on here"
             job.listener(Stopped(stage, reason))
             raise
