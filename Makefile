@@ -25,10 +25,10 @@ demo: $(VENV)/user
 	BIN=$(BIN) bash demo.sh $(DEMO)
 
 test: $(VENV)/dev
-	$(BIN)/pytest --cov=embedpipe --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --cov=embedpipe --cov-report=term:skip-covered
 
 test-all: $(VENV)/dev
-	$(BIN)/pytest -m 'not gpu or gpu' --cov=embedpipe --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope -m 'not gpu or gpu' --cov=embedpipe --cov-report=term:skip-covered
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

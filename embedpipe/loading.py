@@ -4,7 +4,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.folder import BundleFolder, work_folder
+from embedpipe.errors import BundleError
 from embedpipe.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
     from embedpipe.generation.generator import TextGenerator
     from embedpipe.sentences.encoder import SentenceEncoder
     from embedpipe.text.codec import TextCodec
+    from embedpipe.text.prepared import PreparedText
     from embedpipe.words.bag import Bag, BagEncoder
     from embedpipe.words.lookup import Lookup
     from embedpipe.words.part import WordPart
     from embedpipe.words.table import WordVectors
 
-__all__ = ["Bundle", "Parts", "load"]
+__all__ = ["Bundle", "Parts", "load", "text_beside"]
 
 
 class Parts(Protocol):
@@ -159,3 +161,25 @@ def load(path: str | Path) -> Bundle:
         If the folder is missing, damaged, foreign or newer than this program; the message names the file.
     """
     return Bundle(BundleFolder(Path(path)))
+
+
+def text_beside(bundle: Bundle) -> "PreparedText | None":
+    """Return the prepared text that lies in the working folder of a bundle, None where there is none.
+
+    Raises
+    ------
+    BundleError
+        If it was prepared for another bundle.
+    """
+    from embedpipe.text.prepared import PreparedText
+
+    text = work_folder(bundle.path) / "text"
+    if not text.is_dir():
+        return None
+    ours, theirs = bundle.parts.file("vocabulary.json", "text"), text / "vocabulary.json"
+    if not theirs.is_file() or theirs.read_bytes() != ours.read_bytes():
+        raise BundleError(
+            f"{theirs}: is not the vocabulary of {bundle.path}: the text was prepared again since; finish that run, or "
+            f"move {text} away"
+        )
+    return PreparedText(text)

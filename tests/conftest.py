@@ -1,4 +1,4 @@
-"""Shared by all tests: one small bundle made from the toy corpus, and the command line called in this process."""
+"""Shared by all tests: a small text, one small bundle of the toy corpus, and the command line in this process."""
 
 import os
 import signal
@@ -50,6 +50,22 @@ def embedpipe_cli(capfd, monkeypatch) -> Callable[..., Outcome]:
         return Outcome(int(stop.value.code or 0), captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def few_documents(tmp_path_factory) -> Path:
+    """The first documents of the toy corpus as a file: for tests of what a run does, not of what it finds."""
+    from embedpipe.text.toy import toy_corpus
+
+    path = tmp_path_factory.mktemp("few") / "few.txt"
+    path.write_text("\n\n".join(document.text for document in toy_corpus("en", n_documents=60)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def toy_settings() -> dict:
+    """What the toy bundle is made with."""
+    return TOY_SETTINGS
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The README: its Python runs, and its commands exist with the options it shows."""
+"""The README: its Python runs, and its commands and those of docs/ exist with the options they show."""
 
 import re
 import shlex
@@ -10,21 +10,24 @@ import pytest
 import embedpipe
 from embedpipe.cli import cli
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK = {
     "words": {"epochs": 2, "beside_epochs": 1, "dim": 24},
     "sentences": {"steps": 4, "hidden": 8},
     "generation": {"steps": 4, "hidden": 16},
-    "probes": {"bootstrap": 100, "max_documents": 4, "sentences_per_document": 6},
+    "probes": {"bootstrap": 100, "tasks": ["wordsim353"]},
 }
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def commands() -> list[str]:
-    lines = "\n".join(blocks("console") + blocks("sh")).replace("\\\n", " ").splitlines()
+    docs = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    shown = [block for text in (README, *docs) for language in ("console", "sh") for block in blocks(language, text)]
+    lines = "\n".join(shown).replace("\\\n", " ").splitlines()
     called = (line.removeprefix("$ ").split("#")[0] for line in lines if re.match(r"(\$ )?embedpipe ", line))
     return [line.split("|")[0].strip() for line in called]
 

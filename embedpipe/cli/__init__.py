@@ -18,10 +18,11 @@ __all__ = ["cli", "main"]
 
 _VERBS = {
     "run": "Raw text in, a verified bundle out: the main job.",
+    "train": "Go on training a part of a bundle, on data of your own.",
     "tune": "Settings of the words found by trying, on development data and a budget.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",
-    "compare": "Two words: how near, and what in the text says so.",
+    "compare": "Two words or two sentences: how near, and what makes them so.",
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
@@ -126,7 +127,9 @@ def _outcome(debug: bool, interrupts: Sequence[int]) -> int:
 
 
 def _say_interrupted() -> int:
-    goes_on = "; the same command goes on from what is finished" if sys.argv[1:2] in (["run"], ["tune"]) else ""
+    goes_on = (
+        "; the same command goes on from what is finished" if sys.argv[1:2] in (["run"], ["tune"], ["train"]) else ""
+    )
     _complain(f"interrupted{goes_on}")
     return 130
 

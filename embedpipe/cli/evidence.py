@@ -10,6 +10,7 @@ import click
 from embedpipe.bundle.folder import work_folder
 from embedpipe.cli.output import say
 from embedpipe.errors import BundleError
+from embedpipe.loading import text_beside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,23 +50,19 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
         If the text beside the bundle was prepared for another one, or the bundle does not say how wide its window is.
     """
     from embedpipe.text.pieces import load_splitter, store_pieces, text_pieces
-    from embedpipe.text.prepared import PreparedText
 
-    text = work_folder(bundle.path) / "text"
-    if not sources and not text.is_dir():
+    text = None if sources else text_beside(bundle)
+    if not sources and text is None:
         again = "" if "import" in bundle.manifest.command else f", or run this again: {bundle.manifest.command}"
-        say(f"{text}: is not there, so contexts and lines are left out; name the text with --text SOURCE{again}")
+        say(
+            f"{work_folder(bundle.path) / 'text'}: is not there, so contexts and lines are left out; name the text "
+            f"with --text SOURCE{again}"
+        )
         return None
     settings = _settings(bundle)
     width = window or _window(bundle, settings)
-    if not sources:
-        ours, theirs = bundle.parts.file("vocabulary.json", "text"), text / "vocabulary.json"
-        if not theirs.is_file() or theirs.read_bytes() != ours.read_bytes():
-            raise BundleError(
-                f"{theirs}: is not the vocabulary of {bundle.path}: the text was prepared again since; finish that "
-                "run, or name the text with --text SOURCE"
-            )
-        return Corpus(str(text / "train"), store_pieces(PreparedText(text).train), width)
+    if text is not None:
+        return Corpus(str(text.path / "train"), store_pieces(text.train), width)
     from embedpipe.text.read_types import ReadOptions
 
     how = {k: v for k, v in settings.get("text", {}).items() if k in ("encoding", "encoding_errors", "documents")}

@@ -21,11 +21,12 @@ from embedpipe.text.read_named import SCHEMES
 from embedpipe.text.vocabulary import SPECIALS
 
 if TYPE_CHECKING:
+    from embedpipe.config import PipelineConfig
     from embedpipe.loading import Bundle
     from embedpipe.pipeline.stages import Job
     from embedpipe.words.table import Neighbour
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "bundle_content", "write_pages"]
 
 _N_SAMPLES = 6
 _TRAINED = ("words", "sentences", "generation")
@@ -41,10 +42,10 @@ def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], comma
     """
     files = {name: job.work.file(name, stage) for stage in records for name in job.work.entries([stage])}
     with job.work.writing("bundle") as extra:
-        content = _content(job, target.name, records)
+        rows = _rows(job) if "probes" in records else []
+        call = _command(job, target.name, records)
         (extra / "config.toml").write_text(to_toml(job.config), encoding="utf-8")
-        write_report(extra / "report.html", content)
-        write_card(extra / "README.md", content)
+        write_pages(extra, bundle_content(job.parts, job.config, target.name, records, rows, call))
         files.update({path.name: path for path in extra.iterdir()})
         save_bundle(target, files, lambda entries: _manifest(job, records, command, entries))
 
@@ -74,8 +75,31 @@ def _manifest(job: "Job", records: Mapping[str, StageRecord], command: str, file
     )
 
 
-def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> ReportContent:
-    parts = job.parts
+def write_pages(folder: Path, content: ReportContent) -> None:
+    """Write the report and the card."""
+    write_report(folder / "report.html", content)
+    write_card(folder / "README.md", content)
+
+
+def bundle_content(
+    parts: "Bundle",
+    config: "PipelineConfig",
+    title: str,
+    records: Mapping[str, StageRecord],
+    rows: Sequence[Row],
+    command: str,
+) -> ReportContent:
+    """Return what the report and the card say of a bundle.
+
+    Parameters
+    ----------
+    parts : the parts, saved or not.
+    config : what they were made with.
+    title : name of the bundle.
+    records : of its stages.
+    rows : what the probes measured.
+    command : what makes such a bundle.
+    """
     neighbours: dict[str, list[Neighbour]] = {}
     if "words" in records:
         # Words that nothing was known of where nothing was trained have no vector.
@@ -85,7 +109,7 @@ def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> Repo
         neighbours = {word: parts.words.similar([word], k=8) for word in content_words[: 12 * step : step]}
     samples = []
     if "generation" in records:
-        samples = parts.generator.generate("", n=_N_SAMPLES, max_tokens=40, seed=job.config.seed)
+        samples = parts.generator.generate("", n=_N_SAMPLES, max_tokens=40, seed=config.seed)
     return ReportContent(
         title=title,
         corpus=records["text"].result,
@@ -94,12 +118,12 @@ def _content(job: "Job", title: str, records: Mapping[str, StageRecord]) -> Repo
             for stage in _TRAINED
             if stage in records
         },
-        rows=_rows(job) if "probes" in records else [],
+        rows=list(rows),
         neighbours={word: [(near.word, near.similarity) for near in found] for word, found in neighbours.items()},
         unstable=_unstable(parts, neighbours),
         samples=samples,
-        config_toml=to_toml(job.config),
-        command=_command(job, title, records),
+        config_toml=to_toml(config),
+        command=command,
         versions=merged_versions(records),
     )
 

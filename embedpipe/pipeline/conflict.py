@@ -13,11 +13,13 @@ from embedpipe.pipeline.provenance import versions_of
 from embedpipe.tasks.builtin import task_files
 from embedpipe.tasks.labelled import labelled_files
 
-__all__ = ["STARTS_FROM", "check_conflict"]
+__all__ = ["STARTS_FROM", "WENT_ON", "check_conflict"]
 
 _MOST = 5
 STARTS_FROM = "starts_from"
 """Where the result of a stage holds the hashes of the files, other than sources, that it was made from."""
+WENT_ON = "went_on"
+"""Where the result of `sentences` holds the trainings that went on after the run, the first one first."""
 
 
 def check_conflict(
@@ -55,6 +57,11 @@ def check_conflict(
         for stage, record in records.items()
         if record.fingerprint != prints.get(stage, record.fingerprint) and not (stage == "probes" and adds_stages)
     ]
+    if changed and changed[0] == "sentences" and records["sentences"].result.get(WENT_ON):
+        raise OutputError(
+            f"{existing.path}: its encoder was trained further (embedpipe train sentences) after the run that made it, "
+            "and this run would undo that; choose another -o, or go back to the encoder of the run with --force"
+        )
     if changed:
         differing = ", ".join(_differences(existing, changed, config, source_prints, starts))
         raise OutputError(

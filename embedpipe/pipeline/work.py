@@ -194,6 +194,12 @@ class WorkFolder:
         replace_folder(partial, self.stage(stage))
         flush(self.path)
 
+    def share(self, folder: Path, stage: str) -> None:
+        """Take a finished stage over from the working folder of another bundle, in place of one that stands here."""
+        with self.writing(stage) as partial:
+            shutil.copytree(folder, partial, copy_function=_link, dirs_exist_ok=True)
+            replace_folder(partial, self.stage(stage))
+
     def restore(self, stage: str, bundle: BundleFolder) -> StageRecord | None:
         """Take a stage back from a bundle that has it; None if a file there is not the one that was saved."""
         record = bundle.manifest.stages[stage]
@@ -208,6 +214,14 @@ class WorkFolder:
                     return None
             self.finish(stage, partial, record)
         return record
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file a second name, or copy it where the file system cannot; files of stages are never changed."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _given_by(stage: str) -> tuple[str, ...]:

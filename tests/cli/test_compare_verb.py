@@ -160,7 +160,7 @@ def test_the_text_of_another_bundle_is_refused(alone, toy_work, embedpipe_cli, t
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["king"], 2, "Missing argument 'WORD_B'"),
+        (["king"], 2, "Missing argument 'B'"),
         (["king", "KING"], 1, "'king' and 'KING' are the same word"),
         (["king", "quexx"], 1, "'quexx' is not in the vocabulary; near spellings: queen"),
         (["queen", "quen"], 1, "'queen' and 'quen' are the same word of the vocabulary, 'queen'"),

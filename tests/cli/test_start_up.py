@@ -20,6 +20,7 @@ HEAVY = (
 )
 VERBS = (
     "run",
+    "train",
     "tune",
     "similar",
     "analogy",

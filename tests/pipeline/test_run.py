@@ -19,9 +19,9 @@ from embedpipe.runtime import Event, Saved, StageFinished, StageSkipped, n_torch
 
 QUICK = {
     "words": {"dim": 16, "epochs": 1, "beside_epochs": 1},
-    "sentences": {"hidden": 8, "steps": 2, "batch": 16},
+    "sentences": {"hidden": 8, "steps": 2, "batch": 64},
     "generation": {"hidden": 8, "steps": 2, "batch": 8, "bptt": 8},
-    "probes": {"bootstrap": 100, "max_documents": 4, "sentences_per_document": 6},
+    "probes": {"bootstrap": 100, "tasks": ["simlex999"]},
 }
 
 
@@ -43,56 +43,56 @@ class Heard:
                 self.saved += 1
 
 
-def run(target: Path, settings: dict | None = None, **options) -> Heard:
+def run(source: Path, target: Path, settings: dict | None = None, **options) -> Heard:
     heard = Heard()
     merged = {section: {**QUICK[section], **(settings or {}).get(section, {})} for section in QUICK}
-    embedpipe.run(["builtin:toy-en"], target, preset="tiny", settings=merged, listener=heard, **options)
+    embedpipe.run([str(source)], target, preset="tiny", settings=merged, listener=heard, **options)
     return heard
 
 
-def test_stages_are_made_once(tmp_path: Path) -> None:
+def test_stages_are_made_once(few_documents: Path, tmp_path: Path) -> None:
     target = tmp_path / "b"
-    first = run(target)
+    first = run(few_documents, target)
     assert first.made == list(STAGES)
     assert first.saved == 1
 
-    again = run(target)
+    again = run(few_documents, target)
     assert (again.made, again.kept, again.saved) == ([], list(STAGES), 0)
 
     with pytest.raises(OutputError, match=r"b: was made from other inputs or settings \(stage 'generation'\)"):
-        run(target, {"generation": {"steps": 3}})
+        run(few_documents, target, {"generation": {"steps": 3}})
 
-    other = run(target, {"generation": {"steps": 3}}, force=True)
+    other = run(few_documents, target, {"generation": {"steps": 3}}, force=True)
     assert other.made == ["generation"]
     assert other.kept == ["text", "words", "sentences", "probes"]
     assert not [check for check in verify_bundle(target) if check.problem]
 
     shutil.rmtree(tmp_path / "b.work")
-    assert run(target, {"generation": {"steps": 3}}).made == []
-    from_bundle = run(target, {"generation": {"steps": 4}}, force=True)
+    assert run(few_documents, target, {"generation": {"steps": 3}}).made == []
+    from_bundle = run(few_documents, target, {"generation": {"steps": 4}}, force=True)
     assert from_bundle.made == ["text", "generation"], "words and encoder come back from the bundle"
     assert from_bundle.kept == ["words", "sentences", "probes"]
 
 
-def test_a_bundle_grows_by_stages(tmp_path: Path) -> None:
+def test_a_bundle_grows_by_stages(few_documents: Path, tmp_path: Path) -> None:
     target = tmp_path / "b"
-    assert run(target, stages=["words"]).made == ["text", "words"]
+    assert run(few_documents, target, stages=["words"]).made == ["text", "words"]
     bundle = embedpipe.load(target)
     assert bundle.words.dim == 64, "of two trainings the vectors and the contexts"
     with pytest.raises(embedpipe.EmbedpipeError, match="--stages text,words,sentences"):
         bundle.encoder  # noqa: B018
-    assert run(target, stages=["probes"]).made == ["probes"]
-    grown = run(target)
+    assert run(few_documents, target, stages=["probes"]).made == ["probes"]
+    grown = run(few_documents, target)
     assert grown.made == ["sentences", "generation", "probes"]
     with pytest.raises(OutputError, match="holds the stage 'sentences', which this run does not make"):
-        run(target, stages=["words"])
+        run(few_documents, target, stages=["words"])
 
 
-def test_a_run_beside_another_is_refused(tmp_path: Path) -> None:
+def test_a_run_beside_another_is_refused(few_documents: Path, tmp_path: Path) -> None:
     from embedpipe.pipeline.work import WorkFolder
 
     with WorkFolder(tmp_path / "b").locked(), pytest.raises(OutputError, match=f"process {os.getpid()}"):
-        run(tmp_path / "b")
+        run(few_documents, tmp_path / "b")
 
 
 def test_the_manifest_tells_how_it_was_made(toy_bundle) -> None:
@@ -115,8 +115,8 @@ def test_the_manifest_tells_how_it_was_made(toy_bundle) -> None:
     assert {"task", "metric", "value", "low", "high", "n", "coverage", "baseline", "baseline_value"} <= set(rows[0])
 
 
-def start(target: Path, *more: str) -> subprocess.Popen[str]:
-    args = ["run", "builtin:toy-en", "-o", str(target), "--preset", "tiny", *more]
+def start(source: Path, target: Path, *more: str) -> subprocess.Popen[str]:
+    args = ["run", str(source), "-o", str(target), "--preset", "tiny", *more]
     return subprocess.Popen([sys.executable, "-m", "embedpipe", *args], stderr=subprocess.PIPE, text=True)
 
 
@@ -131,12 +131,12 @@ def wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
 
 
 @pytest.mark.parametrize("kill", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
-def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, kill: signal.Signals) -> None:
+def test_an_interrupt_keeps_what_is_finished(few_documents: Path, tmp_path: Path, kill: signal.Signals) -> None:
     target = tmp_path / "b"
-    run(target)
+    run(few_documents, target)
     before = (target / "manifest.json").read_bytes()
-    settings = [f"--set={s}.{k}={v}" for s, values in QUICK.items() for k, v in values.items()]
-    process = start(target, "--force", *settings, "--set=words.dim=12", "--set=sentences.steps=100000")
+    settings = [f"--set={s}.{k}={json.dumps(v)}" for s, values in QUICK.items() for k, v in values.items()]
+    process = start(few_documents, target, "--force", *settings, "--set=words.dim=12", "--set=sentences.steps=100000")
     wait_for_stage(process, "sentences")
     time.sleep(1)
     process.send_signal(kill)
@@ -147,7 +147,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, kill: signal.Signal
         assert "Traceback" not in err
     assert (target / "manifest.json").read_bytes() == before
     assert not [check for check in verify_bundle(target) if check.problem]
-    resumed = run(target, {"words": {"dim": 12}}, force=True)
+    resumed = run(few_documents, target, {"words": {"dim": 12}}, force=True)
     assert resumed.kept == ["text", "words"]
     assert resumed.made == ["sentences", "generation", "probes"]
     assert not list(tmp_path.glob(".b.*"))

@@ -186,6 +186,7 @@ print(digest.hexdigest(), trained.best_step)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_same_weights_to_the_byte(tmp_path: Path) -> None:
     make_store(tmp_path / "t", topics(1))
     make_store(tmp_path / "v", topics(2))

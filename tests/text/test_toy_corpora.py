@@ -61,7 +61,8 @@ def shuffled(sentences: list[list[str]]) -> list[list[str]]:
     return [[next(pool) for _ in sentence] for sentence in sentences]
 
 
-@pytest.mark.parametrize("language", ["en", pytest.param("zh", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
 def test_word2vec_finds_what_is_planted_and_nothing_in_shuffled_words(language: str) -> None:
     sentences = sentences_of(language)
     found, lost = scores(sentences, language), scores(shuffled(sentences), language)

@@ -1,0 +1,94 @@
+"""The verb ``train``: going on with the training of a part of a bundle."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from embedpipe.cli.options import bundle_argument, named_path
+from embedpipe.cli.output import say
+from embedpipe.cli.progress import progress
+
+if TYPE_CHECKING:
+    from embedpipe.runtime import DeviceName
+
+__all__ = ["command"]
+
+
+@click.group("train")
+def command() -> None:
+    """Go on training a part of a bundle.
+
+    \b
+    embedpipe train sentences wiki.bundle --pairs paraphrases.tsv
+    """
+
+
+@command.command("sentences")
+@bundle_argument
+@click.option(
+    "--pairs",
+    metavar="FILE",
+    multiple=True,
+    help="Texts that mean the same: 'text_a text_b [negative]', columns 'text text ...', or a quoted pattern of files "
+    "whose lines belong together. Repeatable, as the next two are.",
+)
+@click.option("--nli", "--inference", "inference", metavar="FILE", multiple=True, help="'label text_a text_b'.")
+@click.option("--scores", metavar="FILE", multiple=True, help="'score text_a text_b': how alike people find them.")
+@click.option("-o", "--output", metavar="NEW", type=named_path, help="Write another bundle, and leave BUNDLE as it is.")
+@click.option("--set", "assignments", metavar="sentences.KEY=VALUE", multiple=True, help="One setting; repeatable.")
+@click.option("--steps", type=click.IntRange(min=0), help="Short for --set sentences.steps=N.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Go on with an interrupted training from its checkpoint, or discard it and begin anew.",
+)
+@click.option("--force", is_flag=True, help="Replace a bundle at NEW, or files in BUNDLE that are not of it.")
+def sentences(
+    bundle: Path,
+    pairs: tuple[str, ...],
+    inference: tuple[str, ...],
+    scores: tuple[str, ...],
+    output: Path | None,
+    assignments: tuple[str, ...],
+    steps: int | None,
+    device: "DeviceName",
+    resume: bool,
+    force: bool,
+) -> None:
+    """Go on training the sentence encoder of BUNDLE on labelled data.
+
+    Files are tab-separated under a header that says what they hold. Where the text of the bundle lies in BUNDLE.work,
+    its label-free objectives go on too (weights sentences.neighbours, twins, crops, denoising), and what the probes
+    measured is measured again. Settings are those that the bundle was made with unless they are set here.
+
+    The bundle is replaced as a whole when all is done; its words and generator stay as they are. After an interrupt the
+    same command goes on from the last checkpoint.
+
+    \b
+    embedpipe train sentences wiki.bundle --pairs paraphrases.tsv --nli entailment.tsv -o better.bundle
+    embedpipe train sentences wiki.bundle --scores judged.tsv --steps 300 --set sentences.neighbours=0
+    """
+    from embedpipe.pipeline.train_sentences import train_sentences
+    from embedpipe.settings import load_config
+
+    short = [] if steps is None else [f"sentences.steps={steps}"]
+    settings = load_config(None, [*assignments, *short])
+    with progress() as listener:
+        train_sentences(
+            bundle,
+            pairs=pairs,
+            inference=inference,
+            scores=scores,
+            output=output,
+            settings=settings,
+            device=device,
+            resume=resume,
+            force=force,
+            listener=listener,
+        )
+    where = shlex.quote(str(output or bundle))
+    say(f"ask it: embedpipe info {where}   embedpipe encode {where} FILE")

@@ -1,0 +1,107 @@
+"""A bundle with some of its files replaced: what has not changed is taken over byte for byte."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
+from embedpipe.bundle.save import save_bundle
+from embedpipe.config import STAGES, PipelineConfig
+from embedpipe.errors import BundleError
+from embedpipe.loading import Bundle
+from embedpipe.pipeline.assemble import bundle_content, write_pages
+from embedpipe.pipeline.provenance import reproducibility
+from embedpipe.probes.rows import Row, headline
+from embedpipe.settings import to_toml
+
+__all__ = ["Changed", "save_changed"]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The `Parts` of a bundle of which some files lie elsewhere.
+
+    Parameters
+    ----------
+    bundle : the bundle as it was.
+    new : a folder with new files under the names that they have in a bundle.
+    names : which files these are.
+    """
+
+    bundle: BundleFolder
+    new: Path
+    names: Collection[str]
+
+    def file(self, name: str, part: str) -> Path:
+        """Return the path of a file that the stage `part` wrote."""
+        return self.new / name if name in self.names else self.bundle.file(name, part)
+
+    def folder(self, name: str, part: str) -> Path:
+        """Return the path of a folder that the stage `part` wrote."""
+        if any(file.startswith(f"{name}/") for file in self.names):
+            return self.new / name
+        return self.bundle.folder(name, part)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names or name in self.bundle
+
+
+def save_changed(
+    source: BundleFolder,
+    new: Path,
+    target: Path,
+    config: PipelineConfig,
+    records: Mapping[str, StageRecord],
+    rows: Sequence[Row],
+    command: str,
+) -> None:
+    """Write a bundle of the files in `new` and of those of `source` that have no namesake there.
+
+    Configuration, report, card and the rows of the probes are written into `new` first.
+
+    Parameters
+    ----------
+    source : the bundle that was changed; `target` may be the same folder.
+    config, records : of the new bundle.
+    rows : what the probes measured, where `records` holds them.
+    command : what changed the bundle, for report and card.
+
+    Raises
+    ------
+    BundleError
+        If a file that is taken over is not the one that the manifest of `source` lists; `target` is left as it was.
+    """
+    ordered = {stage: records[stage] for stage in STAGES if stage in records}
+    changed = {path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()}
+    parts = Bundle(Changed(source, new, changed))
+    (new / "config.toml").write_text(to_toml(config), encoding="utf-8")
+    write_pages(new, bundle_content(parts, config, target.name, ordered, rows, command))
+    if "probes" in ordered:
+        content = json.dumps([row.as_dict() for row in rows], ensure_ascii=False, indent=1, allow_nan=False)
+        (new / "probes.json").write_text(content, encoding="utf-8")
+    written = {path.relative_to(new).as_posix(): path for path in new.rglob("*") if path.is_file()}
+    kept = {name: source.path / name for name in source.manifest.files if name not in written}
+
+    def manifest(entries: dict[str, FileEntry]) -> Manifest:
+        for name in kept:
+            if entries[name] != source.manifest.files[name]:
+                raise BundleError(f"{source.path / name}: was changed after the bundle was made; make the bundle again")
+        reproducible, reason = reproducibility(ordered, config.seed)
+        return Manifest(
+            created_by=f"embedpipe {version('embedpipe')}",
+            command=source.manifest.command,
+            preset=config.preset,
+            seed=config.seed,
+            reproducible=reproducible,
+            reproducible_reason=reason,
+            sources=source.manifest.sources,
+            corpus=source.manifest.corpus,
+            stages=ordered,
+            scores=headline(rows),
+            files=entries,
+        )
+
+    save_bundle(target, {**kept, **written}, manifest)

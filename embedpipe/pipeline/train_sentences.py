@@ -1,0 +1,261 @@
+"""Going on with the training of a bundle's sentence encoder, on labelled data and on the text where it is at hand."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedpipe.bundle.folder import BundleFolder, sha256_of, unlisted_files
+from embedpipe.bundle.manifest import StageRecord
+from embedpipe.bundle.recorded import recorded_config
+from embedpipe.bundle.save import remove_leftovers
+from embedpipe.config import PipelineConfig
+from embedpipe.errors import ConfigError, OutputError
+from embedpipe.loading import Bundle, text_beside
+from embedpipe.pipeline.changed import Changed, save_changed
+from embedpipe.pipeline.conflict import WENT_ON
+from embedpipe.pipeline.plan import existing_bundle, fingerprint
+from embedpipe.pipeline.probe_again import probe_again
+from embedpipe.pipeline.provenance import threads_of, versions_of
+from embedpipe.pipeline.train_command import OPTIONS, train_command
+from embedpipe.pipeline.work import STAGE_FILES, WorkFolder
+from embedpipe.probes.rows import Row, headline, summary
+from embedpipe.runtime import (
+    DeviceName,
+    Listener,
+    Saved,
+    StageFinished,
+    StageStarted,
+    resolve_device,
+    seeded,
+    silent,
+)
+from embedpipe.settings import overlay
+from embedpipe.tasks.labelled import labelled_files
+
+if TYPE_CHECKING:
+    from embedpipe.sentences.labelled import Labelled
+    from embedpipe.sentences.train import TrainedEncoder
+    from embedpipe.text.prepared import PreparedText
+
+__all__ = ["train_sentences"]
+
+_SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual")
+_ENCODER = STAGE_FILES["sentences"]
+
+
+def train_sentences(
+    bundle: str | Path,
+    *,
+    pairs: Sequence[str] = (),
+    inference: Sequence[str] = (),
+    scores: Sequence[str] = (),
+    output: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    resume: bool = True,
+    force: bool = False,
+    listener: Listener = silent,
+) -> Bundle:
+    """Go on training the sentence encoder of a bundle; one without an encoder begins with its SIF average.
+
+    Where the prepared text lies beside the bundle, the label-free objectives go on too. What the bundle's probes
+    measured is measured again; a task that can no longer be measured is a row that says so. The bundle is written anew
+    as a whole and swapped into place; its words and generator stay as they are, byte for byte.
+
+    Parameters
+    ----------
+    bundle : folder of the bundle.
+    pairs, inference, scores : files of labelled data, as the settings of the same names take them.
+    output : folder of the new bundle; without one the bundle is replaced. Beside it, ``OUTPUT.work`` keeps what an
+        interrupted training goes on from.
+    settings : values laid over those that the bundle was made with: ``{"sentences": {"steps": 300}}``. Those that fix
+        the shape of an encoder are for a bundle without one.
+    device : where to train.
+    resume : go on with an interrupted training from its checkpoint; if not, it is discarded.
+    force : replace a bundle that stands at `output`.
+    listener : is called with progress events.
+
+    Returns
+    -------
+    Bundle
+        The saved bundle, opened.
+
+    Raises
+    ------
+    BundleError
+        If the bundle cannot be opened, is damaged, or has no words.
+    InputError, NotEnoughDataError
+        If a file of labelled data cannot be read, or there is nothing to learn from.
+    ConfigError
+        For a wrong setting, one of another stage, or one that an encoder already fixes.
+    OutputError
+        If something stands at `output`, or another run is writing it.
+
+    Examples
+    --------
+    >>> from embedpipe.pipeline.train_sentences import train_sentences
+    >>> bundle = train_sentences("wiki.bundle", pairs=["paraphrases.tsv"])  # doctest: +SKIP
+    """
+    from embedpipe.sentences.labelled import read_labelled
+    from embedpipe.sentences.part import save_encoder
+
+    source = BundleFolder(Path(bundle).resolve())
+    target = source.path if output is None else Path(output).resolve()
+    if output is not None and not os.fspath(output):
+        raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
+    files = {"pairs": list(pairs), "inference": list(inference), "scores": list(scores)}
+    asked = overlay(settings or {}, {"sentences": files})
+    _check_target(source, target, force=force)
+    work = WorkFolder(target)
+    with work.locked():
+        remove_leftovers(target)
+        if not resume:
+            work.remove_checkpoint("sentences")
+        # Opened again, for another run may have written it before this one held the folder.
+        source = BundleFolder(source.path)
+        before = recorded_config(source.file("config.toml", "text"))
+        config = _config(source, before, asked)
+        labelled, text = read_labelled(config.sentences, Bundle(source).codec), text_beside(Bundle(source))
+        prints = {str(path): sha256_of(path) for path in labelled_files(config.sentences)}
+        start = time.perf_counter()
+        listener(StageStarted("sentences", config.sentences.steps, "step"))
+        trained = _trained(Bundle(source), text, config, labelled, device, work.checkpoint("sentences"), listener)
+        listener(StageFinished("sentences", trained.summary, time.perf_counter() - start))
+        with work.writing("bundle") as new:
+            records = dict(source.manifest.stages)
+            records["sentences"] = _record(source, before, config, trained, prints, device, time.perf_counter() - start)
+            (new / "encoder").mkdir()
+            save_encoder(new / "encoder", trained.network)
+            rows: list[Row] = []
+            if "probes" in records:
+                parts = Bundle(Changed(source, new, _ENCODER))
+                rows, records["probes"] = _probed(parts, text, config, records["sentences"].fingerprint, listener)
+            trainings = records["sentences"].result[WENT_ON]
+            command = "\n".join(train_command(target.name, training) for training in trainings)
+            save_changed(source, new, target, config, records, rows, command)
+        work.remove_checkpoint("sentences")
+        if text is not None and target != source.path:
+            work.share(text.path, "text")
+    listener(Saved("bundle", str(output or bundle)))
+    return Bundle(BundleFolder(target))
+
+
+def _config(source: BundleFolder, before: PipelineConfig, settings: Mapping[str, Any]) -> PipelineConfig:
+    """Return the configuration of the bundle with `settings` laid over it."""
+    others = [key for key in settings if key != "sentences"]
+    if others:
+        raise ConfigError(
+            f"'{others[0]}' cannot be set here: only the sentence encoder is trained, by settings sentences.KEY=VALUE"
+        )
+    config = PipelineConfig.of(before.preset, overlay(before.model_dump(mode="json"), settings))
+    if _ENCODER[0] not in source:
+        return config
+    for key in _SHAPE:
+        was, now = getattr(before.sentences, key), getattr(config.sentences, key)
+        if was != now:
+            raise ConfigError(
+                f"sentences.{key} is {was!r} in {source.path}, whose encoder is gone on with, and cannot become "
+                f"{now!r}; make another encoder with: embedpipe run ... --set sentences.{key}={now}"
+            )
+    if before.sentences.architecture == "bag":
+        raise ConfigError(
+            f"{source.path}: its encoder is a bag, the SIF average, which has nothing to train; make another one with: "
+            "embedpipe run ... --set sentences.architecture=bilstm"
+        )
+    return config
+
+
+def _check_target(source: BundleFolder, target: Path, *, force: bool) -> None:
+    if target != source.path:
+        if existing_bundle(target, force=force) is not None and not force:
+            raise OutputError(f"{target}: a bundle stands there already; --force replaces it, or choose another -o")
+        return
+    existing_bundle(target, force=False)
+    foreign = unlisted_files(source.path, source.manifest)
+    if foreign and not force:
+        raise OutputError(
+            f"{source.path}: holds {', '.join(foreign)}, not of the bundle, which replacing it would remove; move it "
+            "away, choose an -o, or use --force"
+        )
+
+
+def _trained(
+    bundle: Bundle,
+    text: "PreparedText | None",
+    config: PipelineConfig,
+    labelled: "Sequence[Labelled]",
+    device: DeviceName,
+    checkpoint: Path,
+    listener: Listener,
+) -> "TrainedEncoder":
+    from embedpipe.sentences.part import load_encoder
+    from embedpipe.sentences.train import train_encoder
+
+    start = None
+    if _ENCODER[0] in bundle.parts:
+        start = load_encoder(bundle.parts.folder("encoder", "sentences"), len(bundle.vocabulary))
+    train, validation, test = (None, None, None) if text is None else (text.train, text.validation, text.test)
+    with seeded(config.seed, deterministic=config.reproducible):
+        return train_encoder(
+            bundle.bag,
+            train,
+            validation,
+            test,
+            config.sentences,
+            seed=config.seed,
+            device=resolve_device(device),
+            labelled=labelled,
+            start=start,
+            checkpoint=checkpoint,
+            listener=listener,
+        )
+
+
+def _record(
+    source: BundleFolder,
+    before: PipelineConfig,
+    config: PipelineConfig,
+    trained: "TrainedEncoder",
+    prints: Mapping[str, str],
+    device: DeviceName,
+    seconds: float,
+) -> StageRecord:
+    """Return the record of the training, with one entry for it and for each that it goes on from."""
+    old = source.manifest.stages.get("sentences")
+    encoder = None if old is None else {name: source.manifest.files[name].sha256 for name in _ENCODER}
+    was, now = (one.sentences.model_dump(mode="json") for one in (before, config))
+    changed = {key: value for key, value in now.items() if value != was[key] and key not in OPTIONS}
+    this = {"from": encoder, **{kind: now[kind] for kind in OPTIONS}, "settings": changed, "sha256": dict(prints)}
+    trainings = [*(old.result.get(WENT_ON, []) if old else []), this]
+    return StageRecord(
+        fingerprint(WENT_ON, old.fingerprint if old else None, list(prints.values()), now, config.seed),
+        trained.summary,
+        round(seconds, 3),
+        {**trained.result, WENT_ON: trainings},
+        reproducible=config.reproducible and (old is None or old.reproducible),
+        device=resolve_device(device).type,
+        threads=threads_of("sentences"),
+        versions=versions_of("sentences"),
+    )
+
+
+def _probed(
+    parts: Bundle, text: "PreparedText | None", config: PipelineConfig, encoder: str, listener: Listener
+) -> tuple[list[Row], StageRecord]:
+    """Return what the probes measure now, and their record; `encoder` is the fingerprint of the encoder's stage."""
+    start = time.perf_counter()
+    rows = probe_again(parts, text, config.probes, seed=config.seed, listener=listener)
+    seconds = time.perf_counter() - start
+    record = StageRecord(
+        fingerprint("probes", encoder, config.probes.model_dump(mode="json"), config.seed),
+        summary(rows),
+        round(seconds, 3),
+        {"scores": headline(rows)},
+        reproducible=config.reproducible,
+        threads=threads_of("probes"),
+        versions=versions_of("probes"),
+    )
+    listener(StageFinished("probes", record.summary, seconds))
+    return rows, record
