@@ -181,7 +181,7 @@ class SentencesConfig(_Strict):
     """Attention heads of the transformer."""
     pooling: Literal["mean", "sif", "max", "last", "attention"] = "mean"
     dim: int = Field(default=0, ge=0, le=8_192)
-    """Width of the sentence vectors; 0 is that of the word vectors, or twice that with `beside`."""
+    """Width of the sentence vectors; 0 is that of the word vectors, and with `beside` that of the network more."""
     residual: bool = True
     """Whether what the network reads stands with the SIF average, so that training starts from there."""
     beside: float = Field(default=0.0, ge=0, lt=1)
@@ -221,7 +221,7 @@ class SentencesConfig(_Strict):
     """Longest sentence seen in training; encoding has no limit."""
     learning_rate: float = Field(default=1e-3, gt=0)
     words_learning_rate: float = Field(default=1e-3, ge=0)
-    """Of the word vectors and their weights; 0 leaves them as they are."""
+    """Of the word vectors and their weights; at 0 the vectors stay as they are and the weights learn as the rest."""
     schedule: Literal["cosine", "linear"] = "cosine"
     warmup: float = Field(default=0.1, ge=0, lt=1)
     clip: float = Field(default=1.0, gt=0)

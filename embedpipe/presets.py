@@ -17,8 +17,9 @@ _WORDS: dict[str, Any] = {
     "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:300"),
 }
 """What was best at every size that was measured (docs/words.md)."""
+_SENTENCES = {"beside": 0.1, "words_learning_rate": 0.0}
 _SMALL: dict[str, dict[str, Any]] = {
-    "sentences": {"hidden": 256, "batch": 256, "steps": 750},
+    "sentences": {**_SENTENCES, "hidden": 256, "batch": 256, "steps": 750},
     "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32},
 }
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -32,14 +33,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "beside_epochs": 20,
             "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:200"),
         },
-        "sentences": {"hidden": 128, "batch": 128, "steps": 200},
+        "sentences": {**_SENTENCES, "hidden": 128, "batch": 128, "steps": 200},
         "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
     },
     "small": {"words": {**_WORDS, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
     "medium": {"words": {**_WORDS, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},
     "base": {
         "words": {**_WORDS, "dim": 300, "epochs": 5, "beside_epochs": 3},
-        "sentences": {"hidden": 512, "batch": 512, "steps": 3_000},
+        "sentences": {**_SENTENCES, "hidden": 512, "batch": 512, "steps": 3_000},
         "generation": {
             "hidden": 512,
             "steps": 20_000,

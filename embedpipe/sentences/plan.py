@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from torch import nn
 
 from embedpipe.errors import ConfigError, NotEnoughDataError
 from embedpipe.nn.batches import Batch, TokenSource
+from embedpipe.sentences.damage import Damage
 from embedpipe.sentences.labelled import Labelled, held_out_tenth
 from embedpipe.sentences.objectives.crops import crop_objective
 from embedpipe.sentences.objectives.denoising import DenoisingObjective
@@ -132,7 +133,7 @@ def plan_training(
 
 def watch_neighbours(store: TokenStore, setup: Setup) -> Watched:
     """Return the neighbouring sentences of `store` as what is measured on; without batches where it has none."""
-    setup = Setup(setup.batch, setup.device, _HELD_OUT_SEED, setup.max_tokens, setup.temperature, setup.nested_dims)
+    setup = replace(setup, seed=_HELD_OUT_SEED, micro_batch=0, damage=Damage())
     objective = neighbour_objective(store, TokenSource(store.tokens, setup.device), 0.0, setup)
     try:
         return Watched(objective, _held_out(objective, _HELD_OUT_ITEMS // setup.batch))

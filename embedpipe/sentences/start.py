@@ -55,7 +55,8 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
     """
     n_tokens, word_dim = bag.vectors.shape
     apart = config.beside > 0 and config.architecture != "bag"
-    dim = config.dim or (2 * word_dim if apart else word_dim)
+    read = config.hidden * (2 if config.architecture == "bilstm" else 1)
+    dim = config.dim or (word_dim + read if apart else word_dim)
     if any(width >= dim for width in config.nested_dims):
         raise ConfigError(
             f"sentences.nested_dims {list(config.nested_dims)} are to lie below the width of the vectors, which is "

@@ -178,7 +178,8 @@ def train_encoder(
         network = _first(bag, config, seed, start).to(device)
         set_sparse(network, device)
         damage = _damage(bag, config, device)
-        setup = Setup.of(config, seed=seed, device=device, damage=damage)
+        own = network.shape.dim - network.shape.average_dim
+        setup = Setup.of(config, seed=seed, device=device, damage=damage, own=own)
         trains = network.shape.architecture != "bag"
         plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
         neighbours = None if test is None else watch_neighbours(test, setup)
@@ -220,7 +221,6 @@ def _first(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetw
         )
     if not config.words_learning_rate:
         network.embedding.requires_grad_(False)
-        network.log_weight.requires_grad_(False)
     return network.eval()
 
 
@@ -247,7 +247,7 @@ def _fitted(
             trainee,
             config.learning_rate,
             config.weight_decay,
-            sparse_learning_rate=config.words_learning_rate,
+            sparse_learning_rate=config.words_learning_rate or config.learning_rate,
         ),
         steps=config.steps,
         schedule=config.schedule,

@@ -58,7 +58,7 @@ def test_a_bundle_without_encoder_and_text_begins_with_its_average(imported: Pat
     none = train_sentences(imported, pairs=[str(pairs)], output=imported.with_name("none"), settings=settings(steps=0))
     assert abs(likeness(none)) < 0.1
     average = none.bag_encoder.encode(["a1 b2", "a3"])
-    np.testing.assert_allclose(none.encoder.encode(["a1 b2", "a3"]), average, atol=0.05)
+    np.testing.assert_allclose(none.encoder.encode(["a1 b2", "a3"])[:, :16], 0.9**0.5 * average, atol=1e-6)
 
     bundle = train_sentences(imported, pairs=[str(pairs)], settings=settings())
     assert likeness(bundle) > 0.4
@@ -173,7 +173,7 @@ def toy_trained(toy_bundle, toy_work, tmp_path_factory) -> Path:
         "text\ttext\ttext\n"
         + "".join(f"the {a} and the {b}\tthe {b}\tthe {a}\n" for a in words for b in words if a != b)
     )
-    own = {"sentences": {"steps": 2}}
+    own = {"sentences": {"steps": 2, "words_learning_rate": 0.1}}
     train_sentences(target, pairs=[str(path)], settings=own)
     return target
 

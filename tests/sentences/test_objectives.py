@@ -1,5 +1,6 @@
 """Every objective: its loss by hand or by another formula, its draws, and that it goes on from any batch."""
 
+import dataclasses
 import math
 from dataclasses import replace
 from itertools import islice
@@ -281,3 +282,11 @@ def test_l1_is_the_sum_over_matrices_that_are_no_tables(store: TokenStore, netwo
 def test_labelled_text_is_cut() -> None:
     objective = pair_objective(labelled("pairs", [[0, 1], [2, 3]]), 1.0, replace(SETUP, max_tokens=1))
     assert next(objective.batches(0)).rows.ids.shape == (4, 1)
+
+
+def test_what_the_network_reads_is_a_view_of_its_own() -> None:
+    vectors = torch.tensor([[0.8, 0.0, 0.0, 0.6], [0.0, 0.8, 0.36, 0.48]])
+    nested, read, whole = dataclasses.replace(SETUP, own=2, nested_dims=(1,)).views(vectors)
+    assert nested.tolist() == [[1.0], [0.0]]
+    torch.testing.assert_close(read, torch.tensor([[0.0, 1.0], [0.6, 0.8]]))
+    assert whole is vectors

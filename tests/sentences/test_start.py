@@ -52,11 +52,11 @@ def test_the_start_is_the_average(architecture: str) -> None:
 
 def test_what_is_read_stands_beside_the_average_with_its_share() -> None:
     network = start_network(make_bag(), SentencesConfig(hidden=8, beside=0.2), seed=1)
-    assert (network.shape.dim, network.shape.average_dim) == (2 * DIM, DIM)
+    assert (network.shape.dim, network.shape.average_dim) == (DIM + 16, DIM)
     vectors, known = vectors_of(network), averages().norm(dim=1) > 0
     torch.testing.assert_close(vectors[:, :DIM], 0.8**0.5 * averages(), atol=1e-6, rtol=0)
     torch.testing.assert_close(vectors[known, DIM:].norm(dim=1), torch.full((int(known.sum()),), 0.2**0.5))
-    assert random_network(make_bag(), SentencesConfig(hidden=8, beside=0.2), seed=1).shape.dim == 2 * DIM
+    assert random_network(make_bag(), SentencesConfig(hidden=8, beside=0.2), seed=1).shape.dim == DIM + 16
 
 
 @pytest.mark.parametrize("architecture", ["bilstm", "lstm", "gru", "rnn", "transformer"])

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from embedpipe.nn.batches import Batch, TokenSource
 from embedpipe.nn.spans import POOL, Draw, batches_of
-from embedpipe.sentences.nested import truncate
 from embedpipe.sentences.objectives.objective import Setup
 
 __all__ = ["Contrast", "contrastive_loss", "same_sentence"]
@@ -78,8 +77,8 @@ def contrastive_loss(
 class Contrast:
     """The contrastive objective over whatever spans `draw` says belong together.
 
-    With nested widths the loss is the mean of the losses of the first components of each width and of the whole
-    vectors (Kusupati et al., 2022).
+    The loss is the mean of those of all views of the vectors: nested widths (Kusupati et al., 2022), the reading, the
+    whole.
 
     Parameters
     ----------
@@ -112,7 +111,7 @@ class Contrast:
         return drawn if self.change is None else map(self.change, drawn)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Return the contrastive loss, the mean over all widths."""
+        """Return the contrastive loss, the mean over all views."""
         return self.measure(network, batch)[0]
 
     def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -124,8 +123,7 @@ class Contrast:
             tags = batch.tags.repeat(2)
             same[: 2 * n, : 2 * n] |= tags[:, None] == tags
         losses = []
-        for width in (*self.setup.nested_dims, vectors.shape[1]):
-            rows = vectors if width == vectors.shape[1] else truncate(vectors, width)
+        for rows in self.setup.views(vectors):
             first, second, *others = torch.split(rows, n)
             loss, accuracy = contrastive_loss(
                 first, second, same, self.setup.temperature, others[0] if others else None

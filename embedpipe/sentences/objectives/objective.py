@@ -7,10 +7,12 @@ from zlib import crc32
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from embedpipe.nn.batches import Batch, Padded
 from embedpipe.sentences.damage import Damage
 from embedpipe.sentences.embed import embed
+from embedpipe.sentences.nested import truncate
 
 if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
@@ -49,7 +51,12 @@ class Objective(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the objectives of one training share; names as in `SentencesConfig`."""
+    """What the objectives of one training share; names as in `SentencesConfig`.
+
+    Parameters
+    ----------
+    own : components, at the end of the vectors, that are what the network reads; 0 where it has none of its own.
+    """
 
     batch: int
     device: torch.device
@@ -59,9 +66,10 @@ class Setup:
     nested_dims: tuple[int, ...] = ()
     micro_batch: int = 0
     damage: Damage = field(default_factory=Damage)
+    own: int = 0
 
     @classmethod
-    def of(cls, config: "SentencesConfig", *, seed: int, device: torch.device, damage: Damage) -> "Setup":
+    def of(cls, config: "SentencesConfig", *, seed: int, device: torch.device, damage: Damage, own: int = 0) -> "Setup":
         """Return the setup that `config` asks for."""
         return cls(
             config.batch,
@@ -72,11 +80,26 @@ class Setup:
             config.nested_dims,
             config.micro_batch,
             damage,
+            own,
         )
 
     def seed_of(self, name: str) -> int:
         """Return a seed of an objective's own, so that two objectives do not draw the same numbers."""
         return self.seed << 32 | crc32(name.encode())
+
+    def views(self, vectors: Tensor) -> list[Tensor]:
+        """Return all that is to be good as vectors: the nested widths, what the network reads, and the whole, last.
+
+        What stands beside the average with a small share would learn next to nothing from the cosine of the whole.
+
+        Returns
+        -------
+        Unit rows, each of shape (batch, width)
+        """
+        views = [truncate(vectors, width) for width in self.nested_dims]
+        if self.own:
+            views.append(F.normalize(vectors[:, -self.own :], dim=1))
+        return [*views, vectors]
 
     def vectors(self, network: nn.Module, rows: Padded) -> Tensor:
         """Return the vectors of `rows`, which are damaged while the network is in training."""

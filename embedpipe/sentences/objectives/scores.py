@@ -73,16 +73,17 @@ class ScoreObjective:
         return batches_of(self.draw, self.source, self.setup.batch, seed=seed, start=start, pool=self.pool)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss, the mean over all widths."""
+        """Return the loss, the mean over all views."""
         return self.measure(network, batch)[0]
 
     def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss, and Pearson's correlation of cosines and scores over the batch (NaN without variance)."""
-        first, second = self.setup.vectors(network, batch.rows).chunk(2)
+        vectors = self.setup.vectors(network, batch.rows)
         scores = self.scores[batch.tags]
         losses = []
-        for width in (*self.setup.nested_dims, first.shape[1]):
-            cosines = F.cosine_similarity(first[:, :width], second[:, :width])
+        for rows in self.setup.views(vectors):
+            first, second = rows.chunk(2)
+            cosines = F.cosine_similarity(first, second)
             losses.append(
                 cosent_loss(cosines, scores, self.setup.temperature)
                 if self.how == "cosent"
