@@ -12,21 +12,21 @@ from embedpipe.errors import NotEnoughDataError
 from embedpipe.nn.batches import Padded, neighbour_batches
 from embedpipe.nn.fit import Precision, fit, make_optimizers
 from embedpipe.runtime import Listener, silent
-from embedpipe.sentences.network import EncoderShape, ResidualEncoder
+from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.sentences.objectives import neighbour_loss, same_sentence
+from embedpipe.sentences.start import start_network
 from embedpipe.text.token_store import TokenStore
 
 if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.words.bag import Bag
 
-__all__ = ["TrainedEncoder", "random_encoder", "train_encoder", "untrained_encoder"]
+__all__ = ["TrainedEncoder", "train_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
 _VALIDATION_PAIRS = 2_048
 _VALIDATION_SEED = 1
-_PROJECTION_SCALE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class TrainedEncoder:
     stopped : why training ended before its plan, or None.
     """
 
-    network: ResidualEncoder
+    network: SentenceNetwork
     before: tuple[float, float]
     after: tuple[float, float]
     candidates: int
@@ -73,41 +73,6 @@ class TrainedEncoder:
             "best_step": self.best_step,
         }
         return {name: value for name, value in figures.items() if not math.isnan(value)}
-
-
-def untrained_encoder(bag: "Bag", config: "SentencesConfig", *, seed: int) -> ResidualEncoder:
-    """Return the network that training starts from: the bag's vectors and weights below a random LSTM.
-
-    Parameters
-    ----------
-    bag : vectors and weights of the sentence space, row *i* for token id *i*.
-    """
-    n_tokens, dim = bag.vectors.shape
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ResidualEncoder(EncoderShape(n_tokens, dim, config.hidden, config.pooling), config.dropout)
-    weights = torch.from_numpy(np.array(bag.weights, dtype=np.float32))
-    known = weights > 0
-    with torch.no_grad():
-        network.embedding.weight.copy_(torch.from_numpy(np.array(bag.vectors, dtype=np.float32)))
-        network.log_weight.weight.copy_(torch.where(known, weights, 1.0).log()[:, None])
-        network.known.copy_(known)
-        network.projection.weight.mul_(_PROJECTION_SCALE)
-        network.projection.bias.zero_()
-    return network.eval()
-
-
-def random_encoder(bag: "Bag", config: "SentencesConfig", *, seed: int) -> ResidualEncoder:
-    """Return a network of the same shape in which nothing is learnt but the word vectors: the baseline of trained ones.
-
-    A random LSTM over the bag's vectors and a random projection, without the average under it (Wieting & Kiela, 2019,
-    "No Training Required").
-    """
-    network = untrained_encoder(bag, config, seed=seed)
-    with torch.no_grad():
-        network.log_weight.weight.fill_(-torch.inf)
-        network.projection.weight.div_(_PROJECTION_SCALE)
-    return network
 
 
 def train_encoder(
@@ -142,7 +107,7 @@ def train_encoder(
     NotEnoughDataError
         If no document of `train` holds two sentences.
     """
-    network = untrained_encoder(bag, config, seed=seed).to(device)
+    network = start_network(bag, config, seed=seed).to(device)
     rng = np.random.default_rng(seed)
     batches = neighbour_batches(train, config.batch, config.steps, rng, config.max_tokens, device)
     watched, reported = (_held_out(store, config, device) for store in (validation, test))
@@ -188,7 +153,7 @@ def _held_out(validation: TokenStore, config: "SentencesConfig", device: torch.d
         return []
 
 
-def _measure(network: ResidualEncoder, batches: list[Padded], temperature: float) -> tuple[float, float]:
+def _measure(network: SentenceNetwork, batches: list[Padded], temperature: float) -> tuple[float, float]:
     """Return the mean loss and accuracy over the batches, NaN when there are none."""
     if not batches:
         return math.nan, math.nan
