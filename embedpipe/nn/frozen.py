@@ -114,7 +114,8 @@ def _product(weight: Tensor, precision: FrozenPrecision) -> _AddProduct:
         return lambda gates, state: gates.add_(torch.mm(state.bfloat16(), halved))
     if not is_int8_exact(weight.shape[1]):
         raise ConfigError(
-            "this processor does not multiply int8 exactly (it has no VNNI or dot product instructions); use bf16 or fp32"
+            "this processor does not multiply int8 exactly (it has no dot product instructions such as VNNI); "
+            "use bf16 or fp32"
         )
     scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny) / _LARGEST
     integers = (weight / scale[:, None]).round().to(torch.int8).T

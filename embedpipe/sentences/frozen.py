@@ -1,4 +1,4 @@
-"""A trained network as encoding runs it: at a precision, and where it is an LSTM on a CPU, as `nn.frozen` runs those."""
+"""A trained network as encoding runs it: at a precision, and an LSTM on a CPU as `nn.frozen` runs it."""
 
 from collections.abc import Callable
 
@@ -73,7 +73,7 @@ def _plain(network: SentenceNetwork, distinct: Tensor, *, bf16: bool) -> Encode:
 
 def _lstm(network: SentenceNetwork, layers: list[tuple[FrozenLSTM, ...]], distinct: Tensor) -> Encode:
     words = network.embedding.weight[distinct] * network.shape.word_dim**0.5
-    first = [direction.project(words) for direction in layers[0]]
+    words_read = [direction.project(words) for direction in layers[0]]
 
     def encode(numbers: Tensor, lengths: Tensor) -> Tensor:
         batch, time = numbers.shape
@@ -81,19 +81,16 @@ def _lstm(network: SentenceNetwork, layers: list[tuple[FrozenLSTM, ...]], distin
         place = torch.arange(time * batch).view(time, batch)
         mirrored = reverse_within_length(place.T, lengths).T.contiguous()
         ends = (lengths - 1).clamp(min=0) * batch + torch.arange(batch)
-        in_order = numbers.T.reshape(-1)
+        rows, in_order = words_read, numbers.T.reshape(-1)
         for depth, directions in enumerate(layers):
-            if depth:
-                rows = [direction.project(outputs) for direction in directions]
-                in_order = place.view(-1)
-            else:
-                rows = first
             found, last = [], []
             for direction, table, order in zip(directions, rows, (place, mirrored), strict=False):
                 out = direction(table, in_order[order], live).view(time * batch, -1)
                 last.append(out.index_select(0, ends))
                 found.append(out if order is place else out.index_select(0, mirrored.view(-1)))
             outputs = torch.cat(found, dim=1)  # (time * batch, width)
+            rows = [direction.project(outputs) for above in layers[depth + 1 : depth + 2] for direction in above]
+            in_order = place.view(-1)
         read = outputs.view(time, batch, -1).transpose(0, 1), torch.cat(last, dim=1)
         vectors: Tensor = network(distinct[numbers], lengths, read)
         return vectors
