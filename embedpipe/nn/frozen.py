@@ -8,8 +8,8 @@ so that a step works on those that have not ended, and nothing is spent on paddi
 
 What is left is bound by the product of the state. It is also taken in bfloat16 (twice as fast with AVX512-BF16 or AMX)
 and in int8 (four times with VNNI). A state lies between -1 and 1, so its scale is known beforehand, needs no
-calibration and does not depend on the batch; sums of integers are exact, so int8 gives a text the same vector in any
-company. Gates stay in float32 throughout.
+calibration and does not depend on the batch; sums of integers are exact, so that in another company a text's vector
+changes only as in float32, but for a state on the border between two integers. Gates stay in float32 throughout.
 """
 
 from collections.abc import Callable, Sequence
