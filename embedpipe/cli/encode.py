@@ -1,30 +1,30 @@
 """The verb `encode`."""
 
+import hashlib
 import shutil
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
 from embedpipe.cli.options import bundle_argument, named_path
 from embedpipe.cli.output import render, say
-from embedpipe.errors import InputError
-from embedpipe.loading import load
+from embedpipe.cli.progress import progress
+from embedpipe.errors import ConfigError
+from embedpipe.loading import Bundle, load
 from embedpipe.sentences.files import FileFormat, as_numbers, format_of, json_line, open_writer
-from embedpipe.text.read_bytes import open_bytes, stdin_bytes
+from embedpipe.sentences.nested import truncate
+from embedpipe.sentences.resume import NOTHING, Done, open_partial
+from embedpipe.sentences.stream import Chunk, Encode, encode_lines, read_lines
+
+if TYPE_CHECKING:
+    from embedpipe.nn.frozen import FrozenPrecision
 
 __all__ = ["command"]
 
-_LINES_AT_ONCE = 4_096
 _BINARY = ("npy", "parquet", "safetensors")
 
 
@@ -35,18 +35,36 @@ _BINARY = ("npy", "parquet", "safetensors")
 @click.option(
     "--with",
     "with_",
-    type=click.Choice(["sentences", "words"]),
+    type=click.Choice(["sentences", "words", "untrained"]),
     default="sentences",
     show_default=True,
-    help="The trained sentence encoder, or the weighted average of word vectors.",
+    help="The trained sentence encoder, the weighted average of word vectors, or a random encoder of the same size.",
 )
+@click.option("--dim", type=click.IntRange(min=1), help="Keep the first components alone, scaled to length 1.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="Of the encoder's products: bf16 and int8 are faster, and give nearly the same vectors.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the output where a killed run has left it.")
 @click.option(
     "--format",
     "format_",
     type=click.Choice([*get_args(FileFormat), "table", "json", "csv"]),
     help="Default: by the ending of the output; jsonl on stdout.",
 )
-def command(bundle: Path, file: Path, output: Path | None, with_: str, format_: str | None) -> None:
+def command(
+    bundle: Path,
+    file: Path,
+    output: Path | None,
+    with_: str,
+    dim: int | None,
+    precision: str,
+    resume: bool,
+    format_: str | None,
+) -> None:
     """Encode FILE (or - for stdin; it may be compressed), one text a line, as one vector a line.
 
     A line without a known word gives a zero vector; how many did is said at the end.
@@ -60,97 +78,76 @@ def command(bundle: Path, file: Path, output: Path | None, with_: str, format_: 
         format_ = format_ or format_of(output)
         if format_ in ("table", "json", "csv"):
             raise click.UsageError(f"--format {format_} is for stdout; with -o use {', '.join(get_args(FileFormat))}")
+    elif resume:
+        raise click.UsageError("--resume goes on with a file: name it with -o")
     elif format_ in _BINARY and sys.stdout.isatty():
         raise click.UsageError(f"{format_} is binary and stdout is a terminal: name a file with -o")
 
     opened = load(bundle)
-    encoder = opened.bag_encoder if with_ == "words" else opened.encoder
-    counts = _Counts()
-    chunks = _encoded(_lines(file), encoder.encode, counts)
-    if output is not None and not to_stdout:
-        _to_file(chunks, output, cast("FileFormat", format_), encoder.dim)
-    elif format_ in _BINARY:
-        with tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / "vectors"
-            _to_file(chunks, whole, cast("FileFormat", format_), encoder.dim)
-            with open(whole, "rb") as written:
-                shutil.copyfileobj(written, sys.stdout.buffer)
+    encode, width = _encoder(opened, with_, cast("FrozenPrecision", precision), dim)
+    lines, done = read_lines(file), NOTHING
+    with progress() as listener:
+        if output is not None and not to_stdout:
+            of = hashlib.sha256((opened.path / "manifest.json").read_bytes()).hexdigest()
+            made_of: dict[str, str | int] = {
+                "bundle": of,
+                "with": with_,
+                "precision": precision,
+                "dim": width,
+                "format": str(format_),
+            }
+            with open_partial(output, cast("FileFormat", format_), width, made_of, resume=resume) as partial:
+                done = partial.done
+                for chunk in encode_lines(lines, encode, partial.done, listener):
+                    partial.write(chunk.texts, chunk.vectors, chunk.done)
+                    done = chunk.done
+        elif format_ in _BINARY:
+            with tempfile.TemporaryDirectory() as folder:
+                whole = Path(folder) / "vectors"
+                with open_writer(whole, cast("FileFormat", format_), width) as writer:
+                    for chunk in encode_lines(lines, encode, listener=listener):
+                        writer.write(chunk.texts, chunk.vectors)
+                        done = chunk.done
+                with open(whole, "rb") as written:
+                    shutil.copyfileobj(written, sys.stdout.buffer)
+        else:
+            done = _to_terminal(encode_lines(lines, encode, listener=listener), format_ or "jsonl")
+    say(_summary(done))
+
+
+def _encoder(bundle: Bundle, with_: str, precision: "FrozenPrecision", dim: int | None) -> tuple[Encode, int]:
+    """Return the function that encodes texts, and the width of its vectors."""
+    if with_ == "words":
+        if precision != "fp32":
+            raise click.UsageError(f"--precision {precision} is for LSTMs; --with words has none")
+        encode, width = bundle.bag_encoder.encode, bundle.bag_encoder.dim
     else:
-        _to_terminal(chunks, format_ or "jsonl")
-    say(counts.summary())
+        encoder = bundle.encoder if with_ == "sentences" else bundle.untrained_encoder
+        encoder = encoder if precision == "fp32" else encoder.at(precision)
+        encode, width = encoder.encode, encoder.dim
+    if dim is None or dim == width:
+        return encode, width
+    if dim > width:
+        raise ConfigError(f"--dim {dim}: the vectors of this encoder have {width} components")
+    return lambda texts: truncate(encode(texts), dim), dim
 
 
-@dataclass
-class _Counts:
-    lines: int = 0
-    empty: int = 0
-    unknown: int = 0
-
-    def summary(self) -> str:
-        zero = self.empty + self.unknown
-        why = f": {self.empty:,} empty, {self.unknown:,} without a known word" if zero else ""
-        return f"{_counted(self.lines, 'line')} encoded, {_counted(zero, 'zero vector')}{why}"
+def _summary(done: Done) -> str:
+    zero = done.empty + done.unknown
+    why = f": {done.empty:,} empty, {done.unknown:,} without a known word" if zero else ""
+    return f"{_counted(done.lines, 'line')} encoded, {_counted(zero, 'zero vector')}{why}"
 
 
 def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-@contextmanager
-def _open(file: Path) -> Iterator[BinaryIO]:
-    if str(file) == "-":
-        yield stdin_bytes()
-        return
-    if file.is_dir():
-        raise InputError("is a folder; name one text file with one text a line", file)
-    if not file.exists():
-        raise InputError("no such file; name a text file with one text a line, or - for stdin", file)
-    if not file.is_file():
-        raise InputError("is not a regular file; pipe it in and name the file -", file)
-    with open_bytes(file, Counter()) as source:
-        yield source
-
-
-def _encoded(
-    lines: Iterator[str],
-    encode: Callable[[Sequence[str]], NDArray[np.float32]],
-    counts: _Counts,
-) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    while texts := list(islice(lines, _LINES_AT_ONCE)):
-        vectors = encode(texts)
-        zero = ~vectors.any(axis=1)
-        empty = sum(not text.strip() for text in texts)
-        counts.lines += len(texts)
-        counts.empty += empty
-        counts.unknown += int(zero.sum()) - empty
-        yield texts, vectors
-
-
-def _lines(file: Path) -> Iterator[str]:
-    with _open(file) as source:
-        for number, line in enumerate(source, start=1):
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                message = f"not UTF-8 at byte {error.start + 1} of the line; convert the file to UTF-8 first"
-                raise InputError(message, file, number) from error
-            yield text.rstrip("\r\n")
-
-
-def _to_file(
-    chunks: Iterator[tuple[list[str], NDArray[np.float32]]], path: Path, format_: FileFormat, dim: int
-) -> None:
-    with open_writer(path, format_, dim) as writer:
-        for texts, vectors in chunks:
-            writer.write(texts, vectors)
-
-
-def _to_terminal(chunks: Iterator[tuple[list[str], NDArray[np.float32]]], format_: str) -> None:
+def _to_terminal(chunks: Iterator[Chunk], format_: str) -> Done:
     rows: list[dict[str, object]] = []
-    for texts, vectors in chunks:
-        for text, vector in zip(texts, vectors, strict=True):
+    done = NOTHING
+    for chunk in chunks:
+        done = chunk.done
+        for text, vector in zip(chunk.texts, chunk.vectors, strict=True):
             if format_ == "jsonl":
                 print(json_line(text, vector))
             elif format_ == "json":
@@ -161,3 +158,4 @@ def _to_terminal(chunks: Iterator[tuple[list[str], NDArray[np.float32]]], format
                 rows.append({"text": text[:60], "vector": " ".join(f"{x:+.3f}" for x in vector[:6].tolist()) + " …"})
     if format_ != "jsonl":
         render(rows, format_, ["text", "vector"])
+    return done

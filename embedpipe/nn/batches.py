@@ -85,18 +85,18 @@ def pad(sequences: Sequence[NDArray[np.uint32]], device: torch.device) -> Padded
     return Padded(torch.from_numpy(ids).to(device), torch.from_numpy(lengths).to(device))
 
 
-def batches_by_tokens(lengths: NDArray[np.int64], max_tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the indices of sequences of like length, longest first, at most `max_tokens` padded tokens at a time.
+def batches_by_tokens(lengths: NDArray[np.int64], max_tokens: int, max_rows: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of sequences of like length, longest first.
 
-    A sequence longer than that stands alone.
+    At most `max_rows` and `max_tokens` padded tokens at a time; a sequence longer than that stands alone.
 
-    >>> [batch.tolist() for batch in batches_by_tokens(np.array([2, 9, 3, 2]), 6)]
-    [[1], [2, 0], [3]]
+    >>> [batch.tolist() for batch in batches_by_tokens(np.array([2, 9, 3, 2, 1, 1]), 6, 2)]
+    [[1], [2, 0], [3, 4], [5]]
     """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        count = max(1, max_tokens // max(int(lengths[order[start]]), 1))
+        count = min(max(1, max_tokens // max(int(lengths[order[start]]), 1)), max_rows)
         yield order[start : start + count]
         start += count
 

@@ -28,7 +28,7 @@ class Codec(Protocol):
 
     def encode(self, text: str) -> NDArray[np.uint32]: ...
 
-    def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]: ...
+    def encode_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
 
 
 class Words(Protocol):
@@ -93,5 +93,5 @@ def token_coverage(codec: Codec | None, texts: Sequence[str]) -> float:
     """Return the share of the tokens of `texts` that are in the vocabulary; NaN without a codec or tokens."""
     if codec is None or not len(texts):
         return float("nan")
-    ids = np.concatenate(codec.encode_many(texts))
+    ids = codec.encode_flat(texts)[0]
     return float((ids != UNK).mean()) if len(ids) else float("nan")

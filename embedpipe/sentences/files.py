@@ -2,10 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, get_args
+from typing import BinaryIO, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.lib import format as npy
@@ -13,9 +14,22 @@ from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError, MissingExtraError, OutputError
 
-__all__ = ["FileFormat", "VectorWriter", "as_numbers", "format_of", "json_line", "open_writer", "temporary_sibling"]
+__all__ = [
+    "FileFormat",
+    "VectorWriter",
+    "as_numbers",
+    "format_of",
+    "json_line",
+    "make_writer",
+    "open_writer",
+    "put_in_place",
+    "temporary_sibling",
+    "writable",
+]
 
 FileFormat = Literal["npy", "jsonl", "parquet", "safetensors"]
+_SAFETENSORS_HEADER = 120
+"""Bytes of the header, filled up with spaces as the format allows: 128 with its length."""
 
 
 class VectorWriter(Protocol):
@@ -24,8 +38,8 @@ class VectorWriter(Protocol):
     def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Append rows; `vectors` is float32 of shape (len(texts), dim)."""
 
-    def close(self) -> None:
-        """Complete the file."""
+    def close(self) -> Path:
+        """Complete the file and return where it lies."""
 
 
 def format_of(path: Path) -> FileFormat:
@@ -61,8 +75,8 @@ def as_numbers(vector: NDArray[np.float32]) -> list[float]:
 
 
 @contextmanager
-def temporary_sibling(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` that becomes `path` when the block ends well and is removed when it does not.
+def writable(path: Path) -> Iterator[Path]:
+    """Yield the file that `path` leads to; what the system refuses meanwhile is said of it.
 
     Raises
     ------
@@ -75,106 +89,136 @@ def temporary_sibling(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written: it is {what}")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: cannot be written: the folder {path.parent} does not exist")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        yield path
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_sibling(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` that becomes `path` when the block ends well and is removed when it does not.
+
+    Raises
+    ------
+    OutputError
+        As `writable`.
+    """
+    with writable(path) as target:
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            yield temporary
+            put_in_place(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def put_in_place(whole: Path, target: Path) -> None:
+    """Rename a file to `target` once it is safe on the disk."""
+    with open(whole, "rb") as file:
+        os.fsync(file.fileno())
+    whole.replace(target)
 
 
 @contextmanager
 def open_writer(path: Path, format_: FileFormat, dim: int) -> Iterator[VectorWriter]:
-    """Yield a writer of `format_` to `path`, which appears only when all is written.
+    """Yield a writer of `format_` to `path`, which appears only when all is written, in constant memory.
 
     Parameters
     ----------
     format_ : ``npy`` (one float32 array of shape (n, dim)), ``jsonl`` and ``parquet`` (columns text and vector), or
-        ``safetensors`` (one tensor ``vectors``); all but the last are written in constant memory.
+        ``safetensors`` (one tensor ``vectors``).
     """
-    writers: dict[str, Any] = {
-        "npy": _Npy,
-        "jsonl": _JsonLines,
-        "parquet": _Parquet,
-        "safetensors": _Safetensors,
-    }
     with temporary_sibling(path) as temporary, open(temporary, "w+b") as file:
-        writer: VectorWriter = writers[format_](file, dim)
-        try:
-            yield writer
-        except BaseException:
-            with suppress(Exception):
-                writer.close()
-            raise
-        writer.close()
+        writer = make_writer(file, format_, dim)
+        yield writer
+        whole = writer.close()
+        if whole != temporary:
+            whole.replace(temporary)
 
 
-class _Npy:
-    def __init__(self, file: BinaryIO, dim: int) -> None:
-        self.file, self.n, self.dim = file, 0, dim
-        self.start = self._header()
+def make_writer(file: BinaryIO, format_: FileFormat, dim: int, n: int | None = None) -> VectorWriter:
+    """Return a writer that appends to `file`: an empty one, or one that holds `n` rows and ends after them."""
+    if format_ == "jsonl":
+        return _JsonLines(file)
+    if format_ == "parquet":
+        return _Parquet(file, dim, begins=n is None)
+    return _Matrix(file, dim, _npy_header if format_ == "npy" else _safetensors_header, n)
 
-    def _header(self) -> int:
-        self.file.seek(0)
-        shape = {"descr": "<f4", "fortran_order": False, "shape": (self.n, self.dim)}
-        npy.write_array_header_1_0(self.file, shape)
-        return self.file.tell()
+
+class _Matrix:
+    """A header, which has room for any number of rows and is written again at the end, and the numbers."""
+
+    def __init__(self, file: BinaryIO, dim: int, header: Callable[[int, int], bytes], n: int | None) -> None:
+        self.file, self.dim, self.header, self.n = file, dim, header, n or 0
+        if n is None:
+            file.write(header(0, dim))
 
     def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         self.n += len(texts)
         self.file.write(vectors.astype("<f4", order="C", copy=False).tobytes())
 
-    def close(self) -> None:
-        # NumPy leaves room in the header for the first axis to grow, so it can be patched in place.
-        if self._header() != self.start:
-            raise OutputError(f"{self.file.name}: the .npy header changed its length; this is a fault of embedpipe")
+    def close(self) -> Path:
+        self.file.seek(0)
+        self.file.write(self.header(self.n, self.dim))
+        self.file.flush()
+        return Path(self.file.name)
+
+
+def _npy_header(n: int, dim: int) -> bytes:
+    file = BytesIO()
+    npy.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (n, dim)})
+    return file.getvalue()
+
+
+def _safetensors_header(n: int, dim: int) -> bytes:
+    tensor = {"dtype": "F32", "shape": [n, dim], "data_offsets": [0, 4 * n * dim]}
+    return _SAFETENSORS_HEADER.to_bytes(8, "little") + json.dumps({"vectors": tensor}).encode().ljust(
+        _SAFETENSORS_HEADER
+    )
 
 
 class _JsonLines:
-    def __init__(self, file: BinaryIO, dim: int) -> None:  # noqa: ARG002
+    def __init__(self, file: BinaryIO) -> None:
         self.file = file
 
     def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         self.file.writelines(f"{json_line(*row)}\n".encode() for row in zip(texts, vectors, strict=True))
 
-    def close(self) -> None:
-        """Nothing to complete: the last line is whole."""
+    def close(self) -> Path:
+        self.file.flush()
+        return Path(self.file.name)
 
 
 class _Parquet:
-    def __init__(self, file: BinaryIO, dim: int) -> None:
+    """An Arrow stream, which unlike Parquet can be cut and gone on with, made into a Parquet file at the end."""
+
+    def __init__(self, file: BinaryIO, dim: int, *, begins: bool) -> None:
         try:
             import pyarrow as pa
-            from pyarrow.parquet import ParquetWriter
+            import pyarrow.parquet
         except ImportError as error:
             raise MissingExtraError("pyarrow", "parquet") from error
-        self.pa = pa
+        self.pa, self.file = pa, file
         self.vector = pa.list_(pa.float32(), dim)
         self.schema = pa.schema([("text", pa.string()), ("vector", self.vector)])
-        self.file = ParquetWriter(file, self.schema)
+        if begins:
+            file.write(self.schema.serialize())
 
     def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         flat = self.pa.array(vectors.ravel(), type=self.pa.float32())
         column = self.pa.FixedSizeListArray.from_arrays(flat, type=self.vector)
         text = self.pa.array(texts, type=self.pa.string())
-        self.file.write_table(self.pa.Table.from_arrays([text, column], schema=self.schema))
+        self.file.write(self.pa.RecordBatch.from_arrays([text, column], schema=self.schema).serialize())
 
-    def close(self) -> None:
-        self.file.close()
-
-
-class _Safetensors:
-    def __init__(self, file: BinaryIO, dim: int) -> None:
-        self.file, self.chunks = file, [np.empty((0, dim), dtype=np.float32)]
-
-    def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:  # noqa: ARG002
-        self.chunks.append(vectors)
-
-    def close(self) -> None:
-        from safetensors.numpy import save
-
-        self.file.write(save({"vectors": np.concatenate(self.chunks)}))
+    def close(self) -> Path:
+        self.file.flush()
+        whole = Path(f"{self.file.name}.parquet")
+        try:
+            with open(self.file.name, "rb") as stream, self.pa.parquet.ParquetWriter(whole, self.schema) as parquet:
+                for batch in self.pa.ipc.open_stream(stream):
+                    parquet.write_batch(batch)
+        except BaseException:
+            whole.unlink(missing_ok=True)
+            raise
+        return whole

@@ -1,22 +1,23 @@
 """Vectors whose first components are vectors of their own (Matryoshka; Kusupati et al., 2022)."""
 
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from embedpipe.words.postprocess import unit_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["truncate"]
 
 
 @overload
-def truncate(vectors: Tensor, dim: int) -> Tensor: ...
+def truncate(vectors: "Tensor", dim: int) -> "Tensor": ...
 @overload
 def truncate(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]: ...
-def truncate(vectors: Tensor | NDArray[np.float32], dim: int) -> Tensor | NDArray[np.float32]:
+def truncate(vectors: "Tensor | NDArray[np.float32]", dim: int) -> "Tensor | NDArray[np.float32]":
     """Return the first `dim` components of every vector, scaled to length 1 again.
 
     Parameters
@@ -41,6 +42,8 @@ def truncate(vectors: Tensor | NDArray[np.float32], dim: int) -> Tensor | NDArra
     width = vectors.shape[1]
     if not 1 <= dim <= width:
         raise ValueError(f"vectors of width {width} can be cut to 1 to {width} components, not to {dim}")
-    if isinstance(vectors, Tensor):
-        return F.normalize(vectors[:, :dim], dim=1)
-    return unit_rows(np.ascontiguousarray(vectors[:, :dim]))
+    if isinstance(vectors, np.ndarray):
+        return unit_rows(np.ascontiguousarray(vectors[:, :dim]))
+    from torch.nn import functional as F
+
+    return F.normalize(vectors[:, :dim], dim=1)

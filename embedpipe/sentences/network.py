@@ -97,13 +97,14 @@ class SentenceNetwork(nn.Module):
 
     known: Tensor
 
-    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, lengths: Tensor, read: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Return float32 of shape (batch, dim): unit rows, and zero rows where no token is known.
 
         Parameters
         ----------
         ids : int64, shape (batch, time), time at least 1.
         lengths : int64, shape (batch,).
+        read : the outputs and last states of the reader, where they are known already.
         """
         mask = length_mask(lengths, ids.shape[1])
         known = self.known[ids] * mask
@@ -115,7 +116,7 @@ class SentenceNetwork(nn.Module):
             vectors = self._average(embedded, weights)
         else:
             # The rows of a bag have length 1, and a reader wants features of about unit variance.
-            outputs, last = self.reader(self.input_dropout(embedded * self.shape.word_dim**0.5), lengths)
+            outputs, last = read or self.reader(self.input_dropout(embedded * self.shape.word_dim**0.5), lengths)
             pooled = self.output_dropout(self.pool(Reading(outputs, last, mask, weights)))
             vectors = self.projection(pooled)
             if self.lengths is not None:

@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import BundleError
+from embedpipe.text.normalise import SENTENCE_MARK, normalise_marked, without_marks
+from embedpipe.text.numbering import number_tokens
 from embedpipe.text.tokenizer import Tokenizer, load_tokenizer
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 
 __all__ = ["TextCodec", "check_texts"]
+
+_MARK = 1  # the number that `number_tokens` gives to the sentence mark
 
 
 def check_texts(texts: Sequence[object]) -> None:
@@ -83,8 +87,41 @@ class TextCodec:
         TypeError
             If `texts` is one string, or holds anything but strings.
         """
+        ids, lengths = self.encode_flat(texts)
+        ends = np.cumsum(lengths).tolist()
+        return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+    def encode_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Return the ids of all texts, one after the other, and how many each text has.
+
+        Several texts are read as one, so that a tokenizer of spaced words splits each distinct word once.
+
+        Returns
+        -------
+        ids : uint32, shape (n_tokens,), as `encode` gives them.
+        lengths : int64, shape (len(texts),), which add up to n_tokens.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string, or holds anything but strings.
+
+        Examples
+        --------
+        >>> from embedpipe.text.tokenizer import RegexTokenizer
+        >>> codec = TextCodec(RegexTokenizer(), Vocabulary.from_counts({"the": 3, "cat": 2, ".": 2}))
+        >>> [part.tolist() for part in codec.encode_flat(["The cat.", "", "A cat"])]
+        [[4, 6, 5, 1, 6], [3, 0, 2]]
+        """
         check_texts(texts)
-        return [self.encode(text) for text in texts]
+        if len(texts) == 1:
+            ids = self.encode(texts[0])
+            return ids, np.array([len(ids)], dtype=np.int64)
+        joined = f" {SENTENCE_MARK} ".join(map(without_marks, texts))
+        types, numbers = number_tokens(normalise_marked(joined), self.tokenizer)
+        marks = np.flatnonzero(numbers == _MARK)
+        lengths = np.diff(marks, prepend=-1, append=len(numbers))[: len(texts)] - 1
+        return self.vocabulary.ids(types)[numbers[numbers != _MARK]], lengths
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
         """Return readable text for `ids`, the four specials left out."""

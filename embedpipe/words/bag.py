@@ -1,4 +1,4 @@
-"""Sentence vectors by a weighted average of word vectors: NumPy alone, tens of thousands of sentences a second.
+"""Sentence vectors by a weighted average of word vectors: NumPy alone, over a hundred thousand sentences a second.
 
 The weights are those of SIF, a / (a + p(w)) (Arora et al., 2017, "A Simple but Tough-to-Beat Baseline for Sentence
 Embeddings"). SIF then removes the first principal component of the sentences that it happens to be given; here full
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.text.codec import check_texts
 from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.postprocess import unit_rows, zipfian_whitening
 
@@ -26,6 +27,7 @@ __all__ = ["Bag", "BagEncoder", "fit_bag", "plain_average", "sif_weights"]
 
 _NUMBERS = 400_000
 """Gathered numbers held at once (1.6 MB): they stay in the processor cache, and memory does not grow with the batch."""
+_TEXTS_AT_ONCE = 8_192
 
 
 def sif_weights(probabilities: NDArray[np.float64], a: float) -> NDArray[np.float32]:
@@ -96,25 +98,31 @@ class Bag:
         float32 C-contiguous array of shape (len(ids), dim): rows of length 1, or zero where no token has a weight.
             A row does not depend on the others. No ids give shape (0, dim).
         """
-        result = np.zeros((len(ids), self.dim), dtype=np.float32)
-        if not len(ids):
-            return result
         lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+        return self.encode_flat(np.concatenate([np.empty(0, np.uint32), *ids]), lengths)
+
+    def encode_flat(self, ids: NDArray[np.uint32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return one vector per text, as `encode_ids`.
+
+        Parameters
+        ----------
+        ids : shape (n_tokens,), the ids of all texts one after the other.
+        lengths : shape (n,), how many each text has; they add up to n_tokens.
+        """
+        result = np.zeros((len(lengths), self.dim), dtype=np.float32)
+        if not len(lengths):
+            return result
         tokens_at_once = max(1, _NUMBERS // max(self.dim, 1))
-        group = (np.cumsum(lengths) - 1) // tokens_at_once
-        cuts = np.flatnonzero(np.diff(group)) + 1
-        for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(ids)], strict=True):
-            self._sum_into(result[start:stop], ids[start:stop], lengths[start:stop])
+        ends = np.cumsum(lengths)
+        cuts = np.flatnonzero(np.diff((ends - 1) // tokens_at_once)) + 1
+        for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(lengths)], strict=True):
+            tokens = ids[ends[start] - lengths[start] : ends[stop - 1]]
+            self._sum_into(result[start:stop], tokens, lengths[start:stop])
         norms = np.sqrt(np.einsum("ij,ij->i", result, result))[:, None]
         np.divide(result, norms, out=result, where=norms > 0)
         return result
 
-    def _sum_into(
-        self, rows: NDArray[np.float32], ids: Sequence[NDArray[np.uint32]], lengths: NDArray[np.int64]
-    ) -> None:
-        if not lengths.any():
-            return
-        tokens = np.concatenate([row for row in ids if len(row)])
+    def _sum_into(self, rows: NDArray[np.float32], tokens: NDArray[np.uint32], lengths: NDArray[np.int64]) -> None:
         weights, vectors = self.weights[tokens], self.vectors[tokens]
         stop = 0
         # One small product per text: faster than a segmented sum over the block, and blind to the rest of the batch.
@@ -158,9 +166,13 @@ class BagEncoder:
         TypeError
             If `texts` is a single string.
         """
-        if isinstance(texts, str | bytes):
-            raise TypeError("encode takes a sequence of texts: wrap it in a list")
-        return self.bag.encode_ids(self.codec.encode_many(texts))
+        check_texts(texts)
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        # Slices keep the ids of a large request out of memory.
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            stop = start + _TEXTS_AT_ONCE
+            vectors[start:stop] = self.bag.encode_flat(*self.codec.encode_flat(texts[start:stop]))
+        return vectors
 
     def encode_ids(self, ids: Sequence[NDArray[np.uint32]]) -> NDArray[np.float32]:
         """Return one vector per sequence of ids, as `Bag.encode_ids`."""

@@ -49,7 +49,7 @@ def read(path: Path) -> np.ndarray:
 def test_file_holds_what_the_library_returns(
     embedpipe_cli, toy_bundle, lines, tmp_path, monkeypatch, ending, with_
 ) -> None:
-    monkeypatch.setattr("embedpipe.cli.encode._LINES_AT_ONCE", 2)
+    monkeypatch.setattr("embedpipe.sentences.stream._LINES_AT_ONCE", 2)
     target = tmp_path / f"vectors.{ending}"
     outcome = embedpipe_cli("encode", toy_bundle.path, lines, "-o", target, "--with", with_)
     assert outcome.exit_code == 0, outcome.err

@@ -35,7 +35,7 @@ def test_padding_an_empty_list_and_empty_rows() -> None:
 @given(st.lists(st.integers(0, 40), max_size=40), st.integers(1, 60))
 def test_length_batches_cover_all_once_within_the_limit(lengths: list[int], limit: int) -> None:
     sizes = np.array(lengths, dtype=np.int64)
-    batches = list(batches_by_tokens(sizes, limit))
+    batches = list(batches_by_tokens(sizes, limit, 1_000))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert all(len(batch) == 1 or len(batch) * sizes[batch].max() <= limit for batch in batches)
 

@@ -25,8 +25,9 @@ class SpaceCodec:
     def encode(self, text):
         return self.vocabulary.ids(self.tokenize(text))
 
-    def encode_many(self, texts):
-        return [self.encode(text) for text in texts]
+    def encode_flat(self, texts):
+        ids = [self.encode(text) for text in texts]
+        return np.concatenate(ids), np.array(list(map(len, ids)))
 
     def decode(self, ids):
         return " ".join(self.vocabulary.tokens[i] for i in ids if i > 3)

@@ -28,8 +28,9 @@ class SpaceCodec:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
 
-    def encode_many(self, texts):
-        return [self.vocabulary.ids(text.split()) for text in texts]
+    def encode_flat(self, texts):
+        ids = [self.vocabulary.ids(text.split()) for text in texts]
+        return np.concatenate(ids), np.array(list(map(len, ids)))
 
 
 def test_weights_by_hand() -> None:

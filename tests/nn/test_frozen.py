@@ -1,0 +1,69 @@
+"""Frozen LSTMs against `nn.LSTM`, and what each precision costs."""
+
+import pytest
+import torch
+from torch import nn
+
+from embedpipe.errors import ConfigError
+from embedpipe.nn.frozen import freeze, is_int8_exact
+
+N, WIDTH, HIDDEN = 30, 7, 32
+
+
+@pytest.fixture
+def lstm() -> nn.LSTM:
+    torch.manual_seed(0)
+    return nn.LSTM(WIDTH, HIDDEN).requires_grad_(False)
+
+
+@pytest.fixture
+def words() -> torch.Tensor:
+    return 3 * torch.randn(N, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+INDEX = torch.randint(N, (6, 5), generator=torch.Generator().manual_seed(2))
+LIVE = [5, 5, 4, 2, 2, 1]
+ENDED = torch.arange(5) >= torch.tensor(LIVE)[:, None]
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-6), ("bf16", 1e-2), ("int8", 2e-2)])
+def test_outputs_are_those_of_torch_and_zero_after_the_end(lstm, words, precision, tolerance) -> None:
+    (layer,) = freeze(lstm, precision)
+    outputs = layer(layer.project(words), INDEX, LIVE)
+    expected = lstm(words[INDEX])[0]
+    assert (outputs - expected)[~ENDED].abs().max() < tolerance
+    assert not outputs[ENDED].any()
+
+
+def test_int8_is_the_rounding_of_weights_and_states(lstm, words) -> None:
+    """One step by hand, from integers."""
+    (layer,) = freeze(lstm, "int8")
+    (exact,) = freeze(lstm, "fp32")
+    rows = layer.project(words)
+    outputs = layer(rows, INDEX[:2], [5, 5])
+    first = exact(rows, INDEX[:1], [5])[0]
+    weight = lstm.weight_hh_l0.clone()
+    scale = weight.abs().amax(dim=1) / 127
+    rounded = (weight / scale[:, None]).round() * scale[:, None]
+    gates = lstm.weight_ih_l0 @ words[INDEX[1]].T + (lstm.bias_ih_l0 + lstm.bias_hh_l0)[:, None]
+    gates = gates + rounded @ ((first * 127).round() / 127).T
+    entry, kept, new, shown = gates.chunk(4)
+    before = lstm(words[INDEX[:1]])[1][1][0].T
+    cell = kept.sigmoid() * before + entry.sigmoid() * new.tanh()
+    torch.testing.assert_close(outputs[1], (shown.sigmoid() * cell.tanh()).T, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_a_sequence_gives_the_same_alone(lstm, words, precision) -> None:
+    (layer,) = freeze(lstm, precision)
+    rows = layer.project(words)
+    together = layer(rows, INDEX, LIVE)
+    alone = layer(rows, INDEX[:4, 2:3], [1, 1, 1])
+    torch.testing.assert_close(alone[:3, 0], together[:3, 2], atol=0 if precision == "int8" else 1e-6, rtol=0)
+
+
+def test_a_processor_that_saturates_is_refused(lstm, monkeypatch) -> None:
+    assert is_int8_exact(HIDDEN)
+    monkeypatch.setattr("embedpipe.nn.frozen.is_int8_exact", lambda hidden: False)
+    with pytest.raises(ConfigError, match="does not multiply int8 exactly"):
+        freeze(lstm, "int8")

@@ -1,0 +1,99 @@
+"""What encodes is the network itself, in every shape and at every precision, whatever stands beside a text."""
+
+import numpy as np
+import pytest
+import torch
+
+from embedpipe.config import SentencesConfig
+from embedpipe.errors import ConfigError
+from embedpipe.sentences.encoder import SentenceEncoder
+from embedpipe.sentences.network import SentenceNetwork
+from embedpipe.sentences.start import random_network
+from embedpipe.text.codec import TextCodec
+from embedpipe.text.tokenizer import RegexTokenizer
+from embedpipe.text.vocabulary import Vocabulary
+from embedpipe.words.bag import Bag
+
+N_TOKENS = 40
+LENGTHS = [3, 0, 17, 1, 3, 30, 9, 2, 17, 600]
+
+
+def make_network(**settings: object) -> SentenceNetwork:
+    rng = np.random.default_rng(0)
+    vectors, weights = rng.normal(size=(N_TOKENS, 8)).astype(np.float32), rng.uniform(0.2, 1, N_TOKENS)
+    vectors[:4], weights[:4] = 0, 0
+    config = SentencesConfig(**{"hidden": 32, **settings})
+    return random_network(Bag(vectors, weights.astype(np.float32)), config, seed=1)
+
+
+def make_encoder(network: SentenceNetwork, precision: str = "fp32") -> SentenceEncoder:
+    codec = TextCodec(RegexTokenizer(), Vocabulary.from_counts({f"w{i}": 99 - i for i in range(N_TOKENS - 4)}))
+    return SentenceEncoder(codec, network, precision)
+
+
+def sequences() -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    return [rng.integers(1, N_TOKENS, n).astype(np.uint32) for n in LENGTHS]
+
+
+def by_network(network: SentenceNetwork, ids: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return network(torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))[0].numpy()
+
+
+@pytest.mark.parametrize("architecture", ["bilstm", "lstm", "gru", "transformer", "bag"])
+@pytest.mark.parametrize("settings", [{}, {"layers": 2, "pooling": "last", "dim": 6}], ids=["one-layer", "two-layers"])
+def test_a_text_gives_what_the_network_gives_it_alone(architecture: str, settings: dict[str, object]) -> None:
+    network = make_network(architecture=architecture, **settings)
+    ids = sequences()
+    vectors = make_encoder(network).encode_ids(ids)
+    for row, one in list(zip(vectors, ids, strict=True))[:-1]:
+        expected = by_network(network, one) if len(one) else 0
+        np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 1e-2), ("int8", 1e-2)])
+@pytest.mark.parametrize("settings", [{}, {"architecture": "lstm", "layers": 2}], ids=["bilstm", "lstm"])
+def test_lower_precision_gives_nearly_the_same(precision: str, tolerance: float, settings: dict[str, object]) -> None:
+    encoder = make_encoder(make_network(**settings))
+    ids = sequences()
+    found, expected = encoder.at(precision).encode_ids(ids), encoder.encode_ids(ids)
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).max() < tolerance
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1)[[0, 2, 9]], 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_threads_and_order_change_nothing(monkeypatch, threads: int) -> None:
+    encoder = make_encoder(make_network())
+    ids = sequences()
+    expected = encoder.encode_ids(ids)
+    monkeypatch.setattr("embedpipe.sentences.encoder._ROWS_AT_ONCE", 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        np.testing.assert_allclose(encoder.encode_ids(ids[::-1])[::-1], expected, atol=1e-6)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("architecture", ["gru", "transformer", "bag"])
+def test_int8_is_refused_where_there_is_none(architecture: str) -> None:
+    with pytest.raises(ConfigError, match=f"int8 is for LSTMs on a CPU, not for this {architecture}"):
+        make_encoder(make_network(architecture=architecture), "int8")
+
+
+def test_bf16_is_nearly_the_same_for_other_networks() -> None:
+    encoder = make_encoder(make_network(architecture="transformer"))
+    np.testing.assert_allclose(encoder.at("bf16").encode_ids(sequences()), encoder.encode_ids(sequences()), atol=3e-2)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_as_the_cpu() -> None:
+    network = make_network()
+    expected = make_encoder(network).encode_ids(sequences())
+    on_gpu = network.to("cuda")
+    np.testing.assert_allclose(make_encoder(on_gpu).encode_ids(sequences()), expected, atol=1e-5)
+    with pytest.raises(ConfigError, match="network on cuda"):
+        make_encoder(on_gpu, "int8")
