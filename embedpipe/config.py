@@ -135,7 +135,7 @@ class WordsConfig(_Strict):
     all-but-the-top:N, whiten:EXPONENT, unit, join, reduce:N (see docs/words.md)."""
     keep_training: bool = True
     """Keep in the bundle what a later run needs to train on (raw word and context vectors)."""
-    sif_a: float = Field(default=1e-3, gt=0)
+    sif_a: float = Field(default=5e-4, gt=0)
     """Smoothing of the SIF weights a / (a + p(w)) (Arora et al., 2017)."""
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Any
 
 from embedpipe.errors import ConfigError
 
-__all__ = ["PRESETS", "preset_for", "preset_settings", "take_preset"]
+__all__ = ["PRESETS", "preset_for", "preset_reason", "preset_settings", "take_preset"]
 
 _WORDS: dict[str, Any] = {
     "architecture": "cbow",
@@ -53,6 +53,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }
+_BELOW = {"tiny": 1_500_000, "small": 12_000_000, "medium": 50_000_000}
+"""Training tokens that a corpus of each preset has fewer of."""
+_ROWS = {
+    "tiny": "under 1.5 million",
+    "small": "1.5 to 12 million",
+    "medium": "12 to 50 million",
+    "base": "50 million and more",
+}
 
 
 def preset_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -83,5 +91,16 @@ def take_preset(settings: dict[str, Any], preset: str | None) -> str:
 
 def preset_for(n_tokens: int) -> str:
     """Return the preset that ``auto`` stands for on a corpus with `n_tokens` training tokens."""
-    most = {"tiny": 1_500_000, "small": 12_000_000, "medium": 50_000_000}
-    return next((name for name, limit in most.items() if n_tokens < limit), "base")
+    return next((name for name, limit in _BELOW.items() if n_tokens < limit), "base")
+
+
+def preset_reason(n_tokens: int) -> str:
+    """Return what ``auto`` chooses for `n_tokens` training tokens, and by which row of the table in docs/words.md.
+
+    The language is not asked for: what was best for English was best for Chinese.
+
+    >>> preset_reason(5_883_904)
+    'preset small for 5,883,904 training tokens (1.5 to 12 million)'
+    """
+    name = preset_for(n_tokens)
+    return f"preset {name} for {n_tokens:,} training tokens ({_ROWS[name]})"

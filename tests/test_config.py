@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import ConfigError
-from embedpipe.presets import PRESETS, preset_for
+from embedpipe.presets import PRESETS, preset_for, preset_reason
 from embedpipe.settings import load_config, to_toml
 
 
@@ -79,6 +79,16 @@ def test_a_dotted_key_in_python_is_told_to_nest() -> None:
 
 def test_auto_grows_with_the_corpus() -> None:
     assert [preset_for(n) for n in (400_000, 5_000_000, 20_000_000, 200_000_000)] == ["tiny", "small", "medium", "base"]
+
+
+def test_auto_says_which_row_of_the_table_it_took() -> None:
+    sizes = (1_499_999, 1_500_000, 12_000_000, 50_000_000)
+    assert [preset_reason(n) for n in sizes] == [
+        "preset tiny for 1,499,999 training tokens (under 1.5 million)",
+        "preset small for 1,500,000 training tokens (1.5 to 12 million)",
+        "preset medium for 12,000,000 training tokens (12 to 50 million)",
+        "preset base for 50,000,000 training tokens (50 million and more)",
+    ]
 
 
 def test_presets_leave_the_text_stage_alone() -> None:

@@ -19,7 +19,7 @@ from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.word_start import check_start, start_prints, start_settings
 from embedpipe.pipeline.work import WorkFolder
-from embedpipe.presets import preset_for, take_preset
+from embedpipe.presets import preset_for, preset_reason, take_preset
 from embedpipe.runtime import (
     DeviceName,
     Listener,
@@ -132,7 +132,8 @@ def run(
         job = Job(sources, config, work, resolved, download, listener, starts)
         if chosen == "auto":
             text = _known(existing, work, "text", prints["text"]) or make_stage(job, "text", prints["text"])
-            job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), asked)
+            n_tokens = int(text.result["train"]["tokens"])
+            job.config, job.chosen = PipelineConfig.of(preset_for(n_tokens), asked), preset_reason(n_tokens)
         prints = fingerprints(job.config, planned, source_prints, starts)
         if existing and not force:
             check_conflict(existing, planned, prints, job.config, source_prints, starts)

@@ -41,6 +41,8 @@ class Job:
     listener: Listener
     starts: Mapping[str, Any] = field(default_factory=dict)
     """By stage, the hashes of the files that it starts from."""
+    chosen: str = ""
+    """What ``--preset auto`` chose and why; empty where a preset was named."""
     made: dict[str, StageRecord] = field(default_factory=dict)
     """The records of the stages that this run has made."""
 
@@ -97,6 +99,8 @@ def run_words(job: Job, out: Path) -> StageOutcome:
         started_from=started_from,
         listener=job.listener,
     )
+    if job.chosen:
+        return StageOutcome(f"{built.summary}; {job.chosen}", {**built.result, "chosen": job.chosen}, threads)
     return StageOutcome(built.summary, built.result, threads)
 
 

@@ -58,5 +58,11 @@ def test_a_preset_on_the_command_line_wins(
     chosen = ["--preset", option] if option else []
     outcome = embedpipe_cli("run", corpus, "-o", tmp_path / "b", "--config", config, *chosen, *QUICK)
     assert outcome.exit_code == 0, outcome.err
-    assert json.loads((tmp_path / "b" / "manifest.json").read_text())["preset"] == used
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    assert manifest["preset"] == used
+    by_size = "auto" in (option or in_file or "auto")
+    reason = "preset tiny for 1,890 training tokens (under 1.5 million)"
+    assert manifest["stages"]["words"]["result"].get("chosen") == (reason if by_size else None)
+    assert (reason in outcome.err) == by_size
+    assert (reason in embedpipe_cli("info", tmp_path / "b").out) == by_size
     assert f'preset = "{used}"' in (tmp_path / "b" / "config.toml").read_text()

@@ -16,7 +16,7 @@ from embedpipe.pipeline.imported import import_vectors
 from embedpipe.pipeline.train_sentences import train_sentences
 from embedpipe.runtime import Evaluated, Event
 
-SMALL = {"beside": 0.0, "hidden": 8, "steps": 60, "batch": 8, "learning_rate": 0.03, "words_learning_rate": 0.03}
+SMALL = {"hidden": 8, "beside": 0.0, "steps": 60, "batch": 8, "learning_rate": 0.03, "words_learning_rate": 0.03}
 N = 24
 
 
@@ -90,7 +90,7 @@ def test_each_training_is_recorded_with_what_it_went_on_from(imported: Path, pai
     assert second["sha256"] == {str(judged): sha256_of(judged)}
     assert second["settings"] == {"steps": 3}
     card = (imported / "README.md").read_text()
-    assert "embedpipe train sentences b --pairs pairs.tsv --set sentences.beside=0.0" in card
+    assert "embedpipe train sentences b --pairs pairs.tsv --set sentences.hidden=8" in card
     assert "embedpipe train sentences b --scores judged.tsv --set sentences.steps=3" in card
     assert str(tmp_path) not in card.split("```")[1]
 

@@ -26,6 +26,18 @@ def test_the_fit_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(intercept + features @ slopes, other.decision_function(scaled), atol=1e-3)
 
 
+def test_features_that_part_hits_from_misses_have_a_fit_too() -> None:
+    """A whole step of Newton's method ends, from here, where the curvature is zero."""
+    features = np.concatenate([np.linspace(0, 1, 3), np.linspace(50, 51, 800)])[:, None]
+    hits = features[:, 0] > 10
+    intercept, slope = fit_logistic(features, hits, ridge=1e-3)
+    p = 1 / (1 + np.exp(-(features[:, 0] * slope + intercept)))
+    target = np.where(hits, 801 / 802, 1 / 5)
+    assert p[hits].min() > 0.99
+    assert p[~hits].max() < 0.3
+    assert (p - target).sum() == pytest.approx(0, abs=1e-6)  # where the gradient by the intercept is zero
+
+
 @pytest.mark.parametrize("hit", [True, False])
 def test_hits_alone_are_not_certainty(hit) -> None:
     intercept, *slopes = fit_logistic(np.arange(98.0).reshape(49, 2), np.full(49, hit))
@@ -57,15 +69,25 @@ def test_spellings_that_mean_the_same_are_trusted_and_others_are_not() -> None:
 
 
 def test_words_made_of_shared_ngrams_are_trusted_and_their_own_ngrams_play_no_part() -> None:
-    # Half of the words share a stem; of the others, which stand alone, nothing is left without their own n-grams.
+    # Half of the words share a stem and an ending, each with another word; of the others, which stand alone, nothing is
+    # left without their own n-grams.
+    rng = np.random.default_rng(3)
+    words = [*stems(100, ("iness", "able")), *(word[::-1] for word in stems(200, ("oqo",)))]
+    table = rng.normal(size=(200_000, 16)).astype(np.float32)
+    vectors = mean_rows(table, ngram_rows(words, 3, 6, len(table)))
+    calibration = calibrate(planted(words, vectors), Subwords(table, 3, 6))
+    assert set(calibration.weights) == {"subwords"}
+    assert calibration.confidence("subwords", [[0.8, np.log(35)]]) > 0.9
+    assert calibration.confidence("subwords", [[0.05, np.log(2)]]) < 0.5
+
+
+def test_words_that_share_all_but_their_last_letter_are_as_near_to_what_is_left_of_both() -> None:
     rng = np.random.default_rng(3)
     words = [*stems(100, ("a", "e")), *(word[::-1] for word in stems(200, ("oqo",)))]
     table = rng.normal(size=(200_000, 16)).astype(np.float32)
     vectors = mean_rows(table, ngram_rows(words, 3, 6, len(table)))
     calibration = calibrate(planted(words, vectors), Subwords(table, 3, 6))
-    assert set(calibration.weights) == {"subwords"}
-    assert calibration.confidence("subwords", [[0.6, np.log(20)]]) > 0.9
-    assert calibration.confidence("subwords", [[0.05, np.log(2)]]) < 0.5
+    assert 0.35 < calibration.confidence("subwords", [[0.6, np.log(20)]]) < 0.65
 
 
 def test_too_few_words_give_no_confidence() -> None:
