@@ -29,6 +29,7 @@ __all__ = [
     "Step",
     "Stopped",
     "UpToDate",
+    "Warned",
     "n_cores",
     "n_torch_threads",
     "resolve_device",
@@ -108,7 +109,15 @@ class Stopped:
     reason: str
 
 
-Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped | Stopped | UpToDate
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the user may want to change; the stage goes on."""
+
+    stage: str
+    message: str
+
+
+Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped | Stopped | UpToDate | Warned
 Listener = Callable[[Event], None]
 
 
