@@ -113,8 +113,8 @@ class Parts:
 
     def _message(self) -> str:
         return (
-            f"out of memory with {self.rows:,} rows at once: a batch is read in {self.n} parts or more, whose gradients "
-            "are added up; a smaller batch or micro_batch is faster"
+            f"out of memory with {self.rows:,} rows at once: a batch is read in {self.n} parts or more, whose "
+            "gradients are added up; a smaller batch or micro_batch is faster"
         )
 
 
@@ -177,8 +177,8 @@ def device_errors(kept: str) -> Iterator[None]:
 
 def _too_small(error: BaseException) -> str:
     return (
-        f"out of memory ({_first_line(error)}): set a smaller batch, micro_batch, max_tokens, hidden or dim, free memory "
-        "that other programs hold, or use --device cpu"
+        f"out of memory ({_first_line(error)}): set a smaller batch, micro_batch, max_tokens, hidden or dim, free "
+        "memory that other programs hold, or use --device cpu"
     )
 
 
