@@ -21,7 +21,7 @@ from embedpipe.config import PipelineConfig
 from embedpipe.generation.decoding import Decoding, ban_, sample
 from embedpipe.generation.language_model import Dropouts, LanguageModel, repeat_state
 from embedpipe.generation.softmax import SampledSoftmax
-from embedpipe.nn.fit import make_optimizers
+from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
 
 CPU = torch.device("cpu")

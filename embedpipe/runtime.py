@@ -51,11 +51,15 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stage has done `done` of its units so far; `note` is a few words such as ``"loss 3.21"``."""
+    """A stage has done `done` of its units so far; `note` is a few words such as ``"loss 3.21"``.
+
+    `loss` is that of the last steps of a training by steps, None elsewhere.
+    """
 
     stage: str
     done: int
     note: str = ""
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

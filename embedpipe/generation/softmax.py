@@ -69,7 +69,7 @@ class SampledSoftmax:
         hidden, targets = hidden.flatten(0, 1), targets.flatten()
         ids, log_expected = self.candidates()
         everything = torch.cat([targets, ids])
-        table = F.embedding(everything, model.table, sparse=True)
+        table = F.embedding(everything, model.table, sparse=model.sparse)
         bias = model.bias[everything]
         n = len(targets)
         true = (hidden * table[:n]).sum(dim=1) + bias[:n]  # (n,)

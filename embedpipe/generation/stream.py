@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -44,31 +45,34 @@ def windows(
     batch: int,
     bptt: int,
     device: torch.device,
-    rng: np.random.Generator | None = None,
+    seed: int | None = None,
+    start: int = 0,
 ) -> Iterator[Window]:
-    """Yield windows over the stream: once in order, or for ever when `rng` is given.
+    """Yield windows over the stream: once in order, or for ever when a `seed` is given.
 
-    Each row is one contiguous stretch of the stream, so that the state of a window carries into the next. With an
-    `rng`, the windows of each further pass begin at another offset, so that their borders fall elsewhere. Only one
-    window at a time is read from the memory map.
+    Each row is one contiguous stretch of the stream, so that the state of a window carries into the next. With a
+    seed, the windows of each further pass begin at another offset, so that their borders fall elsewhere; the offset
+    follows from the seed and the number of the pass. Only one window at a time is read from the memory map.
 
     Parameters
     ----------
     tokens : ids of the whole stream, at least 2.
     batch, bptt : rows and columns of a window; the last window of a pass is shorter.
+    start : number of the window to begin with; the stream from there is the same as if those before had been read.
     """
     starts = rows_of(len(tokens), batch)
     starts, length = starts[:-1], int(starts[1])
-    begin = 0
-    while True:
-        position = begin
-        while position < length:
+    for number in count() if seed is not None else range(1):
+        begin = 0 if seed is None or number == 0 else _offset(seed, number, min(bptt, length))
+        n_windows = -(-(length - begin) // bptt)
+        skipped, start = min(start, n_windows), max(start - n_windows, 0)
+        for position in range(begin + skipped * bptt, length, bptt):
             stop = min(position + bptt, length)
             # A contiguous slice of each row and no fancy index over the map: rows lie far apart on disk.
             block = np.stack([tokens[start + position : start + stop + 1] for start in starts])
             block_ids = torch.from_numpy(block.astype(np.int64)).to(device)
             yield Window(block_ids[:, :-1], block_ids[:, 1:], fresh=position == begin)
-            position = stop
-        if rng is None:
-            return
-        begin = int(rng.integers(0, min(bptt, length)))
+
+
+def _offset(seed: int, number: int, below: int) -> int:
+    return int(np.random.default_rng((seed, number)).integers(0, below))

@@ -1,7 +1,9 @@
 """Training of the language model on the token stream of a store."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +21,9 @@ from embedpipe.generation.evaluation import (
 from embedpipe.generation.language_model import Dropouts, LanguageModel, State, detach, initial_table
 from embedpipe.generation.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.generation.stream import Window, windows
-from embedpipe.nn.fit import fit, make_optimizers
+from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.fit import fit
+from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.runtime import Evaluated, Listener, silent
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, Vocabulary
@@ -71,6 +75,7 @@ def train_language_model(
     *,
     seed: int,
     device: torch.device,
+    checkpoint: Path | None = None,
     listener: Listener = silent,
 ) -> TrainedGenerator:
     """Train a next-word model on a store, beginning with word vectors.
@@ -86,6 +91,7 @@ def train_language_model(
     ----------
     vectors : float32 of shape (len(vocabulary), dim); zero rows become random ones.
     train, validation, test : splits of one corpus; one of fewer than three tokens falls back on the one before it.
+    checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
     Raises
     ------
@@ -102,6 +108,14 @@ def train_language_model(
     held_tokens = [store.tokens for store in (train, validation, test) if len(store.tokens) >= 3]
     watched = held_out(held_tokens[min(1, len(held_tokens) - 1)], limit=_WATCHED_TOKENS)
     scored = held_out(held_tokens[-1], limit=_SCORED_TOKENS)
+    kept = None
+    if checkpoint is not None:
+        arrays = [vectors, counts, tokens, held_tokens[min(1, len(held_tokens) - 1)]]
+        kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, *arrays))
+
+    def batches(start: int) -> Iterator[Window]:
+        return windows(tokens, batch=config.batch, bptt=config.bptt, device=device, seed=seed, start=start)
+
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -111,18 +125,22 @@ def train_language_model(
             config.hidden,
             config.layers,
             Dropouts(config.input_p, config.hidden_p, config.embed_p),
-            sparse=sampled,
+            sparse=sampled and device.type == "cpu",
         )
         table = initial_table(vectors, config.initial_norm, torch.Generator().manual_seed(seed))
         model.initialise(table, unigram_probabilities(counts))
         model.to(device)
         optimizers = make_optimizers(
-            model, config.learning_rate, config.weight_decay, sparse=[model.table] if sampled else []
+            model,
+            config.learning_rate,
+            config.weight_decay,
+            sparse=[model.table] if model.sparse else [],
+            dense=[model.table] if sampled and not model.sparse else [],
         )
-        objective = _Truncated(SampledSoftmax(counts, config.samples, device) if sampled else FullSoftmax())
+        objective = _Truncated(SampledSoftmax(counts, config.samples, device) if sampled else FullSoftmax(), device)
         result = fit(
             model,
-            windows(tokens, batch=config.batch, bptt=config.bptt, device=device, rng=np.random.default_rng(seed)),
+            batches,
             objective,
             optimizers=optimizers,
             steps=config.steps,
@@ -134,6 +152,8 @@ def train_language_model(
             evaluate=lambda: perplexity(model, watched),
             evaluate_every=max(1, -(-config.steps // _EVALUATIONS)),
             metric="validation perplexity",
+            checkpoint=kept,
+            carried=[objective],
         )
     final = perplexity(model, scored)
     listener(Evaluated(_STAGE, "perplexity", final, result.best_step))
@@ -166,8 +186,8 @@ def stream_counts(vocabulary: Vocabulary, train: TokenStore) -> NDArray[np.float
 class _Truncated:
     """The loss of one window, with the state carried over from the window before."""
 
-    def __init__(self, softmax: FullSoftmax | SampledSoftmax) -> None:
-        self.softmax = softmax
+    def __init__(self, softmax: FullSoftmax | SampledSoftmax, device: torch.device) -> None:
+        self.softmax, self.device = softmax, device
         self.state: State | None = None
         self.n_tokens = 0
 
@@ -177,3 +197,11 @@ class _Truncated:
         self.n_tokens += window.inputs.numel()
         assert isinstance(model, LanguageModel)
         return self.softmax(model, hidden, window.targets)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": self.state and detach(self.state), "n_tokens": self.n_tokens}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        layers = saved["state"]
+        self.state = layers and [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in layers]
+        self.n_tokens = saved["n_tokens"]

@@ -1,28 +1,32 @@
 """The one training loop of the project, on accelerate for device, precision and scale-out."""
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from embedpipe.errors import ConfigError
-from embedpipe.runtime import Evaluated, Listener, Step, Stopped, silent
+from embedpipe.nn.average import Average
+from embedpipe.nn.best import Best
+from embedpipe.nn.checkpoint import Checkpoints, Stateful
+from embedpipe.nn.guard import Guard
+from embedpipe.nn.precision import Precision, accelerator_for
+from embedpipe.nn.schedule import Schedule, peak_rates, rate_factor, set_rates
+from embedpipe.runtime import Listener, Step, Stopped, silent
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["FitResult", "Precision", "fit", "make_optimizers", "resolve_precision", "warmup_cosine"]
+__all__ = ["FitResult", "fit"]
 
-Precision = Literal["auto", "fp32", "bf16"]
 Batch = TypeVar("Batch")
 _SECONDS_BETWEEN_EVENTS = 0.2
+_SMOOTHED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class FitResult:
 
     Parameters
     ----------
-    steps : optimizer steps taken.
+    steps : optimizer steps taken, those before a checkpoint counted.
     losses : float64 array of shape (steps,), the training loss before each step.
     best : the lowest value that `evaluate` gave, NaN where nothing was evaluated.
     best_step : the number of steps after which it was measured.
@@ -45,81 +49,19 @@ class FitResult:
     stopped: str | None = None
 
 
-def warmup_cosine(step: int, steps: int, warmup: float) -> float:
-    """Return the factor on the learning rate at `step` (from 0): linear warm-up, then a half cosine down to zero.
-
-    >>> [round(warmup_cosine(step, 8, 0.25), 3) for step in range(8)]
-    [0.5, 1.0, 1.0, 0.933, 0.75, 0.5, 0.25, 0.067]
-    """
-    rising = math.ceil(steps * warmup)
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1.0 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
-
-
-def resolve_precision(precision: Precision, device: torch.device) -> Literal["no", "bf16"]:
-    """Return accelerate's name of the precision; ``auto`` takes bf16 where the device computes in it.
-
-    A CPU without AVX512-BF16 or AMX emulates bf16 more slowly than it computes in float32.
-    """
-    if precision == "fp32":
-        return "no"
-    if precision == "bf16":
-        return "bf16"
-    if precision != "auto":
-        raise ConfigError(f"precision is auto, fp32 or bf16, not '{precision}'")
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    # The probes below are private names of torch, so a version without them means float32 and no crash.
-    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return "bf16" if any(probe() for probe in probes if probe is not None) else "no"
-
-
-def make_optimizers(
-    model: nn.Module,
-    learning_rate: float,
-    weight_decay: float,
-    *,
-    sparse: Iterable[nn.Parameter] = (),
-    sparse_learning_rate: float | None = None,
-) -> list[torch.optim.Optimizer]:
-    """Return AdamW for the dense parameters and SparseAdam for those with sparse gradients.
-
-    A dense Adam step over a large embedding table costs more than the LSTM above it; SparseAdam touches only the
-    rows of the batch. Weight decay falls on matrices only, and never on a sparse table.
-
-    Parameters
-    ----------
-    model : its ``nn.Embedding(sparse=True)`` tables are found here.
-    sparse : further parameters whose gradients are sparse, such as the argument of
-        ``F.embedding(ids, weight, sparse=True)``.
-    sparse_learning_rate : `learning_rate` when None.
-    """
-    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding) and module.sparse]
-    scattered = {id(parameter): parameter for parameter in (*tables, *sparse) if parameter.requires_grad}
-    dense = [p for p in model.parameters() if p.requires_grad and id(p) not in scattered]
-    optimizers: list[torch.optim.Optimizer] = []
-    if dense:
-        groups = [
-            {"params": [p for p in dense if p.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [p for p in dense if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        optimizers.append(torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, fused=True))
-    if scattered:
-        rate = learning_rate if sparse_learning_rate is None else sparse_learning_rate
-        optimizers.append(torch.optim.SparseAdam(list(scattered.values()), lr=rate))
-    return optimizers
-
-
 def fit(
     model: nn.Module,
-    batches: Iterable[Batch],
+    batches: Callable[[int], Iterable[Batch]],
     loss: Callable[[nn.Module, Batch], Tensor],
     *,
     optimizers: Sequence[torch.optim.Optimizer],
     steps: int,
+    schedule: Schedule = "cosine",
     warmup: float = 0.1,
     clip: float = 1.0,
+    accumulate: int = 1,
+    ema: float = 0.0,
+    patience: int = 0,
     device: torch.device,
     precision: Precision = "auto",
     stage: str,
@@ -128,138 +70,201 @@ def fit(
     evaluate_every: int = 100,
     metric: str = "validation loss",
     keep_best: bool = True,
+    checkpoint: Checkpoints | None = None,
+    carried: Sequence[Stateful] = (),
+    lazy: bool | None = None,
 ) -> FitResult:
-    """Train `model` for `steps` batches; leave it on `device`, in evaluation mode, with its best state.
+    """Train `model` for `steps` steps; leave it on `device`, in evaluation mode, with its best state.
 
     Parameters
     ----------
-    batches : what `loss` is given, one a step, on `device` already; the run ends early when they do.
+    batches : given a number, what `loss` is given from the batch of this number on, on `device` already; the run ends
+        early when they do. Step *i* (from 0) takes the batches ``i * accumulate`` to ``(i + 1) * accumulate - 1``.
     loss : the model and a batch to a scalar.
-    optimizers : their learning rates are the peak; warm-up and cosine decay follow `warmup_cosine`.
+    optimizers : their learning rates are the peak; warm-up and decay follow `schedule.rate_factor`.
     clip : largest norm of the dense gradients together; sparse gradients are not clipped.
+    accumulate : batches whose gradients are averaged for one step, and their losses for what is reported.
+    ema : decay of the moving average of the weights that is evaluated, kept and left in place of them; 0 is none.
+    patience : evaluations without a lower value after which training stops; 0 never does.
+    precision : of the forward pass; weights, gradients and optimizers are in float32.
     evaluate : a number that is the better the lower, measured on the model in evaluation mode before the first
         step, every `evaluate_every` steps and at the end; the state with the lowest is kept if `keep_best`.
+    checkpoint : where the state is kept after every evaluation and every so many seconds, and gone on from; the
+        caller removes it when it has what comes of the training.
+    carried : what else changes from step to step and is part of the state.
+    lazy : whether losses are left on the device until progress is told; None is where that saves waiting (`Guard`).
+
+    Raises
+    ------
+    ConfigError
+        For fp16 on a CPU.
+    OutputError
+        If the disk is too full for a checkpoint.
 
     Notes
     -----
     A loss or gradient that is not finite ends the run before that step is taken, with a `Stopped` event, so the
     state is the best or, without `evaluate`, the last good one. `KeyboardInterrupt` propagates. Dropout draws from
-    torch's global generator, which the caller seeds; under one seed, one number of threads and deterministic
-    algorithms the result is the same to the bit.
+    torch's global generator, which the caller seeds and the checkpoint holds; under one seed, one number of threads
+    and deterministic algorithms the result is the same to the bit, whether the run was interrupted or not.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(0)
+    >>> line, data = nn.Linear(1, 1, bias=False), torch.tensor([[1.0], [2.0]])
+    >>> result = fit(
+    ...     line,
+    ...     lambda start: (data for _ in range(start, 200)),
+    ...     lambda model, x: ((model(x) - 3 * x) ** 2).mean(),
+    ...     optimizers=[torch.optim.Adam(line.parameters(), lr=0.1)],
+    ...     steps=200,
+    ...     device=torch.device("cpu"),
+    ...     precision="fp32",
+    ...     stage="a line",
+    ... )
+    >>> round(line(torch.tensor([4.0])).item(), 1), bool(result.losses[-1] < 1e-3)
+    (12.0, True)
     """
-    losses: list[float] = []
     stopped = None
-    with _accelerator(device, precision) as accelerator:
-        prepared, *prepared_optimizers = accelerator.prepare(model, *optimizers)
+    with accelerator_for(device, precision) as accelerator:
+        prepared, *stepped = accelerator.prepare(model, *optimizers)
         # For mixed precision accelerate hangs a wrapped forward on the instance. The loop enters that precision by
         # itself; what is evaluated, and what the caller gets back, computes in float32.
         accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
         model.__dict__.pop("forward", None)
-        peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in prepared_optimizers]
-        best = _Best(model, evaluate, keep_best, stage, metric, listener)
-        best.measure(0)
+        peaks = peak_rates(optimizers)
+        average = Average(model, ema)
+        best = Best(
+            model,
+            average,
+            evaluate,
+            keep=keep_best,
+            patience=patience,
+            stage=stage,
+            metric=metric,
+            listener=listener,
+        )
+        guard = Guard(optimizers, device, scaler=accelerator.scaler, lazy=lazy)
+        state = _State(model, optimizers, accelerator.scaler, average, guard, best, carried, device)
+        done = _resume(checkpoint, state, stage, listener)
+        if done == 0:
+            best.measure(0)
         told = 0.0
+        source = iter(batches(done * accumulate))
         try:
             prepared.train()
-            for step, batch in zip(range(steps), batches, strict=False):
-                factor = warmup_cosine(step, steps, warmup)
-                for optimizer, rates in zip(prepared_optimizers, peaks, strict=True):
-                    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                        group["lr"] = rate * factor
+            while done < steps and not best.exhausted and len(parts := list(islice(source, accumulate))) == accumulate:
+                set_rates(optimizers, peaks, rate_factor(done, steps, warmup, schedule))
+                for optimizer in stepped:
                     optimizer.zero_grad()
-
-                with accelerator.autocast():
-                    value = loss(prepared, batch)
-                accelerator.backward(value)
-                norm = _clip(accelerator, model, clip)
-                if not math.isfinite(value.item()) or not math.isfinite(norm):
-                    stopped = f"the loss is not finite at step {step + 1}; the last good state is kept"
-                    listener(Stopped(stage, stopped))
+                total = torch.zeros((), device=device)
+                for part in parts:
+                    with accelerator.autocast():
+                        value = loss(prepared, part)
+                    accelerator.backward(value * guard.sound / accumulate)
+                    total += value.detach() / accumulate
+                if not guard.admits(total, _clip(accelerator, model, clip)):
                     break
-                for optimizer in prepared_optimizers:
+                for optimizer in stepped:
                     optimizer.step()
+                average.update(guard.sound)
+                done += 1
 
-                losses.append(value.item())
+                measured = done == steps or done % evaluate_every == 0
+                kept = checkpoint is not None and checkpoint.due()
                 now = time.monotonic()
-                if now - told >= _SECONDS_BETWEEN_EVENTS or step + 1 == steps:
+                if not (measured or kept or now - told >= _SECONDS_BETWEEN_EVENTS):
+                    continue
+                if not guard.look():
+                    break
+                if now - told >= _SECONDS_BETWEEN_EVENTS or done == steps:
                     told = now
-                    listener(Step(stage, step + 1, f"loss {np.mean(losses[-20:]):.3f}"))
-                if (step + 1) % evaluate_every == 0 and step + 1 < steps:
-                    best.measure(step + 1)
+                    recent = float(np.mean(guard.losses[-_SMOOTHED:]))
+                    listener(Step(stage, done, f"loss {recent:.3f}", recent))
+                if measured:
+                    best.measure(done)
                     prepared.train()
-            if losses and stopped is None:
-                best.measure(len(losses))
+                if checkpoint is not None and (kept or measured):
+                    checkpoint.save(done, state.state_dict(), best.step, best.weights)
+            if not guard.look():
+                stopped = f"the loss is not finite at step {len(guard.losses) + 1}; the last good state is kept"
+            elif best.exhausted and done < steps:
+                stopped = f"no lower {metric} in {patience} evaluations; the state of step {best.step} is kept"
+            elif done < steps and done % evaluate_every:
+                best.measure(done)
         finally:
+            guard.release()
             model.zero_grad(set_to_none=True)
             model.eval()
-        best.restore()
-    return FitResult(len(losses), np.array(losses, dtype=np.float64), best.value, best.step, stopped)
+        if stopped is not None:
+            listener(Stopped(stage, stopped))
+        best.publish()
+    losses = np.array(guard.losses, dtype=np.float64)
+    return FitResult(len(losses), losses, best.value, best.step, stopped)
 
 
-class _Best:
-    """The lowest evaluation so far and the state that gave it."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """All that a training changes from step to step."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        evaluate: Callable[[], float] | None,
-        keep: bool,
-        stage: str,
-        metric: str,
-        listener: Listener,
-    ) -> None:
-        self.model, self.evaluate, self.keep = model, evaluate, keep
-        self.stage, self.metric, self.listener = stage, metric, listener
-        self.value, self.step = math.nan, 0
-        self.state: dict[str, Tensor] = {}
+    model: nn.Module
+    optimizers: Sequence[torch.optim.Optimizer]
+    scaler: Any
+    average: Average
+    guard: Guard
+    best: Best
+    carried: Sequence[Stateful]
+    device: torch.device
 
-    def measure(self, step: int) -> None:
-        if self.evaluate is None:
-            return
-        self.model.eval()
-        with torch.no_grad():
-            value = self.evaluate()
-        self.listener(Evaluated(self.stage, self.metric, value, step))
-        if value < self.value or (math.isnan(self.value) and not math.isnan(value)):
-            self.value, self.step = value, step
-            if self.keep:
-                for name, tensor in self.model.state_dict().items():
-                    if name in self.state:
-                        self.state[name].copy_(tensor)
-                    else:
-                        self.state[name] = tensor.detach().clone()
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "scaler": None if self.scaler is None else self.scaler.state_dict(),
+            "average": self.average.state_dict(),
+            "losses": torch.tensor(self.guard.losses, dtype=torch.float64),
+            "best": self.best.state_dict(),
+            "carried": [each.state_dict() for each in self.carried],
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
 
-    def restore(self) -> None:
-        if self.state:
-            self.model.load_state_dict(self.state)
+    def load(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
+        self.average.load_state_dict(state["average"])
+        self.guard.losses = state["losses"].tolist()
+        self.best.load_state_dict(state["best"], weights)
+        for each, saved in zip(self.carried, state["carried"], strict=True):
+            each.load_state_dict(saved)
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
 
 
-def _clip(accelerator: "Accelerator", model: nn.Module, clip: float) -> float:
+def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener: Listener) -> int:
+    """Take over the checkpoint, if there is one of this training; return the steps that it has done."""
+    if checkpoint is None:
+        return 0
+    saved = checkpoint.load()
+    if saved is not None:
+        state.load(saved.state, saved.best)
+        listener(Step(stage, saved.step, f"goes on after step {saved.step}"))
+        return saved.step
+    if checkpoint.folder.exists():
+        checkpoint.remove()
+        listener(Step(stage, 0, "begins anew: the checkpoint is of other text or settings, or damaged"))
+    return 0
+
+
+def _clip(accelerator: "Accelerator", model: nn.Module, clip: float) -> Tensor:
     """Clip the dense gradients; return a number that is finite exactly when all gradients are."""
     gradients = [(p, p.grad) for p in model.parameters() if p.grad is not None]
     dense = [parameter for parameter, gradient in gradients if not gradient.is_sparse]
-    norm = float(accelerator.clip_grad_norm_(dense, clip)) if dense else 0.0
     # A sum is NaN or infinite when any addend is, and costs a fraction of an element-wise test.
-    return norm + sum(float(g._values().sum()) for _, g in gradients if g.is_sparse)
-
-
-@contextmanager
-def _accelerator(device: torch.device, precision: Precision) -> Iterator["Accelerator"]:
-    """Yield an Accelerator of one device and precision, and leave accelerate's process-wide state as it was.
-
-    accelerate keeps the first device and precision for the life of the process, so a second fit with others would
-    be refused and a user's own Accelerator would be changed.
-    """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, GradientState, PartialState
-
-    singletons: tuple[Any, ...] = (PartialState, AcceleratorState, GradientState)
-    before = [dict(singleton._shared_state) for singleton in singletons]
-    for singleton in singletons:
-        singleton._shared_state.clear()
-    try:
-        yield Accelerator(cpu=device.type == "cpu", mixed_precision=resolve_precision(precision, device))
-    finally:
-        for singleton, state in zip(singletons, before, strict=True):
-            singleton._shared_state.clear()
-            singleton._shared_state.update(state)
+    norms = [accelerator.clip_grad_norm_(dense, clip)] if dense else []
+    norms += [gradient._values().sum() for _, gradient in gradients if gradient.is_sparse]
+    return sum(norms[1:], norms[0]) if norms else torch.zeros(())

@@ -1,7 +1,10 @@
 """Training the sentence encoder on neighbouring sentences: no labels, in-batch contrast."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +13,10 @@ from torch import Tensor, nn
 
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.nn.batches import Padded, neighbour_batches
-from embedpipe.nn.fit import Precision, fit, make_optimizers
+from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.fit import fit
+from embedpipe.nn.optimizers import make_optimizers, set_sparse
+from embedpipe.nn.precision import Precision
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.network import EncoderShape, ResidualEncoder
 from embedpipe.sentences.objectives import neighbour_loss, same_sentence
@@ -120,6 +126,7 @@ def train_encoder(
     seed: int,
     device: torch.device,
     precision: Precision = "auto",
+    checkpoint: Path | None = None,
     listener: Listener = silent,
 ) -> TrainedEncoder:
     """Train the encoder so that a sentence finds its neighbour among those of a batch.
@@ -136,6 +143,7 @@ def train_encoder(
     config : widths, steps, batch, temperature and rates.
     seed : fixes the start, the pairs and the dropout.
     device : where to train; the network comes back on the CPU, in evaluation mode.
+    checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
     Raises
     ------
@@ -143,8 +151,20 @@ def train_encoder(
         If no document of `train` holds two sentences.
     """
     network = untrained_encoder(bag, config, seed=seed).to(device)
-    rng = np.random.default_rng(seed)
-    batches = neighbour_batches(train, config.batch, config.steps, rng, config.max_tokens, device)
+    set_sparse(network, device)
+    kept = None
+    if checkpoint is not None:
+        stores = [(store.tokens, store.sentence_offsets, store.document_offsets) for store in (train, validation)]
+        arrays = [bag.vectors, bag.weights, *(array for store in stores for array in store)]
+        kept = Checkpoints(
+            checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, precision, *arrays)
+        )
+
+    def batches(start: int) -> Iterator[Padded]:
+        n = config.steps * config.accumulate
+        rng = np.random.default_rng(seed)
+        return islice(neighbour_batches(train, config.batch, n, rng, config.max_tokens, device), start, None)
+
     watched, reported = (_held_out(store, config, device) for store in (validation, test))
     start = _measure(network, reported, config.temperature)
 
@@ -159,14 +179,19 @@ def train_encoder(
             loss,
             optimizers=make_optimizers(network, config.learning_rate, config.weight_decay),
             steps=config.steps,
+            schedule=config.schedule,
             warmup=config.warmup,
             clip=config.clip,
+            accumulate=config.accumulate,
+            ema=config.ema,
+            patience=config.patience,
             device=device,
             precision=precision,
             stage=_STAGE,
             listener=listener,
             evaluate=(lambda: _measure(network, watched, config.temperature)[0]) if watched else None,
             evaluate_every=max(config.steps // _EVALUATIONS, 1),
+            checkpoint=kept,
         )
     end = _measure(network, reported, config.temperature)
     best_step = run.best_step if watched else run.steps

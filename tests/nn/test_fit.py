@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from embedpipe.errors import ConfigError
-from embedpipe.nn.fit import fit, make_optimizers, resolve_precision, warmup_cosine
+from embedpipe.nn.fit import fit
+from embedpipe.nn.optimizers import make_optimizers
+from embedpipe.nn.precision import resolve_precision
+from embedpipe.nn.schedule import rate_factor
 from embedpipe.runtime import Evaluated, Step, Stopped
 
 CPU = torch.device("cpu")
@@ -28,9 +31,9 @@ class Bagged(nn.Module):
         return self.out(self.table(ids).mean(dim=1))[:, 0]
 
 
-def batches(n: int, seed: int = 0):
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(n):
+def batches(n: int, start: int = 0):
+    for number in range(start, n):
+        generator = torch.Generator().manual_seed(number)
         ids = torch.randint(0, 20, (32, 3), generator=generator)
         yield ids, ids.float().mean(dim=1) / 10
 
@@ -46,16 +49,17 @@ def start() -> Bagged:
 
 def run(model: nn.Module, steps: int, **settings):
     settings = {"optimizers": make_optimizers(model, 0.05, 0.01), "device": CPU, "stage": "x", **settings}
-    return fit(model, batches(settings.pop("n", steps)), settings.pop("loss", loss), steps=steps, **settings)
+    n = settings.pop("n", steps * settings.get("accumulate", 1))
+    return fit(model, lambda start: batches(n, start), settings.pop("loss", loss), steps=steps, **settings)
 
 
 def test_schedule_rises_to_one_and_falls_to_zero() -> None:
-    factors = [warmup_cosine(step, 100, 0.1) for step in range(100)]
+    factors = [rate_factor(step, 100, 0.1) for step in range(100)]
     assert factors[:10] == pytest.approx([0.1 * i for i in range(1, 11)])
     assert max(factors) == 1.0
     assert factors[55] == pytest.approx(0.5)
     assert all(a > b for a, b in pairwise(factors[10:]))
-    assert warmup_cosine(0, 10, 0.0) == 1.0
+    assert rate_factor(0, 10, 0.0) == 1.0
 
 
 def test_optimizers_split_sparse_tables_from_the_rest() -> None:
@@ -77,7 +81,7 @@ def test_one_step_equals_adam_by_hand() -> None:
     loss(before, (ids, target)).backward()
     fit(
         model,
-        [(ids, target)],
+        lambda start: [(ids, target)],
         loss,
         optimizers=make_optimizers(model, 0.01, 0.0),
         steps=1,
@@ -175,7 +179,16 @@ def test_dense_gradients_are_clipped() -> None:
             norms.append(torch.stack([g.norm() for g in gradients]).norm().item())
 
     big = [(ids, target + 100) for ids, target in batches(3)]
-    fit(model, big, loss, optimizers=[Spy(model.parameters(), lr=1)], steps=3, clip=0.5, device=CPU, stage="x")
+    fit(
+        model,
+        lambda start: big,
+        loss,
+        optimizers=[Spy(model.parameters(), lr=1)],
+        steps=3,
+        clip=0.5,
+        device=CPU,
+        stage="x",
+    )
     assert norms == pytest.approx([0.5] * 3, abs=1e-4)
 
 
