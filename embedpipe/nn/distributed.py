@@ -17,17 +17,21 @@ from torch import Tensor, nn
 
 from embedpipe.errors import ConfigError
 from embedpipe.nn.batches import Padded
+from embedpipe.runtime import launched
 
 __all__ = [
     "announce",
     "average_gradients",
+    "copy_from_first",
     "gather_rows",
     "heard",
     "is_first",
     "join_processes",
+    "leave_processes",
     "mean_over_processes",
     "n_processes",
     "rank",
+    "set_apart",
     "share_of_rows",
     "value_of_first",
 ]
@@ -66,7 +70,7 @@ def join_processes() -> None:
     ConfigError
         If the launcher started more processes on this machine than it has GPUs, where it has any.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
+    if launched()[1] == 1 or dist.is_initialized():
         return
     cuda = torch.cuda.is_available()
     if cuda:
@@ -78,6 +82,26 @@ def join_processes() -> None:
             )
         torch.cuda.set_device(local)
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE)
+
+
+def leave_processes() -> None:
+    """Go on alone; the others are told by the connection that breaks."""
+    if n_processes() > 1:
+        dist.destroy_process_group()
+
+
+def copy_from_first(model: nn.Module) -> None:
+    """Give the model of every process the weights of the first one's."""
+    if n_processes() > 1:
+        with torch.no_grad():
+            for tensor in (*model.parameters(), *model.buffers()):
+                dist.broadcast(tensor, 0)
+
+
+def set_apart() -> None:
+    """Let torch draw other numbers in each process, for equal dropout masks on other rows would be no chance."""
+    if rank() > 0:
+        torch.manual_seed(int(torch.randint(2**48, ())) + rank())
 
 
 def share_of_rows(batch: Padded) -> Padded:

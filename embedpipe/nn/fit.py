@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embedpipe.errors import OutputError
 from embedpipe.nn.average import Average
 from embedpipe.nn.best import Best
 from embedpipe.nn.checkpoint import Checkpoints, Stateful
+from embedpipe.nn.distributed import average_gradients, copy_from_first, mean_over_processes, set_apart, value_of_first
 from embedpipe.nn.guard import Guard
 from embedpipe.nn.precision import Precision, accelerator_for
 from embedpipe.nn.schedule import Schedule, peak_rates, rate_factor, set_rates
@@ -99,10 +101,13 @@ def fit(
     ConfigError
         For fp16 on a CPU.
     OutputError
-        If the disk is too full for a checkpoint.
+        If the disk is too full for a checkpoint, or several processes do not share it.
 
     Notes
     -----
+    Where several processes have joined (`nn.distributed`), each calls this with a loss of its own share of the batches:
+    gradients and losses are averaged, what is measured is what the first one measures, and it alone writes.
+
     A loss or gradient that is not finite ends the run before that step is taken, with a `Stopped` event, so the
     state is the best or, without `evaluate`, the last good one. `KeyboardInterrupt` propagates. Dropout draws from
     torch's global generator, which the caller seeds and the checkpoint holds; under one seed, one number of threads
@@ -127,11 +132,11 @@ def fit(
     """
     stopped = None
     with accelerator_for(device, precision) as accelerator:
-        prepared, *stepped = accelerator.prepare(model, *optimizers)
-        # For mixed precision accelerate hangs a wrapped forward on the instance. The loop enters that precision by
-        # itself; what is evaluated, and what the caller gets back, computes in float32.
-        accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
-        model.__dict__.pop("forward", None)
+        # The model itself is not prepared: the loop enters mixed precision, and averages gradients over processes, by
+        # itself, so that a batch may be read in parts and what is evaluated computes in float32.
+        model.to(device)
+        stepped = [accelerator.prepare_optimizer(optimizer) for optimizer in optimizers]
+        parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         peaks = peak_rates(optimizers)
         average = Average(model, ema)
         best = Best(
@@ -147,12 +152,14 @@ def fit(
         guard = Guard(optimizers, device, scaler=accelerator.scaler, lazy=lazy)
         state = _State(model, optimizers, accelerator.scaler, average, guard, best, carried, device)
         done = _resume(checkpoint, state, stage, listener)
+        copy_from_first(model)
+        set_apart()
         if done == 0:
             best.measure(0)
         told = 0.0
         source = iter(batches(done * accumulate))
         try:
-            prepared.train()
+            model.train()
             while done < steps and not best.exhausted and len(parts := list(islice(source, accumulate))) == accumulate:
                 set_rates(optimizers, peaks, rate_factor(done, steps, warmup, schedule))
                 for optimizer in stepped:
@@ -160,10 +167,11 @@ def fit(
                 total = torch.zeros((), device=device)
                 for part in parts:
                     with accelerator.autocast():
-                        value = loss(prepared, part)
+                        value = loss(model, part)
                     accelerator.backward(value * guard.sound / accumulate)
                     total += value.detach() / accumulate
-                if not guard.admits(total, _clip(accelerator, model, clip)):
+                average_gradients(parameters)
+                if not guard.admits(mean_over_processes(total), _clip(accelerator, model, clip)):
                     break
                 for optimizer in stepped:
                     optimizer.step()
@@ -183,7 +191,7 @@ def fit(
                     listener(Step(stage, done, f"loss {recent:.3f}", recent))
                 if measured:
                     best.measure(done)
-                    prepared.train()
+                    model.train()
                 if checkpoint is not None and (kept or measured):
                     checkpoint.save(done, state.state_dict(), best.step, best.weights)
             if not guard.look():
@@ -250,6 +258,8 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
     if checkpoint is None:
         return 0
     saved = checkpoint.load()
+    if value_of_first(0 if saved is None else saved.step) != (0 if saved is None else saved.step):
+        raise OutputError(f"{checkpoint.folder}: is not the same for all processes; put it on a disk that they share")
     if saved is not None:
         state.load(saved.state, saved.best)
         listener(Step(stage, saved.step, f"goes on after step {saved.step}"))

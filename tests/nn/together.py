@@ -21,7 +21,7 @@ from embedpipe.nn.distributed import (
     share_of_rows,
     value_of_first,
 )
-from embedpipe.nn.fit import make_optimizers
+from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.sentences.objectives import neighbour_loss, same_sentence
 
 N_TOKENS, PAIRS, STEPS = 60, 11, 5
