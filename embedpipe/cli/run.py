@@ -88,6 +88,7 @@ def command(
     the same command goes on from there. The folder may be deleted.
     """
     from embedpipe.pipeline import run
+    from embedpipe.pipeline.together import assist, first_of_several
     from embedpipe.settings import load_config
 
     chosen = {
@@ -99,7 +100,10 @@ def command(
     }
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
     settings = load_config(config_file, [*assignments, *given])
-    with progress() as listener:
+    with first_of_several() as works, progress() as listener:
+        if not works:
+            assist()
+            return
         bundle = run(
             sources,
             output,

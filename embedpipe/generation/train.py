@@ -22,6 +22,7 @@ from embedpipe.generation.language_model import Dropouts, LanguageModel, State, 
 from embedpipe.generation.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.generation.stream import Window, windows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.distributed import is_first, n_processes, rank
 from embedpipe.nn.fit import fit
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.runtime import Evaluated, Listener, silent
@@ -111,10 +112,13 @@ def train_language_model(
     kept = None
     if checkpoint is not None:
         arrays = [vectors, counts, tokens, held_tokens[min(1, len(held_tokens) - 1)]]
-        kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, *arrays))
+        kept = Checkpoints(
+            checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, *arrays)
+        )
 
     def batches(start: int) -> Iterator[Window]:
-        return windows(tokens, batch=config.batch, bptt=config.bptt, device=device, seed=seed, start=start)
+        rows = config.batch * n_processes()
+        return map(_own_rows, windows(tokens, batch=rows, bptt=config.bptt, device=device, seed=seed, start=start))
 
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -183,6 +187,13 @@ def stream_counts(vocabulary: Vocabulary, train: TokenStore) -> NDArray[np.float
     return counts
 
 
+def _own_rows(window: Window) -> Window:
+    """Return the rows of a window that this process reads; the first ones again where there are too few for all."""
+    n = min(n_processes(), len(window.inputs))
+    inputs, targets = (ids.tensor_split(n)[rank() % n] for ids in (window.inputs, window.targets))
+    return Window(inputs, targets, window.fresh)
+
+
 class _Truncated:
     """The loss of one window, with the state carried over from the window before."""
 
@@ -194,7 +205,7 @@ class _Truncated:
     def __call__(self, model: nn.Module, window: Window) -> Tensor:
         state = None if window.fresh or self.state is None else detach(self.state)
         hidden, self.state = model(window.inputs, state)
-        self.n_tokens += window.inputs.numel()
+        self.n_tokens += window.inputs.numel() * n_processes()
         assert isinstance(model, LanguageModel)
         return self.softmax(model, hidden, window.targets)
 
@@ -203,5 +214,7 @@ class _Truncated:
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         layers = saved["state"]
+        # What was kept is the state of the first process's rows; the others begin theirs anew.
         self.state = layers and [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in layers]
+        self.state = self.state if is_first() else None
         self.n_tokens = saved["n_tokens"]

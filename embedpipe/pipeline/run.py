@@ -17,6 +17,7 @@ from embedpipe.pipeline.conflict import STARTS_FROM, check_conflict
 from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints, read_options
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
+from embedpipe.pipeline.together import calling_others
 from embedpipe.pipeline.word_start import check_start, start_prints, start_settings
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.presets import preset_for, take_preset
@@ -180,7 +181,8 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
     start = time.perf_counter()
     with job.work.writing(stage) as partial:
         try:
-            outcome = RUNNERS[stage](job, partial)
+            with calling_others(job, stage):
+                outcome = RUNNERS[stage](job, partial)
         except KeyboardInterrupt:
             own = " and its finished epochs" if job.work.checkpoint(stage).is_dir() else ""
             reason = f"interrupted; the stages before it{own} are kept, the same command goes on here"

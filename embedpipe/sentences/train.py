@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.nn.batches import Padded, neighbour_batches
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.distributed import gather_rows, n_processes, share_of_rows
 from embedpipe.nn.fit import fit
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
 from embedpipe.nn.precision import Precision
@@ -140,7 +141,7 @@ def train_encoder(
     bag : vectors and weights of the sentence space.
     train, validation, test : stores of disjoint documents; without neighbouring sentences in `validation` the last
         state is returned.
-    config : widths, steps, batch, temperature and rates.
+    config : widths, steps, batch (of each process), temperature and rates.
     seed : fixes the start, the pairs and the dropout.
     device : where to train; the network comes back on the CPU, in evaluation mode.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
@@ -157,13 +158,16 @@ def train_encoder(
         stores = [(store.tokens, store.sentence_offsets, store.document_offsets) for store in (train, validation)]
         arrays = [bag.vectors, bag.weights, *(array for store in stores for array in store)]
         kept = Checkpoints(
-            checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, precision, *arrays)
+            checkpoint,
+            fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, precision, *arrays),
         )
 
     def batches(start: int) -> Iterator[Padded]:
         n = config.steps * config.accumulate
         rng = np.random.default_rng(seed)
-        return islice(neighbour_batches(train, config.batch, n, rng, config.max_tokens, device), start, None)
+        return islice(
+            neighbour_batches(train, config.batch * n_processes(), n, rng, config.max_tokens, device), start, None
+        )
 
     watched, reported = (_held_out(store, config, device) for store in (validation, test))
     start = _measure(network, reported, config.temperature)
@@ -199,7 +203,9 @@ def train_encoder(
 
 
 def _contrast(model: nn.Module, batch: Padded, temperature: float) -> tuple[Tensor, Tensor]:
-    first, second = model(batch.ids, batch.lengths).chunk(2)
+    part = share_of_rows(batch) if torch.is_grad_enabled() else batch
+    vectors = model(part.ids, part.lengths)
+    first, second = (gather_rows(vectors, len(batch.lengths)) if part is not batch else vectors).chunk(2)
     return neighbour_loss(first, second, same_sentence(batch.ids, batch.lengths), temperature)
 
 
