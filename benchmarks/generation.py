@@ -20,8 +20,8 @@ from torch import nn
 from embedpipe.config import PipelineConfig
 from embedpipe.generation.decoding import Decoding, ban_, sample
 from embedpipe.generation.language_model import Dropouts, LanguageModel, repeat_state
-from embedpipe.generation.softmax import SampledSoftmax
 from embedpipe.nn.optimizers import make_optimizers
+from embedpipe.nn.softmax import SampledSoftmax
 from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
 
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def training_steps(n_tokens: int) -> tuple[dict[str, Callable[[torch.Tensor], No
     def embedpipe_step(ids: torch.Tensor) -> None:
         for optimizer in optimizers:
             optimizer.zero_grad()
-        softmax(ours, ours(ids, None)[0], ids).backward()
+        softmax(ours.table, ours.bias, ours(ids, None)[0], ids).backward()
         for optimizer in optimizers:
             optimizer.step()
 

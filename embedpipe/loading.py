@@ -116,6 +116,22 @@ class Bundle:
         return SentenceEncoder(self.codec, load_encoder(folder, len(self.vocabulary)))
 
     @cached_property
+    def untrained_encoder(self) -> "SentenceEncoder":
+        """A random encoder of the same size over the same word vectors: what the trained one is to be compared with.
+
+        Where the bundle has no encoder, of the size that its configuration names.
+        """
+        from embedpipe.bundle.recorded import recorded_config
+        from embedpipe.sentences.encoder import SentenceEncoder
+        from embedpipe.sentences.start import random_network, same_size
+
+        if "encoder/model.safetensors" in self.parts:
+            config = same_size(self.encoder.network.shape)
+        else:
+            config = recorded_config(self.path / "config.toml").sentences
+        return SentenceEncoder(self.codec, random_network(self.bag, config, seed=self.manifest.seed))
+
+    @cached_property
     def generator(self) -> "TextGenerator":
         """The trained text generator."""
         from embedpipe.generation.generator import TextGenerator

@@ -19,12 +19,12 @@ from embedpipe.generation.evaluation import (
     unigram_probabilities,
 )
 from embedpipe.generation.language_model import Dropouts, LanguageModel, State, detach, initial_table
-from embedpipe.generation.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.generation.stream import Window, windows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
 from embedpipe.nn.distributed import is_first, n_processes, rank
 from embedpipe.nn.fit import fit
 from embedpipe.nn.optimizers import make_optimizers
+from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.runtime import Evaluated, Listener, silent
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, Vocabulary
@@ -141,7 +141,9 @@ def train_language_model(
             sparse=[model.table] if model.sparse else [],
             dense=[model.table] if sampled and not model.sparse else [],
         )
-        objective = _Truncated(SampledSoftmax(counts, config.samples, device) if sampled else FullSoftmax(), device)
+        objective = _Truncated(
+            SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
+        )
         result = fit(
             model,
             batches,
@@ -207,7 +209,7 @@ class _Truncated:
         hidden, self.state = model(window.inputs, state)
         self.n_tokens += window.inputs.numel() * n_processes()
         assert isinstance(model, LanguageModel)
-        return self.softmax(model, hidden, window.targets)
+        return self.softmax(model.table, model.bias, hidden, window.targets)
 
     def state_dict(self) -> dict[str, Any]:
         return {"state": self.state and detach(self.state), "n_tokens": self.n_tokens}

@@ -2,20 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embedpipe.errors import NotEnoughDataError
-from embedpipe.text.token_store import TokenStore
-
-__all__ = ["Padded", "TokenSource", "batches_by_tokens", "neighbour_batches", "neighbour_pairs", "pad"]
-
-_POOL = 16
-_MAX_ROUNDS = 1_000
+__all__ = ["Batch", "Padded", "TokenSource", "batches_by_tokens", "compact", "pad"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +23,20 @@ class Padded:
 
     ids: Tensor
     lengths: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one training step of the sentence encoder reads: items of one or several rows each.
+
+    Parameters
+    ----------
+    rows : the first row of every item, then the second row of every item, and so on.
+    tags : int64, shape (items,): what the source says of each, such as the number of its label or of its document.
+    """
+
+    rows: Padded
+    tags: Tensor
 
 
 class TokenSource:
@@ -94,62 +101,14 @@ def batches_by_tokens(lengths: NDArray[np.int64], max_tokens: int) -> Iterator[N
         start += count
 
 
-def neighbour_pairs(store: TokenStore, n: int, rng: np.random.Generator, *, min_tokens: int = 3) -> NDArray[np.int64]:
-    """Return `n` random sentences that are followed by another of the same document, with replacement.
+def compact(batch: Padded, keep: Tensor) -> Padded:
+    """Return the batch without the positions where the bool tensor `keep`, shape (batch, time), is False.
 
-    Both sentences of a pair have at least `min_tokens` tokens; where that leaves too few, any that are not empty.
-    Memory does not grow with the store: candidates are drawn and rejected.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If no document of the store holds two sentences that are not empty.
+    >>> batch = compact(Padded(torch.tensor([[4, 5, 6]]), torch.tensor([3])), torch.tensor([[True, False, True]]))
+    >>> batch.ids.tolist(), batch.lengths.tolist()
+    ([[4, 6, 0]], [2])
     """
-    offsets, documents = store.sentence_offsets, store.document_offsets
-    for shortest in dict.fromkeys((min_tokens, 1)):
-        found: list[NDArray[np.int64]] = []
-        n_found = 0
-        for _ in range(_MAX_ROUNDS if store.n_sentences > 1 else 0):
-            first = rng.integers(0, store.n_sentences - 1, size=max(2 * (n - n_found), 1_024))
-            starts = np.stack([offsets[first], offsets[first + 1], offsets[first + 2]]).astype(np.int64)
-            long_enough = (np.diff(starts, axis=0) - 1 >= shortest).all(axis=0)
-            # Document k begins at sentence documents[k], so two sentences share one when as many begin before each.
-            begun = [np.searchsorted(documents, (first + i).astype(np.uint64), side="right") for i in (0, 1)]
-            good = first[long_enough & (begun[0] == begun[1])]
-            found.append(good)
-            n_found += len(good)
-            if n_found >= n:
-                return np.concatenate(found)[:n]
-            if n_found == 0 and len(found) * 1_024 > 64 * store.n_sentences:
-                break
-    raise NotEnoughDataError(
-        f"{store.path}: no two neighbouring sentences in one document to train sentence vectors on; give documents "
-        "of several sentences, separated as text.documents says"
-    )
-
-
-def neighbour_batches(
-    store: TokenStore,
-    batch: int,
-    steps: int,
-    rng: np.random.Generator,
-    max_tokens: int,
-    device: torch.device | None = None,
-) -> Iterator[Padded]:
-    """Yield `steps` batches of `batch` random pairs of neighbouring sentences.
-
-    Rows 0 to batch - 1 are the first sentences, the next `batch` rows the sentences that follow them. A sentence is
-    cut after `max_tokens` tokens. Pairs of like length stand in one batch, which halves the padding and keeps
-    length from giving the pairs away; batches come in random order.
-    """
-    source = TokenSource(store.tokens, device or torch.device("cpu"))
-    offsets: Any = store.sentence_offsets
-    for done in range(0, steps, _POOL):
-        n_batches = min(_POOL, steps - done)
-        first = neighbour_pairs(store, n_batches * batch, rng)
-        starts = np.stack([offsets[first], offsets[first + 1]]).astype(np.int64)  # (2, pairs)
-        ends = np.stack([starts[1], offsets[first + 2].astype(np.int64)])
-        lengths = np.minimum(ends - starts - 1, max_tokens)
-        order = np.argsort(lengths.max(axis=0), kind="stable").reshape(n_batches, batch)
-        for chosen in order[rng.permutation(n_batches)]:
-            yield source.gather(starts[:, chosen].ravel(), lengths[:, chosen].ravel())
+    keep = keep & (torch.arange(batch.ids.shape[1], device=keep.device) < batch.lengths[:, None])
+    order = torch.argsort((~keep).to(torch.uint8), dim=1, stable=True)
+    ids = batch.ids.masked_fill(~keep, 0).gather(1, order)
+    return Padded(ids, keep.sum(dim=1))

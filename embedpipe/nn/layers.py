@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BidirectionalLSTM", "LockedDropout", "embedding_dropout", "length_mask", "reverse_within_length"]
+__all__ = ["LockedDropout", "embedding_dropout", "length_mask", "reverse_within_length"]
 
 
 def length_mask(lengths: Tensor, time: int) -> Tensor:
@@ -72,43 +72,3 @@ class LockedDropout(nn.Module):
             return x
         keep = torch.rand(x.shape[0], 1, x.shape[2], device=x.device) >= self.p  # (batch, 1, dim)
         return x * (keep.to(x.dtype) / (1.0 - self.p))
-
-
-class BidirectionalLSTM(nn.Module):
-    """Two one-way LSTMs, the second over each sequence reversed within its own length.
-
-    A padded ``nn.LSTM(bidirectional=True)`` lets padding into the backward state, and a packed one loses the fast
-    kernels; this is exact and fast, and a sequence gives the same output in whatever batch it stands.
-
-    Parameters
-    ----------
-    input_dim : width of the input.
-    hidden : width of the LSTM in each direction.
-    """
-
-    def __init__(self, input_dim: int, hidden: int) -> None:
-        super().__init__()
-        self.forwards = nn.LSTM(input_dim, hidden, batch_first=True)
-        self.backwards = nn.LSTM(input_dim, hidden, batch_first=True)
-
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the outputs and the two final states.
-
-        Parameters
-        ----------
-        x : shape (batch, time, input_dim), time at least 1.
-        lengths : integers of shape (batch,), from 0 to time.
-
-        Returns
-        -------
-        outputs : shape (batch, time, 2 * hidden), zero in the padding.
-        last : shape (batch, 2 * hidden): the forward state at the end of each sequence beside the backward state at
-            its beginning, zero for an empty sequence.
-        """
-        ahead, _ = self.forwards(x)  # (batch, time, hidden)
-        back, _ = self.backwards(reverse_within_length(x, lengths))
-        final = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, ahead.shape[2])
-        last = torch.cat([ahead.gather(1, final), back.gather(1, final)], dim=2)[:, 0]
-        last = last * (lengths > 0)[:, None]
-        outputs = torch.cat([ahead, reverse_within_length(back, lengths)], dim=2)
-        return outputs * length_mask(lengths, x.shape[1])[:, :, None], last

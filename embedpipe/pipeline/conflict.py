@@ -11,6 +11,7 @@ from embedpipe.errors import BundleError, OutputError
 from embedpipe.pipeline.plan import fingerprints
 from embedpipe.pipeline.provenance import versions_of
 from embedpipe.tasks.builtin import task_files
+from embedpipe.tasks.labelled import labelled_files
 
 __all__ = ["STARTS_FROM", "check_conflict"]
 
@@ -83,6 +84,8 @@ def _differences(
     found += _changed(_settings(before, stages), _settings(config, stages))
     if not found and list(stages) == ["probes"] and task_files(config.probes.tasks):
         found.append("the content of a task file")
+    if not found and "sentences" in stages and labelled_files(config.sentences):
+        found.append("the content of a file of labelled data")
     for stage in stages:
         if not found and config.reproducible:
             found = _changed(records[stage].versions, versions_of(stage))

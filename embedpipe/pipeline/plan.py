@@ -13,6 +13,7 @@ from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.pipeline.provenance import versions_of
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.tasks.builtin import task_files
+from embedpipe.tasks.labelled import labelled_files
 from embedpipe.text.readers import ReadOptions
 
 __all__ = ["NEEDS", "close_stages", "existing_bundle", "fingerprint", "fingerprints", "read_options"]
@@ -26,7 +27,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """What each stage reads, where it is part of the run; `probes` can do without an encoder."""
 
-_STAGE_VERSION = {"text": 3, "words": 2, "sentences": 1, "generation": 1, "probes": 1}
+_STAGE_VERSION = {"text": 3, "words": 2, "sentences": 2, "generation": 1, "probes": 1}
 """Raised whenever a stage's code changes what it writes, so that old outputs are not taken for new ones."""
 
 
@@ -71,6 +72,8 @@ def fingerprints(
         start: object = list(source_prints) if stage == "text" else config.reproducible
         if stage == "probes":
             start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]
+        if stage == "sentences" and (files := labelled_files(config.sentences)):
+            start = [start, [sha256_of(path) for path in files]]
         if starts and stage in starts:
             start = [start, starts[stage]]
         versions = versions_of(stage) if config.reproducible else {}

@@ -33,6 +33,7 @@ from embedpipe.runtime import (
     silent,
 )
 from embedpipe.tasks.builtin import check_tasks
+from embedpipe.tasks.labelled import read_labelled_tasks
 from embedpipe.text.readers import expand_sources, fingerprint_source
 
 __all__ = ["make_stage", "run"]
@@ -115,6 +116,8 @@ def run(
     expand_sources(sources, options)
     if "probes" in planned:
         check_tasks(config.probes.tasks)
+    if "sentences" in planned:
+        read_labelled_tasks(config.sentences)
     with work.locked():
         remove_leftovers(target)
         existing = existing_bundle(target, force=force)

@@ -102,6 +102,7 @@ def run_words(job: Job, out: Path) -> StageOutcome:
 
 def run_sentences(job: Job, out: Path) -> StageOutcome:
     """Train the sentence encoder, starting from the bag."""
+    from embedpipe.sentences.labelled import read_labelled
     from embedpipe.sentences.part import save_encoder
     from embedpipe.sentences.train import train_encoder
 
@@ -115,6 +116,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
             job.config.sentences,
             seed=job.config.seed,
             device=resolve_device(job.device),
+            labelled=read_labelled(job.config.sentences, job.text.codec),
             listener=job.listener,
         )
     (out / "encoder").mkdir()

@@ -51,14 +51,11 @@ def subject_of(bundle: BundleLike, seed: int) -> Subject:
     trained = bundle.encoder if "encoder/model.safetensors" in bundle.parts else None
 
     def random() -> Encoder:
-        from embedpipe.config import SentencesConfig
         from embedpipe.sentences.encoder import SentenceEncoder
-        from embedpipe.sentences.train import random_encoder
+        from embedpipe.sentences.start import random_network, same_size
 
         assert trained is not None
-        shape = trained.network.shape
-        config = SentencesConfig(hidden=shape.hidden, pooling=shape.pooling)
-        return SentenceEncoder(codec, random_encoder(bag, config, seed=seed))
+        return SentenceEncoder(codec, random_network(bag, same_size(trained.network.shape), seed=seed))
 
     return Subject(
         words=words,

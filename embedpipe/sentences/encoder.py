@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from embedpipe.nn.batches import batches_by_tokens, pad
-from embedpipe.sentences.network import ResidualEncoder
+from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.text.codec import check_texts
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class SentenceEncoder:
     network : ids to vectors; used where it lies, CPU or GPU.
     """
 
-    def __init__(self, codec: "TextCodec", network: ResidualEncoder) -> None:
+    def __init__(self, codec: "TextCodec", network: SentenceNetwork) -> None:
         self.codec = codec
         self.network = network.eval()
         self._known = network.known.cpu().numpy() > 0

@@ -1,39 +1,72 @@
-"""Training the sentence encoder on neighbouring sentences: no labels, in-batch contrast."""
+"""Training the sentence encoder on whatever mixture of objectives its settings and the data at hand allow."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
-from embedpipe.errors import NotEnoughDataError
-from embedpipe.nn.batches import Padded, neighbour_batches
+from embedpipe.errors import ConfigError
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
-from embedpipe.nn.distributed import gather_rows, n_processes, share_of_rows
-from embedpipe.nn.fit import fit
+from embedpipe.nn.distributed import n_processes
+from embedpipe.nn.fit import FitResult, fit
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
-from embedpipe.nn.precision import Precision
 from embedpipe.runtime import Listener, silent
-from embedpipe.sentences.network import EncoderShape, ResidualEncoder
-from embedpipe.sentences.objectives import neighbour_loss, same_sentence
+from embedpipe.sentences.damage import Damage, nearest_words
+from embedpipe.sentences.labelled import Labelled
+from embedpipe.sentences.network import SentenceNetwork
+from embedpipe.sentences.objectives.mixture import Mixture, Trainee
+from embedpipe.sentences.objectives.objective import Setup
+from embedpipe.sentences.plan import Figures, TrainingPlan, Watched, plan_training, watch_neighbours
+from embedpipe.sentences.start import start_network
 from embedpipe.text.token_store import TokenStore
 
 if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.words.bag import Bag
 
-__all__ = ["TrainedEncoder", "random_encoder", "train_encoder", "untrained_encoder"]
+__all__ = ["Learnt", "TrainedEncoder", "train_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
-_VALIDATION_PAIRS = 2_048
-_VALIDATION_SEED = 1
-_PROJECTION_SCALE = 0.01
+_UNKNOWN: Figures = (math.nan, math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """How well the network does what one file of labelled data asks, on the rows that are held out.
+
+    Parameters
+    ----------
+    name : the kind and the file.
+    agreement : what the second of the figures is: accuracy, or correlation.
+    before, after : loss and agreement of the start and of the network; NaN where nothing is held out.
+    n_train, n_held_out, n_dropped : rows.
+    """
+
+    name: str
+    agreement: str
+    before: Figures
+    after: Figures
+    n_train: int
+    n_held_out: int
+    n_dropped: int
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The figures by name, those that could not be measured left out."""
+        figures = {
+            "start_loss": self.before[0],
+            f"start_{self.agreement}": self.before[1],
+            "loss": self.after[0],
+            self.agreement: self.after[1],
+        }
+        rows = {"rows": self.n_train, "held_out": self.n_held_out, "dropped": self.n_dropped}
+        return {"name": self.name, **rows, **_measured(figures)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +82,42 @@ class TrainedEncoder:
     best_step : the training step that `network` comes from.
     steps : the steps taken.
     stopped : why training ended before its plan, or None.
+    weights : the objectives and their weights.
+    learnt : of each file of labelled data.
+    notes : what was asked for and could not be had.
     """
 
-    network: ResidualEncoder
-    before: tuple[float, float]
-    after: tuple[float, float]
+    network: SentenceNetwork
+    before: Figures
+    after: Figures
     candidates: int
     best_step: int
     steps: int
     stopped: str | None
+    weights: dict[str, float]
+    learnt: tuple[Learnt, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """The result in one line."""
-        if math.isnan(self.after[0]):
-            return f"{self.steps:,} steps; no held-out neighbouring sentences to measure on"
-        return (
-            f"finds the next sentence among up to {self.candidates} in {self.after[1]:.1%} of cases "
-            f"(the bag it starts from: {self.before[1]:.1%}), best at step {self.best_step:,} of {self.steps:,}"
-        )
+        found = []
+        if not math.isnan(self.after[0]):
+            found.append(
+                f"finds the next sentence among up to {self.candidates} in {self.after[1]:.1%} of cases "
+                f"(at the start: {self.before[1]:.1%})"
+            )
+        found += [
+            f"{one.name} {one.agreement} {one.after[1]:.3f} (at the start: {one.before[1]:.3f})"
+            for one in self.learnt
+            if not math.isnan(one.after[1])
+        ]
+        if not found:
+            found = ["no held-out neighbouring sentences or labelled rows to measure on"]
+        return "; ".join([*found, f"best at step {self.best_step:,} of {self.steps:,}", *self.notes])
 
     @property
-    def result(self) -> dict[str, float | int]:
+    def result(self) -> dict[str, Any]:
         """The figures of the result; those that could not be measured are left out."""
         figures = {
             "neighbour_loss": self.after[0],
@@ -79,151 +126,172 @@ class TrainedEncoder:
             "start_accuracy": self.before[1],
             "best_step": self.best_step,
         }
-        return {name: value for name, value in figures.items() if not math.isnan(value)}
-
-
-def untrained_encoder(bag: "Bag", config: "SentencesConfig", *, seed: int) -> ResidualEncoder:
-    """Return the network that training starts from: the bag's vectors and weights below a random LSTM.
-
-    Parameters
-    ----------
-    bag : vectors and weights of the sentence space, row *i* for token id *i*.
-    """
-    n_tokens, dim = bag.vectors.shape
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ResidualEncoder(EncoderShape(n_tokens, dim, config.hidden, config.pooling), config.dropout)
-    weights = torch.from_numpy(np.array(bag.weights, dtype=np.float32))
-    known = weights > 0
-    with torch.no_grad():
-        network.embedding.weight.copy_(torch.from_numpy(np.array(bag.vectors, dtype=np.float32)))
-        network.log_weight.weight.copy_(torch.where(known, weights, 1.0).log()[:, None])
-        network.known.copy_(known)
-        network.projection.weight.mul_(_PROJECTION_SCALE)
-        network.projection.bias.zero_()
-    return network.eval()
-
-
-def random_encoder(bag: "Bag", config: "SentencesConfig", *, seed: int) -> ResidualEncoder:
-    """Return a network of the same shape in which nothing is learnt but the word vectors: the baseline of trained ones.
-
-    A random LSTM over the bag's vectors and a random projection, without the average under it (Wieting & Kiela, 2019,
-    "No Training Required").
-    """
-    network = untrained_encoder(bag, config, seed=seed)
-    with torch.no_grad():
-        network.log_weight.weight.fill_(-torch.inf)
-        network.projection.weight.div_(_PROJECTION_SCALE)
-    return network
+        result: dict[str, Any] = {**_measured(figures), "objectives": self.weights}
+        if self.learnt:
+            result["labelled"] = [one.result for one in self.learnt]
+        if self.notes:
+            result["notes"] = list(self.notes)
+        return result
 
 
 def train_encoder(
     bag: "Bag",
-    train: TokenStore,
-    validation: TokenStore,
-    test: TokenStore,
+    train: TokenStore | None,
+    validation: TokenStore | None,
+    test: TokenStore | None,
     config: "SentencesConfig",
     *,
     seed: int,
     device: torch.device,
-    precision: Precision = "auto",
+    labelled: Sequence[Labelled] = (),
+    start: SentenceNetwork | None = None,
     checkpoint: Path | None = None,
     listener: Listener = silent,
 ) -> TrainedEncoder:
-    """Train the encoder so that a sentence finds its neighbour among those of a batch.
+    """Train the encoder towards a mixture of objectives.
 
-    The loss on a fixed sample of pairs of the validation split is measured before, during and after training, and
-    the state with the lowest is returned, so that by this measure training never makes the encoder worse than the
-    bag. What is reported is measured on pairs of the test split.
+    The loss on what is held out (neighbouring sentences of the validation split, a tenth of each file of labelled
+    data; a mean weighted as in the mixture) is measured before, during and after training, and the state with the
+    lowest is returned, so that by this measure training never makes the encoder worse than its start. What is
+    reported is measured on pairs of the test split, and for labelled data on that tenth, which the state was chosen by.
 
     Parameters
     ----------
     bag : vectors and weights of the sentence space.
-    train, validation, test : stores of disjoint documents; without neighbouring sentences in `validation` the last
-        state is returned.
-    config : widths, steps, batch (of each process), temperature and rates.
-    seed : fixes the start, the pairs and the dropout.
+    train, validation, test : stores of disjoint documents, or None where there is no text; without anything held out
+        the last state is returned.
+    config : objectives, widths, steps, batch, temperature and rates. A `bag` has nothing to train and stays as it is.
+    seed : fixes the start, the batches and the dropout.
     device : where to train; the network comes back on the CPU, in evaluation mode.
+    labelled : what `read_labelled` gives.
+    start : a network to go on from, which is copied; its shape stands in place of the one that `config` asks for.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
     Raises
     ------
     NotEnoughDataError
-        If no document of `train` holds two sentences.
+        If the data allow none of the objectives that have a weight.
+    ConfigError
+        If no objective has a weight, or a nested width is not below the width of the vectors.
     """
-    network = untrained_encoder(bag, config, seed=seed).to(device)
-    set_sparse(network, device)
-    kept = None
-    if checkpoint is not None:
-        stores = [(store.tokens, store.sentence_offsets, store.document_offsets) for store in (train, validation)]
-        arrays = [bag.vectors, bag.weights, *(array for store in stores for array in store)]
-        kept = Checkpoints(
-            checkpoint,
-            fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, precision, *arrays),
-        )
-
-    def batches(start: int) -> Iterator[Padded]:
-        n = config.steps * config.accumulate
-        rng = np.random.default_rng(seed)
-        return islice(
-            neighbour_batches(train, config.batch * n_processes(), n, rng, config.max_tokens, device), start, None
-        )
-
-    watched, reported = (_held_out(store, config, device) for store in (validation, test))
-    start = _measure(network, reported, config.temperature)
-
-    def loss(model: nn.Module, batch: Padded) -> Tensor:
-        return _contrast(model, batch, config.temperature)[0]
-
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        run = fit(
-            network,
-            batches,
-            loss,
-            optimizers=make_optimizers(network, config.learning_rate, config.weight_decay),
-            steps=config.steps,
-            schedule=config.schedule,
-            warmup=config.warmup,
-            clip=config.clip,
-            accumulate=config.accumulate,
-            ema=config.ema,
-            patience=config.patience,
-            device=device,
-            precision=precision,
-            stage=_STAGE,
-            listener=listener,
-            evaluate=(lambda: _measure(network, watched, config.temperature)[0]) if watched else None,
-            evaluate_every=max(config.steps // _EVALUATIONS, 1),
-            checkpoint=kept,
+        network = _first(bag, config, seed, start).to(device)
+        set_sparse(network, device)
+        damage = _damage(bag, config, device)
+        setup = Setup.of(config, seed=seed, device=device, damage=damage)
+        trains = network.shape.architecture != "bag"
+        plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
+        neighbours = None if test is None else watch_neighbours(test, setup)
+        watched = ([neighbours] if neighbours else []) + plan.labelled
+        before = [one.measure(network) for one in watched]
+        kept = None
+        if checkpoint is not None:
+            arrays = _arrays(bag, (train, validation), labelled, start)
+            settings = [config.model_dump(mode="json"), seed, n_processes(), device.type]
+            kept = Checkpoints(checkpoint, fingerprint_of(*settings, *arrays))
+        torch.manual_seed(seed)
+        run = _fitted(network, plan, config, seed, device, kept, listener) if trains else None
+    after = [one.measure(network) for one in watched]
+    steps, best_step = (run.steps, run.best_step if plan.choosing else run.steps) if run else (0, 0)
+    first = 1 if neighbours else 0
+    return TrainedEncoder(
+        network.cpu(),
+        before[0] if neighbours else _UNKNOWN,
+        after[0] if neighbours else _UNKNOWN,
+        setup.batch,
+        best_step,
+        steps,
+        run.stopped if run else None,
+        {objective.name: objective.weight for objective in plan.objectives},
+        tuple(map(_learnt, plan.labelled, before[first:], after[first:])),
+        tuple(plan.notes),
+    )
+
+
+def _first(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetwork | None) -> SentenceNetwork:
+    """Return the network that training begins with, in evaluation mode, with the dropout that `config` asks for."""
+    network = start_network(bag, config, seed=seed)
+    if start is not None:
+        network = SentenceNetwork(start.shape, config.dropout, config.embed_p)
+        network.load_state_dict(start.state_dict())
+    if any(width >= network.shape.dim for width in config.nested_dims):
+        raise ConfigError(
+            f"sentences.nested_dims {list(config.nested_dims)} are to lie below the width of the vectors, which is "
+            f"{network.shape.dim}; leave out the wider ones"
         )
-    end = _measure(network, reported, config.temperature)
-    best_step = run.best_step if watched else run.steps
-    return TrainedEncoder(network.cpu(), start, end, config.batch, best_step, run.steps, run.stopped)
+    if not config.words_learning_rate:
+        network.embedding.requires_grad_(False)
+        network.log_weight.requires_grad_(False)
+    return network.eval()
 
 
-def _contrast(model: nn.Module, batch: Padded, temperature: float) -> tuple[Tensor, Tensor]:
-    part = share_of_rows(batch) if torch.is_grad_enabled() else batch
-    vectors = model(part.ids, part.lengths)
-    first, second = (gather_rows(vectors, len(batch.lengths)) if part is not batch else vectors).chunk(2)
-    return neighbour_loss(first, second, same_sentence(batch.ids, batch.lengths), temperature)
+def _damage(bag: "Bag", config: "SentencesConfig", device: torch.device) -> Damage:
+    synonyms = nearest_words(bag.vectors).to(device) if config.synonym_p else None
+    return Damage(config.word_p, config.delete_p, config.swap_p, config.synonym_p, synonyms)
 
 
-def _held_out(validation: TokenStore, config: "SentencesConfig", device: torch.device) -> list[Padded]:
-    """Return fixed batches of held-out pairs, none where there are no neighbouring sentences."""
-    rng = np.random.default_rng(_VALIDATION_SEED)
-    steps = max(_VALIDATION_PAIRS // config.batch, 1)
-    try:
-        return list(neighbour_batches(validation, config.batch, steps, rng, config.max_tokens, device))
-    except NotEnoughDataError:
-        return []
+def _fitted(
+    network: SentenceNetwork,
+    plan: TrainingPlan,
+    config: "SentencesConfig",
+    seed: int,
+    device: torch.device,
+    checkpoint: Checkpoints | None,
+    listener: Listener,
+) -> FitResult:
+    trainee = Trainee(network, plan.objectives, config.l1).eval()
+    return fit(
+        trainee,
+        Mixture(plan.objectives, seed).batches,
+        lambda model, mixed: model(mixed),
+        optimizers=make_optimizers(
+            trainee,
+            config.learning_rate,
+            config.weight_decay,
+            sparse_learning_rate=config.words_learning_rate,
+        ),
+        steps=config.steps,
+        schedule=config.schedule,
+        warmup=config.warmup,
+        clip=config.clip,
+        accumulate=config.accumulate,
+        ema=config.ema,
+        patience=config.patience,
+        device=device,
+        precision=config.precision,
+        stage=_STAGE,
+        listener=listener,
+        evaluate=(lambda: plan.value(network)) if plan.choosing else None,
+        evaluate_every=max(config.steps // _EVALUATIONS, 1),
+        checkpoint=checkpoint,
+    )
 
 
-def _measure(network: ResidualEncoder, batches: list[Padded], temperature: float) -> tuple[float, float]:
-    """Return the mean loss and accuracy over the batches, NaN when there are none."""
-    if not batches:
-        return math.nan, math.nan
-    with torch.no_grad():
-        figures = [_contrast(network, batch, temperature) for batch in batches]
-    loss, accuracy = (float(np.mean([float(pair[i]) for pair in figures])) for i in (0, 1))
-    return loss, accuracy
+def _arrays(
+    bag: "Bag",
+    stores: Sequence[TokenStore | None],
+    labelled: Sequence[Labelled],
+    start: SentenceNetwork | None,
+) -> list[NDArray[Any]]:
+    """Return all arrays that a training depends on."""
+    arrays: list[NDArray[Any]] = [bag.vectors, bag.weights]
+    for store in stores:
+        if store is not None:
+            arrays += [store.tokens, store.sentence_offsets, store.document_offsets]
+    for data in labelled:
+        negatives = np.empty(0, np.int64) if data.negatives is None else data.negatives
+        arrays += [data.texts.tokens, data.texts.starts, data.members, data.values, negatives]
+    if start is not None:
+        arrays += [tensor.detach().cpu().numpy() for tensor in start.state_dict().values()]
+    return arrays
+
+
+def _learnt(watched: Watched, before: Figures, after: Figures) -> Learnt:
+    objective = watched.objective
+    rows = (watched.n_train, watched.n_held_out, watched.n_dropped)
+    return Learnt(objective.name, objective.agreement, before, after, *rows)
+
+
+def _measured(figures: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if not math.isnan(value)}

@@ -20,7 +20,16 @@ from embedpipe.tasks.shapes import (
 )
 from embedpipe.text.read_types import did_you_mean
 
-__all__ = ["HEADERS", "Line", "read_analogies", "read_lines", "read_task", "read_word_similarity"]
+__all__ = [
+    "HEADERS",
+    "Line",
+    "read_analogies",
+    "read_every_line",
+    "read_lines",
+    "read_task",
+    "read_word_similarity",
+    "split_rows",
+]
 
 Line = tuple[int, str]
 """A 1-based line number and the line without its end."""
@@ -61,12 +70,17 @@ def read_task(path: str | Path) -> Task:
     columns = tuple(column.strip() for column in header.split("\t"))
     if columns not in HEADERS:
         raise InputError(_unknown_header(header), path, first)
-    rows = _split(path, lines[1:], columns)
+    rows = split_rows(path, lines[1:], columns)
     return HEADERS[columns](name, path, rows)
 
 
 def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
     """Return the non-empty lines of a text file, plain or ``.gz``, each with its number."""
+    return [(number, line) for number, line in read_every_line(path, encoding) if line.strip()]
+
+
+def read_every_line(path: Path, encoding: str = "utf-8") -> list[Line]:
+    """Return all lines of a text file, plain or ``.gz``, each with its number; a line end at the end ends the last."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except FileNotFoundError as error:
@@ -76,7 +90,7 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
     lines = []
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n"), start=1):
         if b"\0" in raw:
             raise InputError("a NUL byte: this is no text file", path, number)
         try:
@@ -85,8 +99,7 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
             raise InputError(
                 f"byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8", path, number
             ) from error
-        if line.strip():
-            lines.append((number, line))
+        lines.append((number, line))
     return lines
 
 
@@ -135,7 +148,16 @@ HEADERS: dict[tuple[str, ...], Callable[[str, Path, Sequence[tuple[int, list[str
 _ANALOGY_HEADER = ("word_a", "word_b", "word_c", "word_d")
 
 
-def _split(path: Path, lines: Sequence[Line], columns: Sequence[str]) -> list[tuple[int, list[str]]]:
+def split_rows(
+    path: Path, lines: Sequence[Line], columns: Sequence[str], *, empty: bool = False
+) -> list[tuple[int, list[str]]]:
+    """Return the cells of tab-separated lines, each row with its line number; `empty` allows cells without text.
+
+    Raises
+    ------
+    InputError
+        For a row with another number of cells than there are `columns`, an empty cell, or no rows at all.
+    """
     rows = []
     for number, line in lines:
         row = line.split("\t")
@@ -146,7 +168,7 @@ def _split(path: Path, lines: Sequence[Line], columns: Sequence[str]) -> list[tu
                 number,
             )
         for column, cell in zip(columns, row, strict=True):
-            if not cell.strip():
+            if not (empty or cell.strip()):
                 raise InputError(f"the column {column} is empty", path, number)
         rows.append((number, row))
     if not rows:

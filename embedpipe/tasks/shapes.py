@@ -11,6 +11,7 @@ __all__ = [
     "Classification",
     "DocumentSimilarity",
     "Inference",
+    "Paraphrases",
     "SentenceSimilarity",
     "Task",
     "WordSimilarity",
@@ -99,6 +100,23 @@ class Inference:
 
     def __post_init__(self) -> None:
         _same_length(self.name, self.labels, self.texts_a, self.texts_b)
+
+
+@dataclass(frozen=True, eq=False)
+class Paraphrases:
+    """Groups of two or more texts that mean the same.
+
+    `negatives` is None, or one text for each group that looks like its texts and means something else; the groups
+    are then pairs. `n_single` counts the rows left out because they held one text.
+    """
+
+    name: str
+    groups: Sequence[tuple[str, ...]]
+    negatives: Sequence[str] | None = None
+    n_single: int = 0
+
+    def __post_init__(self) -> None:
+        _same_length(self.name, self.groups, self.groups if self.negatives is None else self.negatives)
 
 
 Task = WordSimilarity | Analogies | SentenceSimilarity | DocumentSimilarity | Classification | Inference

@@ -22,9 +22,9 @@ def encode(request, toy_bundle):
     if request.param in ("untrained", "random"):
         from embedpipe.config import SentencesConfig
         from embedpipe.sentences.encoder import SentenceEncoder
-        from embedpipe.sentences.train import random_encoder, untrained_encoder
+        from embedpipe.sentences.start import random_network, start_network
 
-        make = {"untrained": untrained_encoder, "random": random_encoder}[request.param]
+        make = {"untrained": start_network, "random": random_network}[request.param]
         return SentenceEncoder(toy_bundle.codec, make(toy_bundle.bag, SentencesConfig(), seed=1)).encode
     return getattr(toy_bundle, request.param).encode
 

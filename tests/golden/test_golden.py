@@ -19,6 +19,7 @@
 None is ever made again: a changed format gets a folder of its own beside them.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,17 @@ def test_encodings(bundle: embedpipe.Bundle) -> None:
     np.testing.assert_allclose(bundle.encoder.encode(texts), expected, atol=1e-6)
     expected[0] = [0.6122663, -0.64815342, -0.26309025, -0.36852503]
     np.testing.assert_allclose(bundle.bag_encoder.encode(texts), expected, atol=1e-6)
+
+
+def test_the_untrained_encoder_has_the_size_of_the_trained_one(bundle: embedpipe.Bundle) -> None:
+    untrained, trained = bundle.untrained_encoder.network, bundle.encoder.network
+    assert untrained.shape == dataclasses.replace(trained.shape, residual=False)
+    vectors = bundle.untrained_encoder.encode(["the cat sees the sea .", "zebra"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0], atol=1e-6)
+    assert np.abs(vectors[0] @ bundle.encoder.encode(["the cat sees the sea ."])[0]) < 0.99
+    without = embedpipe.load(FORMAT_1)
+    del without.manifest.files["encoder/model.safetensors"]
+    assert without.untrained_encoder.network.shape.hidden == 3, "as its configuration says"
 
 
 @pytest.mark.parametrize(

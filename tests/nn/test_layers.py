@@ -1,13 +1,11 @@
-"""The layers against hand-worked values and against torch's own packed bidirectional LSTM."""
+"""The layers against hand-worked values."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from embedpipe.nn.layers import (
-    BidirectionalLSTM,
     LockedDropout,
     embedding_dropout,
     length_mask,
@@ -26,44 +24,6 @@ def test_reversing_equals_a_loop_and_undoes_itself(sizes: list[int]) -> None:
     once = reverse_within_length(x, lengths)
     assert torch.equal(once, expected)
     assert torch.equal(reverse_within_length(once, lengths), x)
-
-
-def test_bidirectional_equals_torchs_packed_lstm() -> None:
-    torch.manual_seed(0)
-    ours = BidirectionalLSTM(5, 7)
-    theirs = nn.LSTM(5, 7, batch_first=True, bidirectional=True)
-    with torch.no_grad():
-        for name, weight in theirs.named_parameters():
-            source = ours.backwards if name.endswith("_reverse") else ours.forwards
-            weight.copy_(getattr(source, name.removesuffix("_reverse")))
-    x, lengths = torch.randn(4, 9, 5), torch.tensor([9, 1, 4, 6])
-    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-    expected, (final, _) = theirs(packed)
-    expected, _ = nn.utils.rnn.pad_packed_sequence(expected, batch_first=True)
-    outputs, last = ours(x, lengths)
-    torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=0)
-    torch.testing.assert_close(last, torch.cat([final[0], final[1]], dim=1), atol=1e-6, rtol=0)
-
-
-def test_padding_changes_nothing_and_gets_no_gradient() -> None:
-    torch.manual_seed(1)
-    lstm = BidirectionalLSTM(3, 4)
-    x, lengths = torch.randn(2, 5, 3), torch.tensor([2, 0])
-    noisy = x.clone()
-    noisy[0, 2:], noisy[1] = 100.0, -100.0
-    noisy.requires_grad_()
-    outputs, last = lstm(noisy, lengths)
-    alone, last_alone = lstm(x[:1, :2], lengths[:1])
-    torch.testing.assert_close(outputs[:1, :2], alone, atol=1e-6, rtol=0)
-    torch.testing.assert_close(last[:1], last_alone, atol=1e-6, rtol=0)
-    assert not outputs[0, 2:].any()
-    assert not outputs[1].any()
-    assert not last[1].any()
-    (outputs.sum() + last.sum()).backward()
-    assert noisy.grad is not None
-    assert noisy.grad[0, :2].any()
-    assert not noisy.grad[0, 2:].any()
-    assert not noisy.grad[1].any()
 
 
 def test_locked_dropout_drops_whole_features_of_a_sequence_and_keeps_the_mean() -> None:

@@ -1,4 +1,4 @@
-"""The residual encoder, its objective and its training, on bags and stores made by hand."""
+"""The objective of the encoder and its training, on bags and stores made by hand."""
 
 import math
 import os
@@ -13,11 +13,10 @@ from torch.nn import functional as F
 
 from embedpipe.config import SentencesConfig
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.nn.batches import pad
 from embedpipe.runtime import Evaluated
-from embedpipe.sentences.network import EncoderShape, ResidualEncoder, pool
-from embedpipe.sentences.objectives import neighbour_loss, same_sentence
-from embedpipe.sentences.train import random_encoder, train_encoder, untrained_encoder
+from embedpipe.sentences.objectives.contrast import contrastive_loss, same_sentence
+from embedpipe.sentences.start import start_network
+from embedpipe.sentences.train import train_encoder
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS
 from embedpipe.words.bag import Bag
@@ -63,80 +62,12 @@ CONFIG = SentencesConfig(hidden=8, steps=60, batch=16, learning_rate=1e-2, dropo
 
 @pytest.fixture(autouse=True)
 def few_held_out_pairs(monkeypatch) -> None:
-    monkeypatch.setattr("embedpipe.sentences.train._VALIDATION_PAIRS", 256)
-
-
-def vectors_of(network: ResidualEncoder, sequences: list[list[int]]) -> torch.Tensor:
-    batch = pad([np.array(s, dtype=np.uint32) for s in sequences], CPU)
-    with torch.no_grad():
-        return network(batch.ids, batch.lengths)
-
-
-@pytest.mark.parametrize("pooling", ["mean", "max", "last"])
-def test_the_start_is_the_bag(pooling: str) -> None:
-    bag = make_bag()
-    network = untrained_encoder(bag, SentencesConfig(hidden=8, pooling=pooling), seed=1)
-    sequences = [[4, 9, 9, 30], [5], [1, 6, 1], list(range(4, 40))]
-    found = vectors_of(network, sequences)
-    expected = torch.from_numpy(bag.encode_ids([np.array(s, np.uint32) for s in sequences]))
-    assert F.cosine_similarity(found, expected).min() > 0.98
-    with torch.no_grad():
-        network.projection.weight.zero_()
-    torch.testing.assert_close(vectors_of(network, sequences), expected, atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize("pooling", ["mean", "max", "last"])
-def test_rows_do_not_depend_on_the_batch(pooling: str) -> None:
-    torch.manual_seed(0)
-    network = untrained_encoder(make_bag(), SentencesConfig(hidden=8, pooling=pooling), seed=1)
-    with torch.no_grad():
-        network.projection.weight.normal_()
-    sequences = [list(np.random.default_rng(n).integers(1, N_TOKENS, n)) for n in (1, 30, 3, 7, 0)]
-    together = vectors_of(network, sequences)
-    for sequence, row in zip(sequences, together, strict=True):
-        torch.testing.assert_close(vectors_of(network, [sequence])[0], row, atol=1e-6, rtol=0)
-
-
-def test_no_known_token_is_exactly_zero_and_all_else_has_length_one() -> None:
-    network = untrained_encoder(make_bag(), SentencesConfig(hidden=8), seed=1)
-    with torch.no_grad():
-        network.projection.bias.fill_(1.0)
-    rows = vectors_of(network, [[], [1], [1, 1, 1], [1, 4]])
-    assert not rows[:3].any()
-    assert rows[3].norm().item() == pytest.approx(1, abs=1e-6)
-
-
-def test_word_order_counts_once_the_projection_is_not_zero() -> None:
-    network = untrained_encoder(make_bag(), SentencesConfig(hidden=8), seed=1)
-    with torch.no_grad():
-        network.projection.weight.mul_(10)
-    forwards, backwards = vectors_of(network, [[4, 5, 6], [6, 5, 4]])
-    assert (forwards - backwards).abs().max() > 1e-3
-
-
-def test_a_random_encoder_is_not_the_average_again() -> None:
-    bag = make_bag()
-    network = random_encoder(bag, SentencesConfig(hidden=64), seed=1)
-    sequences = [[4, 9, 9, 30], [5, 17], [1, 6, 1], list(range(4, 40))]
-    found = vectors_of(network, sequences)
-    average = torch.from_numpy(bag.encode_ids([np.array(s, np.uint32) for s in sequences]))
-    assert F.cosine_similarity(found, average).abs().max() < 0.8
-    torch.testing.assert_close(found.norm(dim=1), torch.ones(4))
-    assert torch.equal(network.embedding.weight, torch.from_numpy(bag.vectors)), "over the same word vectors"
-
-
-def test_pooling_by_hand() -> None:
-    outputs = torch.tensor([[[1.0, -4.0], [3.0, -2.0], [0.0, 0.0]], [[0.0, 0.0]] * 3])
-    mask = torch.tensor([[True, True, False], [False] * 3])
-    last = torch.tensor([[3.0, -4.0], [0.0, 0.0]])
-    assert pool(outputs, last, mask, "mean").tolist() == [[2.0, -3.0], [0.0, 0.0]]
-    assert pool(outputs, last, mask, "max").tolist() == [[3.0, -2.0], [0.0, 0.0]]
-    assert pool(outputs, last, mask, "last").tolist() == last.tolist()
+    monkeypatch.setattr("embedpipe.sentences.plan._HELD_OUT_ITEMS", 256)
 
 
 def test_loss_by_hand() -> None:
     first, second = torch.eye(2), torch.tensor([[1.0, 0.0], [0.6, 0.8]])
-    loss, accuracy = neighbour_loss(first, second, torch.eye(4, dtype=torch.bool), 0.5)
+    loss, accuracy = contrastive_loss(first, second, torch.eye(4, dtype=torch.bool), 0.5)
     # Cosines, row asks and column answers: [[1, .6], [0, .8]]; divided by the temperature: [[2, 1.2], [0, 1.6]].
     ahead = [math.log(1 + math.exp(1.2 - 2)), math.log(1 + math.exp(0 - 1.6))]
     back = [math.log(1 + math.exp(0 - 2)), math.log(1 + math.exp(1.2 - 1.6))]
@@ -149,8 +80,8 @@ def test_a_repeated_sentence_is_no_wrong_answer() -> None:
     ids = torch.tensor([[4], [5], [6], [6]])
     same = same_sentence(ids, torch.ones(4, dtype=torch.long))
     rows = F.normalize(torch.tensor([[1.0, 0.2], [0.3, 1.0], [1.0, 1.0], [1.0, 1.0]]), dim=1)
-    ahead = neighbour_loss(rows[:2], rows[2:], same, 0.1)
-    unmasked = neighbour_loss(rows[:2], rows[2:], torch.eye(4, dtype=torch.bool), 0.1)
+    ahead = contrastive_loss(rows[:2], rows[2:], same, 0.1)
+    unmasked = contrastive_loss(rows[:2], rows[2:], torch.eye(4, dtype=torch.bool), 0.1)
     cosines = (rows[:2] @ rows[2]) / 0.1
     # Only the way back, from each c to its own first sentence, has a candidate that is wrong.
     expected = (torch.logsumexp(cosines, 0) - cosines).mean() / 2
@@ -163,9 +94,9 @@ def test_a_sentence_is_no_wrong_answer_to_itself() -> None:
     ids = torch.tensor([[4], [5], [5], [6]])
     same = same_sentence(ids, torch.ones(4, dtype=torch.long))
     a, b, c = F.normalize(torch.randn(3, 5, generator=torch.Generator().manual_seed(0)), dim=1)
-    _, accuracy = neighbour_loss(torch.stack([a, b]), torch.stack([b, c]), same, 0.1)
+    _, accuracy = contrastive_loss(torch.stack([a, b]), torch.stack([b, c]), same, 0.1)
     assert accuracy >= 0.5, "b finds c, for b itself is left out"
-    assert neighbour_loss(torch.stack([b, b]), torch.stack([b, c]), torch.eye(4, dtype=torch.bool), 0.1)[1] < 1
+    assert contrastive_loss(torch.stack([b, b]), torch.stack([b, c]), torch.eye(4, dtype=torch.bool), 0.1)[1] < 1
 
 
 def test_same_sentence_is_exact_on_random_rows() -> None:
@@ -216,14 +147,17 @@ def test_training_never_ends_worse_than_its_start(tmp_path: Path) -> None:
     trained = train_encoder(bag, train, validation, validation, wild, seed=1, device=CPU)
     assert trained.best_step == 0, "the start knows all topics, and such steps destroy that"
     assert trained.after == trained.before
-    for name, tensor in untrained_encoder(bag, wild, seed=1).state_dict().items():
+    for name, tensor in start_network(bag, wild, seed=1).state_dict().items():
         assert torch.equal(trained.network.state_dict()[name], tensor)
 
 
 def test_zero_steps_and_an_empty_validation_split(tmp_path: Path) -> None:
     train, none = make_store(tmp_path / "t", topics(1)), make_store(tmp_path / "v", [[[4, 5, 6]]])
     still = train_encoder(make_bag(), train, none, none, CONFIG.model_copy(update={"steps": 0}), seed=1, device=CPU)
-    assert (still.steps, still.result) == (0, {"best_step": 0.0})
+    assert (still.steps, still.result) == (
+        0,
+        {"best_step": 0, "objectives": {"neighbours": 1.0}, "notes": [*still.notes]},
+    )
     short = CONFIG.model_copy(update={"steps": 3})
     trained = train_encoder(make_bag(), train, none, none, short, seed=1, device=CPU)
     assert trained.best_step == 3
@@ -237,8 +171,8 @@ import sys, hashlib, torch
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_sentence_network import CONFIG, CPU, make_bag, TokenStore, train_encoder
-import embedpipe.sentences.train
-embedpipe.sentences.train._VALIDATION_PAIRS = 64
+import embedpipe.sentences.plan
+embedpipe.sentences.plan._HELD_OUT_ITEMS = 64
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 folder = Path({folder!r})
@@ -269,12 +203,3 @@ def test_two_processes_train_the_same_weights_to_the_byte(tmp_path: Path) -> Non
     assert len(first[0]) == 64
     assert int(first[1]) > 0, "the weights compared are trained ones"
     assert first == second
-
-
-def test_shape_is_what_the_tensors_have() -> None:
-    network = ResidualEncoder(EncoderShape(10, 6, 3, "max"))
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    assert shapes["embedding.weight"] == (10, 6)
-    assert shapes["log_weight.weight"] == (10, 1)
-    assert shapes["lstm.backwards.weight_hh_l0"] == (12, 3)
-    assert shapes["projection.weight"] == (6, 6)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from embedpipe.generation.language_model import LanguageModel
-from embedpipe.generation.softmax import FullSoftmax, SampledSoftmax
+from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 
 CPU = torch.device("cpu")
 SIZE = 400
@@ -32,7 +32,7 @@ def test_full_softmax_is_the_mean_negative_log_probability(model) -> None:
     hidden, targets = positions()
     logits = hidden @ model.table.T + model.bias
     by_hand = (logits.logsumexp(2) - logits.gather(2, targets[:, :, None])[:, :, 0]).mean()
-    torch.testing.assert_close(FullSoftmax()(model, hidden, targets), by_hand)
+    torch.testing.assert_close(FullSoftmax()(model.table, model.bias, hidden, targets), by_hand)
 
 
 def test_with_every_token_as_candidate_loss_and_gradients_are_those_of_the_full_softmax(model, counts) -> None:
@@ -41,7 +41,7 @@ def test_with_every_token_as_candidate_loss_and_gradients_are_those_of_the_full_
     for loss in (FullSoftmax(), SampledSoftmax(counts, SIZE, CPU)):
         model.zero_grad()
         leaf = hidden.clone().requires_grad_()
-        value = loss(model, leaf, targets)
+        value = loss(model.table, model.bias, leaf, targets)
         value.backward()
         table = model.table.grad.to_dense() if model.table.grad.is_sparse else model.table.grad
         gradients.append((value.detach(), leaf.grad, table, model.bias.grad))
@@ -58,11 +58,11 @@ def test_gradients_are_those_that_autograd_finds(counts) -> None:
 
     def value(at: torch.Tensor) -> float:
         torch.manual_seed(7)
-        return loss(model, at, targets).item()
+        return loss(model.table, model.bias, at, targets).item()
 
     leaf = hidden.clone().requires_grad_()
     torch.manual_seed(7)
-    loss(model, leaf, targets).backward()
+    loss(model.table, model.bias, leaf, targets).backward()
     step = 1e-2
     for position, feature in [(0, 0), (2, 3), (4, 1)]:
         shift = torch.zeros_like(hidden)
@@ -73,10 +73,10 @@ def test_gradients_are_those_that_autograd_finds(counts) -> None:
 
 def test_the_estimate_comes_close_to_the_full_loss(model, counts) -> None:
     hidden, targets = positions()
-    full = FullSoftmax()(model, hidden, targets).item()
+    full = FullSoftmax()(model.table, model.bias, hidden, targets).item()
     loss = SampledSoftmax(counts, 100, CPU)
     torch.manual_seed(3)
-    estimates = np.array([loss(model, hidden, targets).item() for _ in range(200)])
+    estimates = np.array([loss(model.table, model.bias, hidden, targets).item() for _ in range(200)])
     assert estimates.mean() == pytest.approx(full, abs=0.05)
     assert estimates.std() > 0
 
@@ -106,13 +106,14 @@ def test_a_draw_that_is_the_target_is_left_out(counts) -> None:
     hidden = torch.randn(1, 2, 4)
     for target in (10, 2):
         targets = torch.tensor([[target, target]])
-        torch.testing.assert_close(loss(model, hidden, targets), FullSoftmax()(model, hidden, targets))
+        full = FullSoftmax()(model.table, model.bias, hidden, targets)
+        torch.testing.assert_close(loss(model.table, model.bias, hidden, targets), full)
 
 
 def test_gradients_reach_few_rows(model, counts) -> None:
     hidden, _ = positions()
     targets = torch.full((3, 150), 399)
-    SampledSoftmax(counts, 40, CPU)(model, hidden.requires_grad_(), targets).backward()
+    SampledSoftmax(counts, 40, CPU)(model.table, model.bias, hidden.requires_grad_(), targets).backward()
     assert model.table.grad.is_sparse
     touched = model.table.grad.coalesce().indices()[0]
     assert 21 <= len(touched) <= 41

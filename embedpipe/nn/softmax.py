@@ -8,8 +8,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embedpipe.generation.language_model import LanguageModel
-
 __all__ = ["FullSoftmax", "SampledSoftmax"]
 
 _ROWS_IN_CACHE = 256
@@ -18,9 +16,16 @@ _ROWS_IN_CACHE = 256
 class FullSoftmax:
     """Mean cross-entropy over the whole vocabulary."""
 
-    def __call__(self, model: LanguageModel, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss; `hidden` is (batch, time, dim), `targets` int64 (batch, time)."""
-        return F.cross_entropy(model.logits(hidden.flatten(0, 1)), targets.flatten())
+    def __call__(self, table: Tensor, bias: Tensor, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss.
+
+        Parameters
+        ----------
+        table, bias : what `hidden` is compared with, shape (n_tokens, dim), and what is added, shape (n_tokens,).
+        hidden : shape (..., dim).
+        targets : int64, shape (...).
+        """
+        return F.cross_entropy(F.linear(hidden.flatten(0, -2), table, bias), targets.flatten())
 
 
 class SampledSoftmax:
@@ -36,6 +41,7 @@ class SampledSoftmax:
     counts : how often each token is a target in training, most frequent first after the four specials.
     samples : rows of the table that a window is compared with, at least 2.
     device : where the model is.
+    sparse : whether the gradient of the table is sparse, of the rows that were compared.
 
     Notes
     -----
@@ -43,7 +49,8 @@ class SampledSoftmax:
     the proposal: Jean et al. (2015). Draws come from torch's global generator.
     """
 
-    def __init__(self, counts: NDArray[np.float64], samples: int, device: torch.device) -> None:
+    def __init__(self, counts: NDArray[np.float64], samples: int, device: torch.device, *, sparse: bool = True) -> None:
+        self.sparse = sparse
         samples = min(max(samples, 2), len(counts))
         self.n_head = samples if samples == len(counts) else samples // 2
         self.n_draws = samples - self.n_head
@@ -64,16 +71,16 @@ class SampledSoftmax:
         log_expected = torch.cat([torch.zeros(self.n_head, device=drawn.device), self.log_expected[drawn]])
         return torch.cat([self.head, drawn + self.n_head]), log_expected
 
-    def __call__(self, model: LanguageModel, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Return the estimated mean loss; `hidden` is (batch, time, dim), `targets` int64 (batch, time)."""
-        hidden, targets = hidden.flatten(0, 1), targets.flatten()
+    def __call__(self, table: Tensor, bias: Tensor, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Return the estimated mean loss; parameters as `FullSoftmax` takes them."""
+        hidden, targets = hidden.flatten(0, -2), targets.flatten()
         ids, log_expected = self.candidates()
         everything = torch.cat([targets, ids])
-        table = F.embedding(everything, model.table, sparse=model.sparse)
-        bias = model.bias[everything]
+        rows = F.embedding(everything, table, sparse=self.sparse)
+        offsets = bias[everything]
         n = len(targets)
-        true = (hidden * table[:n]).sum(dim=1) + bias[:n]  # (n,)
-        loss: Tensor = _CandidateLoss.apply(hidden, table[n:], bias[n:] - log_expected, true, ids, targets)  # type: ignore[no-untyped-call]
+        true = (hidden * rows[:n]).sum(dim=1) + offsets[:n]  # (n,)
+        loss: Tensor = _CandidateLoss.apply(hidden, rows[n:], offsets[n:] - log_expected, true, ids, targets)  # type: ignore[no-untyped-call]
         return loss
 
 

@@ -1,0 +1,134 @@
+"""The contrastive loss: each text is to find the one that belongs to it among all those of the batch."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from embedpipe.nn.batches import Batch, TokenSource
+from embedpipe.nn.spans import POOL, Draw, batches_of
+from embedpipe.sentences.nested import truncate
+from embedpipe.sentences.objectives.objective import Setup
+
+__all__ = ["Contrast", "contrastive_loss", "same_sentence"]
+
+_SEED = 20_240_229
+
+
+def same_sentence(ids: Tensor, lengths: Tensor) -> Tensor:
+    """Return a bool tensor of shape (batch, batch): True where two rows hold the same tokens.
+
+    Rows are compared by a random 64-bit linear hash, whose chance of a false match is below 1e-9 for any batch that
+    fits into memory.
+
+    >>> same_sentence(torch.tensor([[4, 5], [5, 4], [4, 5]]), torch.tensor([2, 2, 2])).long().tolist()
+    [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    """
+    generator = torch.Generator().manual_seed(_SEED)
+    factors = torch.randint(-(2**62), 2**62, (ids.shape[1] + 1,), generator=generator)
+    factors = factors.to(ids.device, non_blocking=True)
+    keys = (ids * factors[:-1]).sum(dim=1) + lengths * factors[-1]
+    return keys[:, None] == keys
+
+
+def contrastive_loss(
+    first: Tensor, second: Tensor, same: Tensor, temperature: float, negatives: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """In-batch contrastive loss (InfoNCE; van den Oord et al., 2018), both ways.
+
+    Each text is to find the one that belongs to it among those of the batch. A candidate that is the same as the one
+    that is looked for, or as the one that asks, is no wrong answer and is left out.
+
+    Parameters
+    ----------
+    first, second : unit rows, shape (batch, dim); row *i* of one belongs to row *i* of the other.
+    same : bool, shape (rows, rows): which rows mean the same, of `first` above those of `second` and `negatives`.
+    temperature : divides the cosines.
+    negatives : unit rows, shape (n, dim): further wrong answers to the rows of `first` (Karpukhin et al., 2020).
+
+    Returns
+    -------
+    loss : scalar, the mean cross-entropy in nats.
+    accuracy : scalar, the share of texts that find theirs first.
+
+    Examples
+    --------
+    >>> rows, apart = torch.eye(2), torch.eye(4, dtype=torch.bool)
+    >>> loss, accuracy = contrastive_loss(rows, rows, apart, temperature=0.5)
+    >>> round(loss.item(), 4), accuracy.item()
+    (0.1269, 1.0)
+    """
+    n = len(first)
+    target = torch.arange(n, device=first.device)
+    pair = torch.eye(n, dtype=torch.bool, device=first.device)
+    candidates = second if negatives is None else torch.cat([second, negatives])
+    left_out = same[n : 2 * n, n:] | same[:n, n:]  # (batch, candidates)
+    left_out = left_out & ~F.pad(pair, (0, len(candidates) - n))
+    scores = (first @ candidates.T).float() / temperature
+    ahead = scores.masked_fill(left_out, -torch.inf)
+    back = scores[:, :n].T.masked_fill((same[:n, :n] | same[n : 2 * n, :n]) & ~pair, -torch.inf)
+    loss = (F.cross_entropy(ahead, target) + F.cross_entropy(back, target)) / 2
+    hits = (ahead.argmax(dim=1) == target).float() + (back.argmax(dim=1) == target).float()
+    return loss, hits.mean() / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """The contrastive objective over whatever spans `draw` says belong together.
+
+    With nested widths the loss is the mean of the losses of the first components of each width and of the whole
+    vectors (Kusupati et al., 2022).
+
+    Parameters
+    ----------
+    name, weight : as in `Objective`.
+    draw, source : the spans of a pool and the tokens that they are of; items of two rows, or three, the last of which
+        is a wrong answer.
+    setup : batch, temperature and so on.
+    grouped : whether the first two rows of items with the same tag mean the same.
+    change : what is done to every batch as it is drawn.
+    pool : batches that are drawn together.
+    """
+
+    name: str
+    weight: float
+    draw: Draw
+    source: TokenSource
+    setup: Setup
+    grouped: bool = False
+    change: Callable[[Batch], Batch] | None = None
+    pool: int = POOL
+    heads: nn.Module | None = None
+    agreement: str = "accuracy"
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """Yield batch number `start` and all that follow."""
+        setup = self.setup
+        drawn = batches_of(
+            self.draw, self.source, setup.batch, seed=setup.seed_of(self.name), start=start, pool=self.pool
+        )
+        return drawn if self.change is None else map(self.change, drawn)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Return the contrastive loss, the mean over all widths."""
+        return self.measure(network, batch)[0]
+
+    def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss and the accuracy of the whole vectors."""
+        n = len(batch.tags)
+        vectors = self.setup.vectors(network, batch.rows)
+        same = same_sentence(batch.rows.ids, batch.rows.lengths)
+        if self.grouped:
+            tags = batch.tags.repeat(2)
+            same[: 2 * n, : 2 * n] |= tags[:, None] == tags
+        losses = []
+        for width in (*self.setup.nested_dims, vectors.shape[1]):
+            rows = vectors if width == vectors.shape[1] else truncate(vectors, width)
+            first, second, *others = torch.split(rows, n)
+            loss, accuracy = contrastive_loss(
+                first, second, same, self.setup.temperature, others[0] if others else None
+            )
+            losses.append(loss)
+        return torch.stack(losses).mean(), accuracy

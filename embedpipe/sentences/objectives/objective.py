@@ -1,0 +1,84 @@
+"""What every objective has, and the settings that they share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from zlib import crc32
+
+import torch
+from torch import Tensor, nn
+
+from embedpipe.nn.batches import Batch, Padded
+from embedpipe.nn.distributed import n_processes
+from embedpipe.sentences.damage import Damage
+from embedpipe.sentences.embed import embed
+
+if TYPE_CHECKING:
+    from embedpipe.config import SentencesConfig
+
+__all__ = ["Objective", "Setup"]
+
+
+class Objective(Protocol):
+    """A source of batches and a loss over them."""
+
+    @property
+    def name(self) -> str:
+        """The kind, and for labelled data the file after a colon."""
+
+    @property
+    def weight(self) -> float:
+        """Its share of the steps is its weight among those of all objectives."""
+
+    @property
+    def heads(self) -> nn.Module | None:
+        """What is trained beside the network and not kept, such as a classifier."""
+
+    @property
+    def agreement(self) -> str:
+        """What the second figure of `measure` is called; empty where there is none."""
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """Yield batch number `start` and all that follow; batch *k* depends on the seed and *k* alone."""
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss that gradients are taken of, a scalar."""
+
+    def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss and how well the network does by a measure that people read, NaN where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the objectives of one training share; names as in `SentencesConfig`."""
+
+    batch: int
+    device: torch.device
+    seed: int
+    max_tokens: int = 64
+    temperature: float = 0.05
+    nested_dims: tuple[int, ...] = ()
+    micro_batch: int = 0
+    damage: Damage = field(default_factory=Damage)
+
+    @classmethod
+    def of(cls, config: "SentencesConfig", *, seed: int, device: torch.device, damage: Damage) -> "Setup":
+        """Return the setup that `config` asks for; several processes share a batch of `config.batch` rows for each."""
+        return cls(
+            config.batch * n_processes(),
+            device,
+            seed,
+            config.max_tokens,
+            config.temperature,
+            config.nested_dims,
+            config.micro_batch,
+            damage,
+        )
+
+    def seed_of(self, name: str) -> int:
+        """Return a seed of an objective's own, so that two objectives do not draw the same numbers."""
+        return self.seed << 32 | crc32(name.encode())
+
+    def vectors(self, network: nn.Module, rows: Padded) -> Tensor:
+        """Return the vectors of `rows`, which are damaged while the network is in training."""
+        return embed(network, self.damage(rows) if network.training else rows, self.micro_batch)

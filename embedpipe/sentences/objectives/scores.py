@@ -1,0 +1,92 @@
+"""Similarity scores: cosines in the order of the scores (CoSENT; Su, 2022), or equal to them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from embedpipe.nn.batches import Batch, TokenSource
+from embedpipe.nn.spans import batches_of
+from embedpipe.sentences.labelled import Labelled
+from embedpipe.sentences.objectives.objective import Setup
+from embedpipe.sentences.objectives.rows import draw_pairs, fitting
+
+__all__ = ["ScoreLoss", "ScoreObjective", "cosent_loss", "cosine_loss"]
+
+ScoreLoss = Literal["cosent", "cosine"]
+
+
+def cosent_loss(cosines: Tensor, scores: Tensor, temperature: float) -> Tensor:
+    """Return log(1 + sum of exp((cos_j - cos_i) / temperature)) over all i, j where score i is above score j.
+
+    >>> cosent_loss(torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]), 0.05).item() == torch.tensor(2.0).log().item()
+    True
+
+    Parameters
+    ----------
+    cosines, scores : shape (batch,).
+    temperature : divides the differences of the cosines.
+    """
+    differences = (cosines[None, :] - cosines[:, None]).float() / temperature  # row i, column j
+    wrong = differences.masked_fill(scores[:, None] <= scores[None, :], -torch.inf)
+    return torch.logsumexp(F.pad(wrong.flatten(), (1, 0)), dim=0)
+
+
+def cosine_loss(cosines: Tensor, scores: Tensor) -> Tensor:
+    """Return the mean squared difference of the cosines and the scores, both of shape (batch,).
+
+    >>> round(cosine_loss(torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])).item(), 2)
+    0.25
+    """
+    return F.mse_loss(cosines.float(), scores)
+
+
+class ScoreObjective:
+    """Cosines of pairs against the scores that people gave them, scaled to 0 to 1.
+
+    Parameters
+    ----------
+    data : pairs of texts and their score.
+    weight : share of the steps.
+    setup : batch, temperature, nested widths and so on.
+    how : the loss.
+    """
+
+    heads: nn.Module | None = None
+    agreement = "correlation"
+
+    def __init__(self, data: Labelled, weight: float, setup: Setup, how: ScoreLoss) -> None:
+        self.name = f"scores:{data.name}"
+        self.weight, self.how = weight, how
+        batch, self.pool = fitting(len(data), setup.batch)
+        self.setup = replace(setup, batch=batch)
+        self.source = TokenSource(data.texts.tokens, setup.device)
+        self.draw = draw_pairs(data, setup.max_tokens, self.setup.seed_of(self.name))
+        self.scores = torch.from_numpy(data.values).float().to(setup.device)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """Yield batch number `start` and all that follow."""
+        seed = self.setup.seed_of(self.name)
+        return batches_of(self.draw, self.source, self.setup.batch, seed=seed, start=start, pool=self.pool)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss, the mean over all widths."""
+        return self.measure(network, batch)[0]
+
+    def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss, and Pearson's correlation of cosines and scores over the batch (NaN without variance)."""
+        first, second = self.setup.vectors(network, batch.rows).chunk(2)
+        scores = self.scores[batch.tags]
+        losses = []
+        for width in (*self.setup.nested_dims, first.shape[1]):
+            cosines = F.cosine_similarity(first[:, :width], second[:, :width])
+            losses.append(
+                cosent_loss(cosines, scores, self.setup.temperature)
+                if self.how == "cosent"
+                else cosine_loss(cosines, scores)
+            )
+        together = torch.stack([cosines.detach().float(), scores])
+        return torch.stack(losses).mean(), torch.corrcoef(together)[0, 1]
