@@ -18,7 +18,7 @@ __all__ = ["cli", "main"]
 
 _VERBS = {
     "run": "Raw text in, a verified bundle out: the main job.",
-    "tune": "Settings of the words found by trying, on development data and a budget.",
+    "tune": "Settings found by trying: of the words on a budget, learning rates and batches.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",
     "compare": "Two words: how near, and what in the text says so.",
@@ -126,7 +126,8 @@ def _outcome(debug: bool, interrupts: Sequence[int]) -> int:
 
 
 def _say_interrupted() -> int:
-    goes_on = "; the same command goes on from what is finished" if sys.argv[1:2] in (["run"], ["tune"]) else ""
+    keeps = sys.argv[1:2] in (["run"], ["tune"]) and sys.argv[1:3] != ["tune", "lr"]
+    goes_on = "; the same command goes on from what is finished" if keeps else ""
     _complain(f"interrupted{goes_on}")
     return 130
 

@@ -32,7 +32,7 @@ from embedpipe.text.vocabulary import EOS, Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
-__all__ = ["TrainedGenerator", "train_language_model"]
+__all__ = ["TrainedGenerator", "Truncated", "begin_training", "stream_counts", "train_language_model"]
 
 _STAGE = "generation"
 _FULL_SOFTMAX_LIMIT = 8_000
@@ -105,7 +105,6 @@ def train_language_model(
             f"{train.path}: {len(tokens)} tokens are too few to train a generator; give it more text"
         )
     counts = stream_counts(vocabulary, train)
-    sampled = uses_sampling(config, len(vocabulary))
     held_tokens = [store.tokens for store in (train, validation, test) if len(store.tokens) >= 3]
     watched = held_out(held_tokens[min(1, len(held_tokens) - 1)], limit=_WATCHED_TOKENS)
     scored = held_out(held_tokens[-1], limit=_SCORED_TOKENS)
@@ -123,27 +122,7 @@ def train_language_model(
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        model = LanguageModel(
-            len(vocabulary),
-            vectors.shape[1],
-            config.hidden,
-            config.layers,
-            Dropouts(config.input_p, config.hidden_p, config.embed_p),
-            sparse=sampled and device.type == "cpu",
-        )
-        table = initial_table(vectors, config.initial_norm, torch.Generator().manual_seed(seed))
-        model.initialise(table, unigram_probabilities(counts))
-        model.to(device)
-        optimizers = make_optimizers(
-            model,
-            config.learning_rate,
-            config.weight_decay,
-            sparse=[model.table] if model.sparse else [],
-            dense=[model.table] if sampled and not model.sparse else [],
-        )
-        objective = _Truncated(
-            SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
-        )
+        model, optimizers, objective = begin_training(vectors, counts, config, seed=seed, device=device)
         result = fit(
             model,
             batches,
@@ -175,6 +154,46 @@ def train_language_model(
     )
 
 
+def begin_training(
+    vectors: NDArray[np.float32],
+    counts: NDArray[np.float64],
+    config: "GenerationConfig",
+    *,
+    seed: int,
+    device: torch.device,
+) -> tuple[LanguageModel, list[torch.optim.Optimizer], "Truncated"]:
+    """Return the model that training begins with, its optimizers and its loss; draws from torch's global generator.
+
+    Parameters
+    ----------
+    vectors : as `train_language_model` takes them.
+    counts : what `stream_counts` gives.
+    """
+    sampled = uses_sampling(config, len(counts))
+    model = LanguageModel(
+        len(counts),
+        vectors.shape[1],
+        config.hidden,
+        config.layers,
+        Dropouts(config.input_p, config.hidden_p, config.embed_p),
+        sparse=sampled and device.type == "cpu",
+    )
+    table = initial_table(vectors, config.initial_norm, torch.Generator().manual_seed(seed))
+    model.initialise(table, unigram_probabilities(counts))
+    model.to(device)
+    optimizers = make_optimizers(
+        model,
+        config.learning_rate,
+        config.weight_decay,
+        sparse=[model.table] if model.sparse else [],
+        dense=[model.table] if sampled and not model.sparse else [],
+    )
+    objective = Truncated(
+        SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
+    )
+    return model, optimizers, objective
+
+
 def uses_sampling(config: "GenerationConfig", n_tokens: int) -> bool:
     """Return whether a vocabulary of `n_tokens` is trained with the sampled softmax."""
     if config.softmax == "auto":
@@ -196,7 +215,7 @@ def _own_rows(window: Window) -> Window:
     return Window(inputs, targets, window.fresh)
 
 
-class _Truncated:
+class Truncated:
     """The loss of one window, with the state carried over from the window before."""
 
     def __init__(self, softmax: FullSoftmax | SampledSoftmax, device: torch.device) -> None:

@@ -17,9 +17,19 @@ from torch import Tensor, nn
 
 from embedpipe.errors import DeviceError, NotEnoughDataError
 from embedpipe.nn.memory import is_out_of_memory
-from embedpipe.runtime import Listener, Step, silent
+from embedpipe.nn.precision import Precision, resolve_precision
+from embedpipe.runtime import Listener, StageStarted, Step, silent
 
-__all__ = ["BatchTest", "RateTest", "TriedBatch", "available_memory", "find_batch", "peak_memory", "range_test"]
+__all__ = [
+    "BatchTest",
+    "RateTest",
+    "TriedBatch",
+    "available_memory",
+    "find_batch",
+    "in_precision",
+    "peak_memory",
+    "range_test",
+]
 
 Batch = TypeVar("Batch")
 _DIVERGED = 4.0
@@ -107,6 +117,7 @@ def range_test(
     >>> found.lowest < found.suggested <= found.highest < 2.0
     True
     """
+    listener(StageStarted(stage, steps))
     model = make_model().train()
     used = optimizers(model)
     groups = [group for optimizer in used for group in optimizer.param_groups]
@@ -132,6 +143,19 @@ def range_test(
             + ("the loss diverged; begin lower" if diverged else "the batches ended; at least 10 are needed")
         )
     return _read(rates[: len(tried)], np.array(tried), diverged=diverged)
+
+
+def in_precision(
+    loss: Callable[[nn.Module, Batch], Tensor], device: torch.device, precision: Precision
+) -> Callable[[nn.Module, Batch], Tensor]:
+    """Return `loss` computed in the precision that training on `device` would take."""
+    dtype = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[resolve_precision(precision, device)]
+
+    def computed(model: nn.Module, batch: Batch) -> Tensor:
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
+            return loss(model, batch)
+
+    return computed
 
 
 def _step(

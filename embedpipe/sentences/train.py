@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from embedpipe.errors import ConfigError
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.words.bag import Bag
 
-__all__ = ["Learnt", "TrainedEncoder", "train_encoder"]
+__all__ = ["Learnt", "TrainedEncoder", "damage_of", "first_network", "optimizers_of", "train_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
@@ -176,9 +177,9 @@ def train_encoder(
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        network = _first(bag, config, seed, start).to(device)
+        network = first_network(bag, config, seed, start).to(device)
         set_sparse(network, device)
-        damage = _damage(bag, config, device)
+        damage = damage_of(bag, config, device)
         setup = Setup.of(config, seed=seed, device=device, damage=damage)
         trains = network.shape.architecture != "bag"
         plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
@@ -209,7 +210,7 @@ def train_encoder(
     )
 
 
-def _first(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetwork | None) -> SentenceNetwork:
+def first_network(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetwork | None) -> SentenceNetwork:
     """Return the network that training begins with, in evaluation mode, with the dropout that `config` asks for."""
     network = start_network(bag, config, seed=seed)
     if start is not None:
@@ -226,7 +227,8 @@ def _first(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetw
     return network.eval()
 
 
-def _damage(bag: "Bag", config: "SentencesConfig", device: torch.device) -> Damage:
+def damage_of(bag: "Bag", config: "SentencesConfig", device: torch.device) -> Damage:
+    """Return the damage that `config` asks for, on `device`."""
     synonyms = nearest_words(bag.vectors).to(device) if config.synonym_p else None
     return Damage(config.word_p, config.delete_p, config.swap_p, config.synonym_p, synonyms)
 
@@ -245,12 +247,7 @@ def _fitted(
         trainee,
         Mixture(plan.objectives, seed).batches,
         lambda model, mixed: model(mixed),
-        optimizers=make_optimizers(
-            trainee,
-            config.learning_rate,
-            config.weight_decay,
-            sparse_learning_rate=config.words_learning_rate,
-        ),
+        optimizers=optimizers_of(trainee, config),
         steps=config.steps,
         schedule=config.schedule,
         warmup=config.warmup,
@@ -265,6 +262,13 @@ def _fitted(
         evaluate=(lambda: plan.value(network)) if plan.choosing else None,
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
+    )
+
+
+def optimizers_of(trainee: nn.Module, config: "SentencesConfig") -> list[torch.optim.Optimizer]:
+    """Return the optimizers of a training, whose first group has `config.learning_rate`."""
+    return make_optimizers(
+        trainee, config.learning_rate, config.weight_decay, sparse_learning_rate=config.words_learning_rate
     )
 
 
