@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.generation.evaluation import (
@@ -18,11 +17,13 @@ from embedpipe.generation.evaluation import (
     unigram_perplexity,
     unigram_probabilities,
 )
-from embedpipe.generation.language_model import Dropouts, LanguageModel, State, detach, initial_table
+from embedpipe.generation.language_model import Dropouts, LanguageModel, initial_table
 from embedpipe.generation.stream import Window, windows
+from embedpipe.generation.truncated import Truncated, own_rows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
-from embedpipe.nn.distributed import is_first, n_processes, rank
+from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import fit
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.runtime import Evaluated, Listener, silent
@@ -32,7 +33,7 @@ from embedpipe.text.vocabulary import EOS, Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
-__all__ = ["TrainedGenerator", "Truncated", "begin_training", "stream_counts", "train_language_model"]
+__all__ = ["TrainedGenerator", "begin_training", "stream_counts", "train_language_model"]
 
 _STAGE = "generation"
 _FULL_SOFTMAX_LIMIT = 8_000
@@ -117,12 +118,13 @@ def train_language_model(
 
     def batches(start: int) -> Iterator[Window]:
         rows = config.batch * n_processes()
-        return map(_own_rows, windows(tokens, batch=rows, bptt=config.bptt, device=device, seed=seed, start=start))
+        return map(own_rows, windows(tokens, batch=rows, bptt=config.bptt, device=device, seed=seed, start=start))
 
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         model, optimizers, objective = begin_training(vectors, counts, config, seed=seed, device=device)
+        objective.parts = Parts(config.batch, stage=_STAGE, listener=listener)
         result = fit(
             model,
             batches,
@@ -139,6 +141,7 @@ def train_language_model(
             metric="validation perplexity",
             checkpoint=kept,
             carried=[objective],
+            parts=objective.parts,
         )
     final = perplexity(model, scored)
     listener(Evaluated(_STAGE, "perplexity", final, result.best_step))
@@ -161,7 +164,7 @@ def begin_training(
     *,
     seed: int,
     device: torch.device,
-) -> tuple[LanguageModel, list[torch.optim.Optimizer], "Truncated"]:
+) -> tuple[LanguageModel, list[torch.optim.Optimizer], Truncated]:
     """Return the model that training begins with, its optimizers and its loss; draws from torch's global generator.
 
     Parameters
@@ -206,36 +209,3 @@ def stream_counts(vocabulary: Vocabulary, train: TokenStore) -> NDArray[np.float
     counts = vocabulary.counts.astype(np.float64)
     counts[EOS] = train.n_sentences
     return counts
-
-
-def _own_rows(window: Window) -> Window:
-    """Return the rows of a window that this process reads; the first ones again where there are too few for all."""
-    n = min(n_processes(), len(window.inputs))
-    inputs, targets = (ids.tensor_split(n)[rank() % n] for ids in (window.inputs, window.targets))
-    return Window(inputs, targets, window.fresh)
-
-
-class Truncated:
-    """The loss of one window, with the state carried over from the window before."""
-
-    def __init__(self, softmax: FullSoftmax | SampledSoftmax, device: torch.device) -> None:
-        self.softmax, self.device = softmax, device
-        self.state: State | None = None
-        self.n_tokens = 0
-
-    def __call__(self, model: nn.Module, window: Window) -> Tensor:
-        state = None if window.fresh or self.state is None else detach(self.state)
-        hidden, self.state = model(window.inputs, state)
-        self.n_tokens += window.inputs.numel() * n_processes()
-        assert isinstance(model, LanguageModel)
-        return self.softmax(model.table, model.bias, hidden, window.targets)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"state": self.state and detach(self.state), "n_tokens": self.n_tokens}
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        layers = saved["state"]
-        # What was kept is the state of the first process's rows; the others begin theirs anew.
-        self.state = layers and [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in layers]
-        self.state = self.state if is_first() else None
-        self.n_tokens = saved["n_tokens"]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ from embedpipe.nn.best import Best
 from embedpipe.nn.checkpoint import Checkpoints, Stateful
 from embedpipe.nn.distributed import average_gradients, copy_from_first, mean_over_processes, set_apart, value_of_first
 from embedpipe.nn.guard import Guard
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.precision import Precision, accelerator_for
 from embedpipe.nn.schedule import Schedule, peak_rates, rate_factor, set_rates
 from embedpipe.runtime import Listener, Step, Stopped, silent
@@ -74,6 +76,7 @@ def fit(
     keep_best: bool = True,
     checkpoint: Checkpoints | None = None,
     carried: Sequence[Stateful] = (),
+    parts: Parts | None = None,
     lazy: bool | None = None,
 ) -> FitResult:
     """Train `model` for `steps` steps; leave it on `device`, in evaluation mode, with its best state.
@@ -94,6 +97,7 @@ def fit(
     checkpoint : where the state is kept after every evaluation and every so many seconds, and gone on from; the
         caller removes it when it has what comes of the training.
     carried : what else changes from step to step and is part of the state.
+    parts : tells `loss` in how many parts to read a batch; where memory runs out, there are more from then on.
     lazy : whether losses are left on the device until progress is told; None is where that saves waiting (`Guard`).
 
     Raises
@@ -158,18 +162,27 @@ def fit(
             best.measure(0)
         told = 0.0
         source = iter(batches(done * accumulate))
+
+        def gradients(taken: Sequence[Batch]) -> Tensor:
+            """Leave the gradients of these batches; return their mean loss."""
+            for optimizer in stepped:
+                optimizer.zero_grad()
+            total = torch.zeros((), device=device)
+            for batch in taken:
+                with accelerator.autocast():
+                    value = loss(model, batch)
+                accelerator.backward(value * guard.sound / accumulate)
+                total += value.detach() / accumulate
+            return total
+
         try:
             model.train()
-            while done < steps and not best.exhausted and len(parts := list(islice(source, accumulate))) == accumulate:
+            while done < steps and not best.exhausted and len(taken := list(islice(source, accumulate))) == accumulate:
                 set_rates(optimizers, peaks, rate_factor(done, steps, warmup, schedule))
-                for optimizer in stepped:
-                    optimizer.zero_grad()
-                total = torch.zeros((), device=device)
-                for part in parts:
-                    with accelerator.autocast():
-                        value = loss(model, part)
-                    accelerator.backward(value * guard.sound / accumulate)
-                    total += value.detach() / accumulate
+                if parts is None:
+                    total = gradients(taken)
+                else:
+                    total = parts.within_memory(partial(gradients, taken), _going_back(carried))
                 average_gradients(parameters)
                 if not guard.admits(mean_over_processes(total), _clip(accelerator, model, clip)):
                     break
@@ -268,6 +281,17 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
         checkpoint.remove()
         listener(Step(stage, 0, "begins anew: the checkpoint is of other text or settings, or damaged"))
     return 0
+
+
+def _going_back(carried: Sequence[Stateful]) -> Callable[[], None]:
+    """Return what brings `carried` back to its present state."""
+    before = [(each, each.state_dict()) for each in carried]
+
+    def go_back() -> None:
+        for each, state in before:
+            each.load_state_dict(state)
+
+    return go_back
 
 
 def _clip(accelerator: "Accelerator", model: nn.Module, clip: float) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from embedpipe.errors import DeviceError
 from embedpipe.nn.batches import Padded
+from embedpipe.nn.distributed import n_processes
 from embedpipe.runtime import Listener, Warned, silent
 
 __all__ = ["Parts", "accumulate", "device_errors", "is_lost_device", "is_out_of_memory", "split_rows"]
@@ -52,6 +53,7 @@ class Parts:
     Parameters
     ----------
     rows : of a batch; there are never more parts than rows.
+    at_once : rows that a part may hold at the beginning; 0 is all.
     stage, listener : a `Warned` event goes there.
 
     Attributes
@@ -59,45 +61,47 @@ class Parts:
     n : the number of parts.
     """
 
-    def __init__(self, rows: int, *, stage: str, listener: Listener = silent) -> None:
-        self.n, self.rows = 1, rows
+    def __init__(self, rows: int, at_once: int = 0, *, stage: str, listener: Listener = silent) -> None:
+        self.n, self.rows = -(-rows // at_once) if at_once else 1, rows
         self._stage, self._listener = stage, listener
         self._warned = False
 
     @property
-    def part_rows(self) -> int:
-        """The most rows of a part: what gradient caching reads at once."""
-        return -(-self.rows // self.n)
+    def at_once(self) -> int:
+        """The most rows of a part: what gradient caching reads at once; 0 is all."""
+        return -(-self.rows // self.n) if self.n > 1 else 0
 
-    def within_memory(self, attempt: Callable[[int], T], undo: Callable[[], None]) -> T:
+    def within_memory(self, attempt: Callable[[], T], undo: Callable[[], None]) -> T:
         """Return what `attempt` returns, tried again in smaller parts while memory runs out.
 
         Parameters
         ----------
-        attempt : is given the number of parts; computes the loss and leaves gradients.
+        attempt : computes the loss in `n` parts and leaves gradients.
         undo : takes back what a failed attempt left: its gradients, and a state that it carried on.
 
         Raises
         ------
         DeviceError
-            If memory runs out with one row at a time too.
+            If memory runs out with one row at a time too, or in one of several processes, which take each step in
+            the same parts.
 
         Examples
         --------
-        >>> def attempt(n):
-        ...     if n < 4:
+        >>> parts = Parts(256, stage="sentences")
+        >>> def attempt():
+        ...     if parts.n < 4:
         ...         raise torch.OutOfMemoryError("CUDA out of memory.")
-        ...     return f"read in {n} parts"
-        >>> Parts(256, stage="sentences").within_memory(attempt, undo=lambda: None)
+        ...     return f"read in {parts.n} parts"
+        >>> parts.within_memory(attempt, undo=lambda: None)
         'read in 4 parts'
         """
         while True:
             try:
-                value = attempt(self.n)
+                value = attempt()
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.n >= self.rows:
+                if self.n >= self.rows or n_processes() > 1:
                     raise DeviceError(_too_small(error)) from error
                 # The frames of the failed attempt hold its tensors for as long as the traceback is alive.
                 error.__traceback__ = None

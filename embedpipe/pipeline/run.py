@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -184,7 +185,7 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
     start = time.perf_counter()
     with job.work.writing(stage) as partial:
         try:
-            with calling_others(job, stage):
+            with _device_errors(stage), calling_others(job, stage):
                 outcome = RUNNERS[stage](job, partial)
         except KeyboardInterrupt:
             own = " and its finished epochs" if job.work.checkpoint(stage).is_dir() else ""
@@ -206,6 +207,15 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
     job.made[stage] = record
     job.listener(StageFinished(stage, outcome.summary, seconds))
     return record
+
+
+def _device_errors(stage: str) -> AbstractContextManager[None]:
+    """Say what is kept where the device is lost or too small for a stage that torch trains."""
+    if stage not in NEURAL:
+        return nullcontext()
+    from embedpipe.nn.memory import device_errors
+
+    return device_errors("finished stages and the last checkpoint are kept")
 
 
 def _known(existing: BundleFolder | None, work: WorkFolder, stage: str, fingerprint: str) -> StageRecord | None:

@@ -15,6 +15,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
 from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import FitResult, fit
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.damage import Damage, nearest_words
@@ -180,7 +181,8 @@ def train_encoder(
         network = first_network(bag, config, seed, start).to(device)
         set_sparse(network, device)
         damage = damage_of(bag, config, device)
-        setup = Setup.of(config, seed=seed, device=device, damage=damage)
+        parts = Parts(2 * config.batch, config.micro_batch, stage=_STAGE, listener=listener)
+        setup = Setup.of(config, seed=seed, device=device, damage=damage, parts=parts)
         trains = network.shape.architecture != "bag"
         plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
         neighbours = None if test is None else watch_neighbours(test, setup)
@@ -192,7 +194,7 @@ def train_encoder(
             settings = [config.model_dump(mode="json"), seed, n_processes(), device.type]
             kept = Checkpoints(checkpoint, fingerprint_of(*settings, *arrays))
         torch.manual_seed(seed)
-        run = _fitted(network, plan, config, seed, device, kept, listener) if trains else None
+        run = _fitted(network, plan, config, seed, device, kept, parts, listener) if trains else None
     after = [one.measure(network) for one in watched]
     steps, best_step = (run.steps, run.best_step if plan.choosing else run.steps) if run else (0, 0)
     first = 1 if neighbours else 0
@@ -240,6 +242,7 @@ def _fitted(
     seed: int,
     device: torch.device,
     checkpoint: Checkpoints | None,
+    parts: Parts,
     listener: Listener,
 ) -> FitResult:
     trainee = Trainee(network, plan.objectives, config.l1).eval()
@@ -262,6 +265,7 @@ def _fitted(
         evaluate=(lambda: plan.value(network)) if plan.choosing else None,
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
+        parts=parts,
     )
 
 

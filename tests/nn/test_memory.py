@@ -49,8 +49,8 @@ def test_the_gradients_of_the_parts_are_those_of_the_batch(most_rows: int, n: in
     parts = Parts(7, stage="sentences", listener=events.append)
     on_device = limited(most_rows, lambda part: loss(model, part))
 
-    def attempt(n: int) -> Tensor:
-        return accumulate(on_device, split_rows(batch, n), Tensor.backward)
+    def attempt() -> Tensor:
+        return accumulate(on_device, split_rows(batch, parts.n), Tensor.backward)
 
     for _ in range(2):
         value = parts.within_memory(attempt, model.zero_grad)
@@ -65,24 +65,25 @@ def test_the_gradients_of_the_parts_are_those_of_the_batch(most_rows: int, n: in
 def test_a_contrastive_batch_stays_whole_and_is_read_in_smaller_parts() -> None:
     parts, read = Parts(512, stage="sentences"), []
 
-    def attempt(n: int) -> int:
-        read.append(parts.part_rows)
-        if parts.part_rows > 100:
+    def attempt() -> int:
+        read.append(parts.at_once)
+        if not 0 < parts.at_once <= 100:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return parts.part_rows
+        return parts.at_once
 
     assert parts.within_memory(attempt, lambda: None) == 64
-    assert read == [512, 256, 128, 64]
+    assert read == [0, 256, 128, 64]
+    assert Parts(512, 100, stage="sentences").at_once == 86, "as even as can be"
 
 
 def test_one_row_that_does_not_fit_is_an_error_that_says_what_to_change() -> None:
-    def attempt(n: int) -> None:
+    def attempt() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
 
     with pytest.raises(DeviceError, match=r"Tried to allocate 2\.00 GiB\): set a smaller batch, micro_batch, max_tok"):
         Parts(4, stage="x").within_memory(attempt, lambda: None)
 
-    def broken(n: int) -> None:
+    def broken() -> None:
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
@@ -93,8 +94,8 @@ def test_what_is_carried_on_is_taken_back_before_the_next_attempt() -> None:
     undone: list[int] = []
     parts = Parts(8, stage="x")
 
-    def attempt(n: int) -> str:
-        if n < 4:
+    def attempt() -> str:
+        if parts.n < 4:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return "done"
 

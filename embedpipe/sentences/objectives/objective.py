@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embedpipe.nn.batches import Batch, Padded
 from embedpipe.nn.distributed import n_processes
+from embedpipe.nn.memory import Parts
 from embedpipe.sentences.damage import Damage
 from embedpipe.sentences.embed import embed
 
@@ -60,9 +61,19 @@ class Setup:
     nested_dims: tuple[int, ...] = ()
     micro_batch: int = 0
     damage: Damage = field(default_factory=Damage)
+    parts: Parts | None = None
+    """Where memory runs out, a batch is read in more parts than `micro_batch` asks for."""
 
     @classmethod
-    def of(cls, config: "SentencesConfig", *, seed: int, device: torch.device, damage: Damage) -> "Setup":
+    def of(
+        cls,
+        config: "SentencesConfig",
+        *,
+        seed: int,
+        device: torch.device,
+        damage: Damage,
+        parts: Parts | None = None,
+    ) -> "Setup":
         """Return the setup that `config` asks for; several processes share a batch of `config.batch` rows for each."""
         return cls(
             config.batch * n_processes(),
@@ -73,6 +84,7 @@ class Setup:
             config.nested_dims,
             config.micro_batch,
             damage,
+            parts,
         )
 
     def seed_of(self, name: str) -> int:
@@ -81,4 +93,5 @@ class Setup:
 
     def vectors(self, network: nn.Module, rows: Padded) -> Tensor:
         """Return the vectors of `rows`, which are damaged while the network is in training."""
-        return embed(network, self.damage(rows) if network.training else rows, self.micro_batch)
+        at_once = self.micro_batch if self.parts is None else self.parts.at_once
+        return embed(network, self.damage(rows) if network.training else rows, at_once)
