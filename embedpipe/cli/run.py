@@ -3,7 +3,8 @@
 import json
 import shlex
 import sys
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from embedpipe.cli.progress import progress
 
 if TYPE_CHECKING:
     from embedpipe.config import PresetName
-    from embedpipe.runtime import DeviceName
+    from embedpipe.runtime import DeviceName, Event, Listener
 
 __all__ = ["command"]
 
@@ -51,6 +52,15 @@ __all__ = ["command"]
     type=click.Choice(["strict", "replace", "ignore"]),
     help="What to do with bytes that are not in the encoding. [default: strict]",
 )
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Go on with an interrupted training from its checkpoint, or discard it and begin the stage anew.",
+)
+@click.option(
+    "--tensorboard", "plots", metavar="FOLDER", type=named_path, help="Write losses and scores for TensorBoard there."
+)
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
 @click.option("--force", is_flag=True, help="Replace a bundle made from other inputs or settings.")
 def command(
@@ -68,6 +78,8 @@ def command(
     device: "DeviceName",
     encoding: str | None,
     encoding_errors: str | None,
+    resume: bool,
+    plots: Path | None,
     download: bool,
     force: bool,
 ) -> None:
@@ -85,7 +97,7 @@ def command(
     embedpipe run 2026/*.txt -o law-2026.bundle --continue law.bundle
 
     What is finished is kept in BUNDLE.work: after an interrupt, or with other settings for a later stage,
-    the same command goes on from there. The folder may be deleted.
+    the same command goes on from there, in the middle of a training too. The folder may be deleted.
     """
     from embedpipe.pipeline import run
     from embedpipe.pipeline.together import assist, first_of_several
@@ -100,25 +112,43 @@ def command(
     }
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
     settings = load_config(config_file, [*assignments, *given])
-    with first_of_several() as works, progress() as listener:
+    with first_of_several() as works:
         if not works:
             assist()
             return
-        bundle = run(
-            sources,
-            output,
-            preset=preset,
-            settings=settings,
-            stages=[stage.strip() for stage in stages.split(",") if stage.strip()],
-            seed=seed,
-            reproducible=reproducible,
-            device=device,
-            force=force,
-            download=download,
-            listener=listener,
-            command=shlex.join(["embedpipe", *sys.argv[1:]]),
-        )
+        with progress() as shown, _plotted(plots, shown) as listener:
+            bundle = run(
+                sources,
+                output,
+                preset=preset,
+                settings=settings,
+                stages=[stage.strip() for stage in stages.split(",") if stage.strip()],
+                seed=seed,
+                reproducible=reproducible,
+                device=device,
+                force=force,
+                resume=resume,
+                download=download,
+                listener=listener,
+                command=shlex.join(["embedpipe", *sys.argv[1:]]),
+            )
     say(f"ask it: {_queries(shlex.quote(str(output)), bundle.manifest.stages)}")
+
+
+@contextmanager
+def _plotted(folder: Path | None, listener: "Listener") -> Iterator["Listener"]:
+    if folder is None:
+        yield listener
+        return
+    from embedpipe.integrations.tensorboard import Plots
+
+    with Plots(folder) as plots:
+
+        def both(event: "Event") -> None:
+            listener(event)
+            plots(event)
+
+        yield both
 
 
 def _queries(output: str, stages: Container[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,14 +23,10 @@ from embedpipe.nn.precision import Precision, accelerator_for
 from embedpipe.nn.schedule import Schedule, peak_rates, rate_factor, set_rates
 from embedpipe.runtime import Listener, Step, Stopped, silent
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
 __all__ = ["FitResult", "fit"]
 
 Batch = TypeVar("Batch")
 _SECONDS_BETWEEN_EVENTS = 0.2
-_SMOOTHED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +132,10 @@ def fit(
     """
     stopped = None
     with accelerator_for(device, precision) as accelerator:
-        # The model itself is not prepared: the loop enters mixed precision, and averages gradients over processes, by
-        # itself, so that a batch may be read in parts and what is evaluated computes in float32.
+        # The model and the optimizers are not wrapped: the loop enters mixed precision and averages gradients over
+        # processes by itself, and accelerate's optimizers cost more than the step of a small model.
         model.to(device)
-        stepped = [accelerator.prepare_optimizer(optimizer) for optimizer in optimizers]
+        scaler = accelerator.scaler
         parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         peaks = peak_rates(optimizers)
         average = Average(model, ema)
@@ -153,8 +149,8 @@ def fit(
             metric=metric,
             listener=listener,
         )
-        guard = Guard(optimizers, device, scaler=accelerator.scaler, lazy=lazy)
-        state = _State(model, optimizers, accelerator.scaler, average, guard, best, carried, device)
+        guard = Guard(optimizers, device, scaler=scaler, lazy=lazy)
+        state = _State(model, optimizers, scaler, average, guard, best, carried, device)
         done = _resume(checkpoint, state, stage, listener)
         copy_from_first(model)
         set_apart()
@@ -165,13 +161,14 @@ def fit(
 
         def gradients(taken: Sequence[Batch]) -> Tensor:
             """Leave the gradients of these batches; return their mean loss."""
-            for optimizer in stepped:
+            for optimizer in optimizers:
                 optimizer.zero_grad()
             total = torch.zeros((), device=device)
             for batch in taken:
                 with accelerator.autocast():
                     value = loss(model, batch)
-                accelerator.backward(value * guard.sound / accumulate)
+                scaled = value * guard.sound / accumulate
+                (scaled if scaler is None else scaler.scale(scaled)).backward()
                 total += value.detach() / accumulate
             return total
 
@@ -184,10 +181,14 @@ def fit(
                 else:
                     total = parts.within_memory(partial(gradients, taken), _going_back(carried))
                 average_gradients(parameters)
-                if not guard.admits(mean_over_processes(total), _clip(accelerator, model, clip)):
+                for optimizer in optimizers if scaler is not None else ():
+                    scaler.unscale_(optimizer)
+                if not guard.admits(mean_over_processes(total), _clip(model, clip)):
                     break
-                for optimizer in stepped:
-                    optimizer.step()
+                for optimizer in optimizers:
+                    optimizer.step() if scaler is None else scaler.step(optimizer)
+                if scaler is not None:
+                    scaler.update()
                 average.update(guard.sound)
                 done += 1
 
@@ -200,8 +201,7 @@ def fit(
                     break
                 if now - told >= _SECONDS_BETWEEN_EVENTS or done == steps:
                     told = now
-                    recent = float(np.mean(guard.losses[-_SMOOTHED:]))
-                    listener(Step(stage, done, f"loss {recent:.3f}", recent))
+                    listener(Step(stage, done, f"loss {guard.recent:.3f}", guard.recent))
                 if measured:
                     best.measure(done)
                     model.train()
@@ -275,7 +275,7 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
         raise OutputError(f"{checkpoint.folder}: is not the same for all processes; put it on a disk that they share")
     if saved is not None:
         state.load(saved.state, saved.best)
-        listener(Step(stage, saved.step, f"goes on after step {saved.step}"))
+        listener(Step(stage, saved.step, f"goes on after step {saved.step}", state.guard.recent))
         return saved.step
     if checkpoint.folder.exists():
         checkpoint.remove()
@@ -294,11 +294,11 @@ def _going_back(carried: Sequence[Stateful]) -> Callable[[], None]:
     return go_back
 
 
-def _clip(accelerator: "Accelerator", model: nn.Module, clip: float) -> Tensor:
+def _clip(model: nn.Module, clip: float) -> Tensor:
     """Clip the dense gradients; return a number that is finite exactly when all gradients are."""
     gradients = [(p, p.grad) for p in model.parameters() if p.grad is not None]
     dense = [parameter for parameter, gradient in gradients if not gradient.is_sparse]
     # A sum is NaN or infinite when any addend is, and costs a fraction of an element-wise test.
-    norms = [accelerator.clip_grad_norm_(dense, clip)] if dense else []
+    norms = [nn.utils.clip_grad_norm_(dense, clip)] if dense else []
     norms += [gradient._values().sum() for _, gradient in gradients if gradient.is_sparse]
     return sum(norms[1:], norms[0]) if norms else torch.zeros(())

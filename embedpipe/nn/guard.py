@@ -9,6 +9,7 @@ from torch import Tensor
 
 __all__ = ["Guard"]
 
+_SMOOTHED = 20
 _SMALLEST_SCALE = 2.0**-20
 """Of an fp16 loss: where even this overflows, no scale will do."""
 
@@ -85,6 +86,11 @@ class Guard:
         if self.scaler is not None and self.scaler.get_scale() < _SMALLEST_SCALE:
             self.broken = True
         return not self.broken
+
+    @property
+    def recent(self) -> float:
+        """Mean of the last losses that were looked at."""
+        return sum(self.losses[-_SMOOTHED:]) / len(self.losses[-_SMOOTHED:])
 
     def release(self) -> None:
         """Take the guard's tensor from the optimizers again."""

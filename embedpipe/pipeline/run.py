@@ -53,6 +53,7 @@ def run(
     reproducible: bool | None = None,
     device: DeviceName = "auto",
     force: bool = False,
+    resume: bool = True,
     download: bool = False,
     listener: Listener = silent,
     command: str = "",
@@ -71,6 +72,7 @@ def run(
     reproducible : one Word2Vec worker and deterministic kernels; overrides `settings`.
     device : where the neural stages train.
     force : replace a bundle made from other inputs or settings.
+    resume : go on with a stage that was interrupted from its checkpoint; if not, checkpoints are discarded.
     download : allow sources to be fetched from the network.
     listener : is called with progress events.
     command : how the run was called, recorded in the bundle.
@@ -121,6 +123,8 @@ def run(
         read_labelled_tasks(config.sentences)
     with work.locked():
         remove_leftovers(target)
+        for stage in () if resume else planned:
+            work.remove_checkpoint(stage)
         existing = existing_bundle(target, force=force)
         source_prints = [fingerprint_source(source, options) for source in sources]
         starts = start_prints(config)
@@ -188,7 +192,7 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
             with _device_errors(stage), calling_others(job, stage):
                 outcome = RUNNERS[stage](job, partial)
         except KeyboardInterrupt:
-            own = " and its finished epochs" if job.work.checkpoint(stage).is_dir() else ""
+            own = " and its checkpoint" if job.work.checkpoint(stage).is_dir() else ""
             reason = f"interrupted; the stages before it{own} are kept, the same command goes on here"
             job.listener(Stopped(stage, reason))
             raise

@@ -117,6 +117,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
             seed=job.config.seed,
             device=resolve_device(job.device),
             labelled=read_labelled(job.config.sentences, job.text.codec),
+            checkpoint=job.work.checkpoint("sentences"),
             listener=job.listener,
         )
     (out / "encoder").mkdir()
@@ -140,6 +141,7 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
             job.config.generation,
             seed=job.config.seed,
             device=resolve_device(job.device),
+            checkpoint=job.work.checkpoint("generation"),
             listener=job.listener,
         )
     (out / "generator").mkdir()

@@ -1,5 +1,6 @@
 """Labelled data as ids: what a file of paraphrases, inferences or scored pairs gives an encoder to learn from."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ class Labelled:
 
     Parameters
     ----------
-    kind, name : what the rows are, and the name of the file.
+    kind, name : what the rows are, and the name of the file, numbered where several have the same.
     texts : all texts of all rows.
     members : int64, shape (rows, longest row): the texts of each row, -1 where it has fewer; the first two columns are
         the texts that are compared.
@@ -98,7 +99,13 @@ def read_labelled(config: "SentencesConfig", codec: "TextCodec") -> tuple[Labell
     NotEnoughDataError
         If no row of a file holds texts with words of the vocabulary.
     """
-    return tuple(encode_task(task, codec) for task in read_labelled_tasks(config))
+    encoded = [encode_task(task, codec) for task in read_labelled_tasks(config)]
+    seen: Counter[tuple[str, str]] = Counter()
+    for i, data in enumerate(encoded):
+        seen[data.kind, data.name] += 1
+        if (n := seen[data.kind, data.name]) > 1:
+            encoded[i] = replace(data, name=f"{data.name}-{n}")
+    return tuple(encoded)
 
 
 def encode_task(task: Paraphrases | Inference | SentenceSimilarity, codec: "TextCodec") -> Labelled:

@@ -1,5 +1,7 @@
 """Windows over the token stream."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -48,3 +50,13 @@ def test_short_streams_have_fewer_rows(n, batch, rows) -> None:
     window = next(windows(np.arange(n, dtype=np.uint32), batch=batch, bptt=4, device=CPU))
     assert window.inputs.shape[0] == rows
     assert window.inputs.shape[1] >= 1
+
+
+@given(st.integers(2, 60), st.integers(1, 6), st.integers(2, 9), st.integers(0, 25))
+@settings(deadline=None, max_examples=40)
+def test_the_stream_goes_on_from_any_window(n, batch, bptt, start) -> None:
+    def taken(start: int) -> list[tuple[list[list[int]], bool]]:
+        stream = windows(np.arange(n, dtype=np.uint32), batch=batch, bptt=bptt, device=CPU, seed=4, start=start)
+        return [(w.inputs.tolist(), w.fresh) for w in islice(stream, 30 - start)]
+
+    assert taken(start) == taken(0)[start:]

@@ -174,6 +174,55 @@ def test_two_processes_make_the_same_bytes(corpus, softmax) -> None:
     assert len(digests) == 1
 
 
+KILLED = """
+import hashlib, os, signal, sys
+from pathlib import Path
+import numpy as np, torch
+import embedpipe.nn.fit
+from embedpipe.config import GenerationConfig
+from embedpipe.generation.train import train_language_model
+from embedpipe.runtime import Step
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import Vocabulary
+embedpipe.nn.fit._SECONDS_BETWEEN_EVENTS = 0.0
+folder, kept = Path(sys.argv[1]), Path(sys.argv[2])
+config = GenerationConfig(hidden=24, batch=8, bptt=10, steps=25, softmax="sampled", samples=20, input_p=0.2)
+def train(name, checkpoint, kill):
+    def listen(event):
+        if isinstance(event, Step) and event.done == kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+    trained = train_language_model(
+        np.load(folder / "vectors.npy"), Vocabulary.load(folder / "vocabulary.json"), TokenStore(folder / "train"),
+        TokenStore(folder / "validation"), TokenStore(folder / "validation"), config, seed=3,
+        device=torch.device("cpu"), checkpoint=checkpoint, listener=listen,
+    )
+    state = trained.model.state_dict()
+    digest = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()
+    (kept / name).write_text(f"{digest} {trained.n_tokens_seen}")
+for name, checkpoint, kill in (("whole", None, -1), ("killed", kept / "c", 13), ("killed", kept / "c", -1)):
+    child = os.fork()
+    if child == 0:
+        try:
+            train(name, checkpoint, kill)
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == (signal.SIGKILL if kill > 0 else 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_killed_training_ends_with_the_same_bytes(corpus, tmp_path) -> None:
+    vectors, vocabulary, train, _ = corpus
+    folder = train.path.parent
+    np.save(folder / "vectors.npy", vectors)
+    vocabulary.save(folder / "vocabulary.json")
+    command = [sys.executable, "-c", KILLED, folder, tmp_path]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "killed").read_text() == (tmp_path / "whole").read_text()
+
+
 def test_one_seed_gives_one_model_and_another_another(corpus) -> None:
     def digest(seed: int) -> str:
         state = train_small(corpus, seed=seed, steps=8, softmax="sampled", input_p=0.2).model.state_dict()

@@ -3,7 +3,9 @@
 import copy
 import math
 import os
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +16,9 @@ from torch.nn import functional as F
 from embedpipe.errors import ConfigError
 from embedpipe.nn.fit import fit
 from embedpipe.nn.memory import Parts
-from embedpipe.nn.optimizers import make_optimizers
+from embedpipe.nn.optimizers import make_optimizers, set_sparse
 from embedpipe.nn.precision import resolve_precision
-from embedpipe.nn.schedule import rate_factor
+from embedpipe.nn.schedule import rate_factor, set_rates
 from embedpipe.runtime import Evaluated, Step, Stopped, Warned
 
 CPU = torch.device("cpu")
@@ -61,6 +63,11 @@ def test_schedule_rises_to_one_and_falls_to_zero() -> None:
     assert factors[55] == pytest.approx(0.5)
     assert all(a > b for a, b in pairwise(factors[10:]))
     assert rate_factor(0, 10, 0.0) == 1.0
+
+
+def test_the_linear_schedule_falls_in_a_straight_line() -> None:
+    factors = [rate_factor(step, 10, 0.2, "linear") for step in range(10)]
+    assert factors == pytest.approx([0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
 
 
 def test_optimizers_split_sparse_tables_from_the_rest() -> None:
@@ -110,6 +117,7 @@ def test_training_lowers_the_loss_and_reports_it() -> None:
     steps = [event for event in events if isinstance(event, Step)]
     assert steps[-1].done == 150
     assert steps[-1].note == f"loss {result.losses[-20:].mean():.3f}"
+    assert steps[-1].loss == pytest.approx(result.losses[-20:].mean())
     assert not model.training
     assert math.isnan(result.best)
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -171,6 +179,181 @@ def test_a_gradient_that_is_not_finite_stops_too(part: str) -> None:
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
+def test_accumulated_batches_equal_one_large_batch() -> None:
+    parts, whole = start(), start()
+    run(parts, 3, accumulate=4, warmup=0.0, precision="fp32")
+    joined = [[torch.cat(side) for side in zip(*list(batches(12))[i : i + 4], strict=True)] for i in (0, 4, 8)]
+    fit(
+        whole,
+        lambda start: joined,
+        loss,
+        optimizers=make_optimizers(whole, 0.05, 0.01),
+        steps=3,
+        warmup=0.0,
+        device=CPU,
+        stage="x",
+        precision="fp32",
+    )
+    for name, tensor in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[name], tensor, atol=1e-5, rtol=1e-4)
+
+
+def test_an_accumulated_step_that_the_batches_do_not_fill_is_not_taken() -> None:
+    assert run(start(), 10, n=7, accumulate=3).steps == 2
+
+
+def test_the_moving_average_is_evaluated_and_left() -> None:
+    model, seen, weights = start(), [], []
+
+    def watched(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        weights.append(model.out.weight.detach().clone())
+        return loss(model, batch)
+
+    def evaluate() -> float:
+        seen.append(model.out.weight.detach().clone())
+        return 1.0
+
+    run(model, 3, loss=watched, ema=0.15, keep_best=False, evaluate=evaluate, evaluate_every=1)
+    # Decays are 1/10, 2/11 cut to 0.15, and 0.15; the last weights themselves are gone.
+    first = 0.1 * weights[0] + 0.9 * weights[1]
+    second = 0.15 * first + 0.85 * weights[2]
+    torch.testing.assert_close(seen[1], first)
+    torch.testing.assert_close(seen[2], second)
+    assert torch.equal(seen[3], model.out.weight)
+    assert not torch.equal(seen[3], second)
+
+
+def test_training_stops_when_it_gets_no_better() -> None:
+    model, events, values = start(), [], iter([5.0, 4.0, 4.0, 6.0])
+    result = run(model, 50, evaluate=lambda: next(values), evaluate_every=3, patience=2, listener=events.append)
+    assert (result.steps, result.best, result.best_step) == (9, 4.0, 3)
+    assert result.stopped == "no lower validation loss in 2 evaluations; the state of step 3 is kept"
+    assert [event.reason for event in events if isinstance(event, Stopped)] == [result.stopped]
+
+
+def dense() -> Bagged:
+    model = start()
+    model.table.sparse = False
+    return model
+
+
+def test_losses_left_on_the_device_change_nothing() -> None:
+    prompt, lazy = dense(), dense()
+    first, second = run(prompt, 30, lazy=False), run(lazy, 30, lazy=True)
+    assert first.losses == pytest.approx(second.losses.tolist())
+    for name, tensor in prompt.state_dict().items():
+        assert torch.equal(lazy.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_no_bad_step_gets_in_before_the_losses_are_looked_at(where: str, ema: float) -> None:
+    model, calls, events = dense(), [], []
+
+    def poisoned(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        calls.append(copy.deepcopy(model.state_dict()))
+        value = loss(model, batch)
+        if len(calls) == 4:
+            value = value * math.nan if where == "loss" else value + (model.out.weight.sum() * 0.0).abs().sqrt()
+        return value
+
+    optimizers = make_optimizers(model, 0.05, 0.01)
+    result = run(model, 9, loss=poisoned, lazy=True, listener=events.append, optimizers=optimizers, ema=ema)
+    assert len(calls) > 4, "nothing was read in the bad step"
+    assert result.steps == 3
+    assert "not finite at step 4" in str(result.stopped)
+    assert not hasattr(optimizers[0], "found_inf")
+    short = dense()
+    run(short, 9, n=3, ema=ema)
+    for name, tensor in short.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor)
+        assert ema or torch.equal(calls[3][name], tensor)
+
+
+@pytest.fixture
+def scaled_loss(monkeypatch) -> torch.amp.GradScaler:
+    """The path of fp16 in float32 on the CPU: what accelerate gives on a GPU, but for the precision itself."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+
+    @contextmanager
+    def accelerator(device: object, precision: object):
+        yield SimpleNamespace(
+            scaler=scaler, prepare=lambda m: m, unwrap_model=lambda m, keep_fp32_wrapper: m, autocast=nullcontext
+        )
+
+    monkeypatch.setattr("embedpipe.nn.fit.accelerator_for", accelerator)
+    return scaler
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_under_a_scaled_loss_an_overflow_costs_a_step_and_no_more(scaled_loss, lazy: bool) -> None:
+    plain, model, calls = dense(), dense(), []
+
+    def overflowing(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        calls.append(None)
+        return loss(model, batch) + ((model.out.weight.sum() * 0.0).abs().sqrt() if len(calls) == 3 else 0.0)
+
+    result = run(model, 8, loss=overflowing, lazy=lazy, clip=1e9, warmup=0.0)
+    assert (result.steps, result.stopped, scaled_loss.get_scale()) == (8, None, 2.0**15)
+    assert all(bool(p.isfinite().all()) for p in model.parameters())
+    # Scaling by a power of two is exact, so the steps that count are those without scaling.
+    optimizers = make_optimizers(plain, 0.05, 0.01)
+    for step, batch in enumerate(batches(8)):
+        set_rates(optimizers, [[0.05, 0.05, 0.05]], rate_factor(step, 8, 0.0))
+        if step != 2:
+            optimizers[0].zero_grad()
+            loss(plain, batch).backward()
+            optimizers[0].step()
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, plain.state_dict()[name], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("poison", ["loss", "every gradient"])
+def test_under_a_scaled_loss_what_stays_bad_ends_the_run(scaled_loss, poison: str, lazy: bool) -> None:
+    model, calls = dense(), []
+
+    def poisoned(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        calls.append(copy.deepcopy(model.state_dict()))
+        if poison == "loss":
+            return loss(model, batch) * (math.nan if len(calls) == 4 else 1.0)
+        return loss(model, batch) + (model.out.weight.sum() * 0.0).abs().sqrt()
+
+    result = run(model, 60, loss=poisoned, lazy=lazy)
+    assert "not finite" in str(result.stopped)
+    last = calls[3 if poison == "loss" else 0]
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in last.items())
+
+
+def test_dense_updates_of_a_table_equal_sparse_ones_where_every_row_is_used() -> None:
+    everything = torch.arange(20).repeat(2)[None].expand(4, -1)
+    models = []
+    for device in ("cpu", "cuda"):
+        model = start()
+        set_sparse(model, torch.device(device))
+        optimizers = make_optimizers(model, 0.05, 0.3, sparse_learning_rate=0.02)
+        assert len(optimizers) == (2 if device == "cpu" else 1)
+        fit(
+            model,
+            lambda start: [(everything, torch.ones(4))] * 20,
+            loss,
+            optimizers=optimizers,
+            steps=20,
+            clip=1e9,
+            device=CPU,
+            stage="x",
+        )
+        models.append(model)
+    torch.testing.assert_close(models[0].table.weight, models[1].table.weight, atol=1e-5, rtol=0)
+    torch.testing.assert_close(models[0].out.weight, models[1].out.weight, atol=1e-5, rtol=0)
+
+
+def test_dense_updates_of_a_table_learn_as_sparse_ones_do() -> None:
+    sparse, whole = run(start(), 150), run(dense(), 150)
+    assert whole.losses[-10:].mean() == pytest.approx(sparse.losses[-10:].mean(), rel=0.5)
+    assert whole.losses[-10:].mean() < 0.1 * whole.losses[:3].mean()
+
+
 def test_dense_gradients_are_clipped() -> None:
     model, norms = start(), []
 
@@ -221,6 +404,8 @@ def test_precision() -> None:
     assert resolve_precision("fp32", CPU) == "no"
     assert resolve_precision("bf16", CPU) == "bf16"
     assert resolve_precision("auto", CPU) in ("no", "bf16")
+    with pytest.raises(ConfigError, match="use precision bf16 or fp32"):
+        run(start(), 1, precision="fp16")
     with pytest.raises(ConfigError, match="fp8"):
         resolve_precision("fp8", CPU)  # type: ignore[arg-type]
 

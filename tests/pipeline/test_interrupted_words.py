@@ -33,7 +33,7 @@ def test_finished_epochs_are_kept_until_the_stage_is_finished(tmp_path: Path) ->
         run(tmp_path, interrupt)
     assert events[-1] == Stopped(
         "words",
-        "interrupted; the stages before it and its finished epochs are kept, the same command goes on here",
+        "interrupted; the stages before it and its checkpoint are kept, the same command goes on here",
     )
     assert sorted(file.name for file in (work / "words.checkpoint" / "run-0").iterdir()) == [
         "checkpoint.json", "epoch-2.safetensors"

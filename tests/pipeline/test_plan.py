@@ -50,6 +50,18 @@ def test_a_setting_changes_its_stage_and_those_that_read_it() -> None:
     assert changed({}, ("other",)) == set(STAGES)
 
 
+def test_the_content_of_labelled_files_belongs_to_the_encoder(tmp_path: Path) -> None:
+    files = [tmp_path / "captions.1.txt", tmp_path / "captions.2.txt"]
+    for file in files:
+        file.write_text("one\ntwo\n")
+    config = PipelineConfig.of("tiny", {"sentences": {"pairs": [str(tmp_path / "captions.*.txt")]}})
+    before = fingerprints(config, STAGES, ["s"])
+    assert fingerprints(config, STAGES, ["s"]) == before
+    files[1].write_text("one\nthree\n")
+    after = fingerprints(config, STAGES, ["s"])
+    assert {stage for stage in STAGES if before[stage] != after[stage]} == {"sentences", "probes"}
+
+
 @pytest.mark.parametrize("reproducible", [True, False])
 def test_versions_of_libraries_count_in_a_reproducible_run_alone(monkeypatch, reproducible: bool) -> None:
     config = PipelineConfig.of("tiny", {"reproducible": reproducible})
