@@ -345,8 +345,8 @@ def main() -> None:
     ]
     about = (
         f"{facts['texts']:,} texts of {facts['tokens_per_text']} tokens, {facts['words']:,} word vectors of {DIM}, "
-        f"LSTMs of {HIDDEN} in each direction, batches of {PAIRS} pairs; medians of {options.repeats} processes in turn, "
-        f"ratios within one turn. {_machine(options)}"
+        f"LSTMs of {HIDDEN} in each direction, batches of {PAIRS} pairs; medians of {options.repeats} processes in "
+        f"turn, ratios within one turn. {_machine(options)}"
     )
     report = {"about": about, "rows": rows, "ratios": ratios, "runs": found}
     if options.json:

@@ -9,6 +9,7 @@
     ├── OutputError           an output exists already and was made from something else, or cannot be written
     ├── BundleError           a bundle is missing, damaged, foreign or newer than this program
     ├── UnknownWordError      a query names a word that is not in the vocabulary (near spellings attached)
+    ├── DeviceError           the GPU is too small or was lost; what is kept and how to go on
     └── MissingExtraError     an optional dependency is not installed (also an ImportError)
 
     EmbedpipeWarning          something was counted and reported, nothing was lost
@@ -20,6 +21,7 @@ from pathlib import Path
 __all__ = [
     "BundleError",
     "ConfigError",
+    "DeviceError",
     "EmbedpipeError",
     "EmbedpipeWarning",
     "InputError",
@@ -68,6 +70,10 @@ class OutputError(EmbedpipeError):
 
 class BundleError(EmbedpipeError):
     """A bundle that is missing, damaged, foreign or newer than this program."""
+
+
+class DeviceError(EmbedpipeError):
+    """A device that has too little memory or no longer answers."""
 
 
 class UnknownWordError(EmbedpipeError):

@@ -29,6 +29,8 @@ __all__ = [
     "Step",
     "Stopped",
     "UpToDate",
+    "Warned",
+    "launched",
     "n_cores",
     "n_torch_threads",
     "resolve_device",
@@ -112,7 +114,15 @@ class Stopped:
     reason: str
 
 
-Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped | Stopped | UpToDate
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the user may want to change; the stage goes on."""
+
+    stage: str
+    message: str
+
+
+Event = StageStarted | Step | Evaluated | Saved | StageFinished | StageSkipped | Stopped | UpToDate | Warned
 Listener = Callable[[Event], None]
 
 
@@ -123,6 +133,14 @@ def silent(event: Event) -> None:
 def n_cores() -> int:
     """Return the number of processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def launched() -> tuple[int, int]:
+    """Return the number of this process, from 0, among those that ``torchrun`` or ``accelerate launch`` started, and
+    how many they are; (0, 1) without such a launcher.
+    """
+    number, n = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    return (int(number), int(n)) if number.isdigit() and n.isdigit() and int(n) > 1 else (0, 1)
 
 
 def n_torch_threads() -> int:

@@ -19,7 +19,7 @@ __all__ = ["cli", "main"]
 _VERBS = {
     "run": "Raw text in, a verified bundle out: the main job.",
     "train": "Go on training a part of a bundle, on data of your own.",
-    "tune": "Settings of the words found by trying, on development data and a budget.",
+    "tune": "Settings found by trying: of the words on a budget, learning rates and batches.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",
     "compare": "Two words or two sentences: how near, and what makes them so.",
@@ -127,9 +127,8 @@ def _outcome(debug: bool, interrupts: Sequence[int]) -> int:
 
 
 def _say_interrupted() -> int:
-    goes_on = (
-        "; the same command goes on from what is finished" if sys.argv[1:2] in (["run"], ["tune"], ["train"]) else ""
-    )
+    keeps = sys.argv[1:2] in (["run"], ["tune"], ["train"]) and sys.argv[1:3] != ["tune", "lr"]
+    goes_on = "; the same command goes on from what is finished" if keeps else ""
     _complain(f"interrupted{goes_on}")
     return 130
 

@@ -17,6 +17,7 @@ from embedpipe.runtime import (
     Step,
     Stopped,
     UpToDate,
+    Warned,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f}s" if seconds < 60 else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def result_line(event: StageFinished | StageSkipped | Stopped | Saved | UpToDate) -> str:
+def result_line(event: StageFinished | StageSkipped | Stopped | Saved | UpToDate | Warned) -> str:
     """Return the one line that a stage leaves behind."""
     match event:
         case StageFinished(stage, summary, seconds):
@@ -71,6 +72,8 @@ def result_line(event: StageFinished | StageSkipped | Stopped | Saved | UpToDate
             return f"{stage:<12} {'':>6}  saved {path}"
         case UpToDate(stage, path):
             return f"{stage:<12} {'':>6}  up to date: {path}"
+        case Warned(stage, message):
+            return f"{stage:<12} warning: {message}"
 
 
 class _Clock:
@@ -116,7 +119,7 @@ class _Lines:
                 of = f"{done:,}/{self._clock.total:,}" if self._clock.total else f"{done:,}"
                 facts = [f"{of} {self._clock.unit}", self._clock.rate(), self._clock.left(), note]
                 self._write(f"{stage} {', '.join(fact for fact in facts if fact)}")
-            case StageFinished() | StageSkipped() | Stopped() | Saved() | UpToDate():
+            case StageFinished() | StageSkipped() | Stopped() | Saved() | UpToDate() | Warned():
                 self._write(result_line(event))
             case _:
                 pass
@@ -144,6 +147,8 @@ class _Bars:
                 self._bars.update(self._task, completed=done, note=note, rate=self._clock.rate())
             case Evaluated(_, name, value) if self._task is not None:
                 self._bars.update(self._task, note=f"{name} {value:.4g}")
+            case Warned():
+                self._bars.console.print(result_line(event), highlight=False, markup=False)
             case StageFinished() | StageSkipped() | Stopped() | Saved() | UpToDate():
                 self._clear()
                 self._bars.console.print(result_line(event), highlight=False, markup=False)

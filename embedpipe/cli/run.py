@@ -100,6 +100,7 @@ def command(
     the same command goes on from there, in the middle of a training too. The folder may be deleted.
     """
     from embedpipe.pipeline import run
+    from embedpipe.pipeline.together import assist, first_of_several
     from embedpipe.settings import load_config
 
     chosen = {
@@ -111,22 +112,26 @@ def command(
     }
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
     settings = load_config(config_file, [*assignments, *given])
-    with progress() as shown, _plotted(plots, shown) as listener:
-        bundle = run(
-            sources,
-            output,
-            preset=preset,
-            settings=settings,
-            stages=[stage.strip() for stage in stages.split(",") if stage.strip()],
-            seed=seed,
-            reproducible=reproducible,
-            device=device,
-            force=force,
-            resume=resume,
-            download=download,
-            listener=listener,
-            command=shlex.join(["embedpipe", *sys.argv[1:]]),
-        )
+    with first_of_several() as works:
+        if not works:
+            assist()
+            return
+        with progress() as shown, _plotted(plots, shown) as listener:
+            bundle = run(
+                sources,
+                output,
+                preset=preset,
+                settings=settings,
+                stages=[stage.strip() for stage in stages.split(",") if stage.strip()],
+                seed=seed,
+                reproducible=reproducible,
+                device=device,
+                force=force,
+                resume=resume,
+                download=download,
+                listener=listener,
+                command=shlex.join(["embedpipe", *sys.argv[1:]]),
+            )
     say(f"ask it: {_queries(shlex.quote(str(output)), bundle.manifest.stages)}")
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.generation.evaluation import (
@@ -18,10 +17,13 @@ from embedpipe.generation.evaluation import (
     unigram_perplexity,
     unigram_probabilities,
 )
-from embedpipe.generation.language_model import Dropouts, LanguageModel, State, detach, initial_table
+from embedpipe.generation.language_model import Dropouts, LanguageModel, initial_table
 from embedpipe.generation.stream import Window, windows
+from embedpipe.generation.truncated import Truncated, own_rows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import fit
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.runtime import Evaluated, Listener, silent
@@ -31,7 +33,7 @@ from embedpipe.text.vocabulary import EOS, Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
-__all__ = ["TrainedGenerator", "train_language_model"]
+__all__ = ["TrainedGenerator", "begin_training", "stream_counts", "train_language_model"]
 
 _STAGE = "generation"
 _FULL_SOFTMAX_LIMIT = 8_000
@@ -104,42 +106,25 @@ def train_language_model(
             f"{train.path}: {len(tokens)} tokens are too few to train a generator; give it more text"
         )
     counts = stream_counts(vocabulary, train)
-    sampled = uses_sampling(config, len(vocabulary))
     held_tokens = [store.tokens for store in (train, validation, test) if len(store.tokens) >= 3]
     watched = held_out(held_tokens[min(1, len(held_tokens) - 1)], limit=_WATCHED_TOKENS)
     scored = held_out(held_tokens[-1], limit=_SCORED_TOKENS)
     kept = None
     if checkpoint is not None:
         arrays = [vectors, counts, tokens, held_tokens[min(1, len(held_tokens) - 1)]]
-        kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, *arrays))
+        kept = Checkpoints(
+            checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, *arrays)
+        )
 
     def batches(start: int) -> Iterator[Window]:
-        return windows(tokens, batch=config.batch, bptt=config.bptt, device=device, seed=seed, start=start)
+        rows = config.batch * n_processes()
+        return map(own_rows, windows(tokens, batch=rows, bptt=config.bptt, device=device, seed=seed, start=start))
 
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        model = LanguageModel(
-            len(vocabulary),
-            vectors.shape[1],
-            config.hidden,
-            config.layers,
-            Dropouts(config.input_p, config.hidden_p, config.embed_p),
-            sparse=sampled and device.type == "cpu",
-        )
-        table = initial_table(vectors, config.initial_norm, torch.Generator().manual_seed(seed))
-        model.initialise(table, unigram_probabilities(counts))
-        model.to(device)
-        optimizers = make_optimizers(
-            model,
-            config.learning_rate,
-            config.weight_decay,
-            sparse=[model.table] if model.sparse else [],
-            dense=[model.table] if sampled and not model.sparse else [],
-        )
-        objective = _Truncated(
-            SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
-        )
+        model, optimizers, objective = begin_training(vectors, counts, config, seed=seed, device=device)
+        objective.parts = Parts(config.batch, stage=_STAGE, listener=listener)
         result = fit(
             model,
             batches,
@@ -156,6 +141,7 @@ def train_language_model(
             metric="validation perplexity",
             checkpoint=kept,
             carried=[objective],
+            parts=objective.parts,
         )
     final = perplexity(model, scored)
     listener(Evaluated(_STAGE, "perplexity", final, result.best_step))
@@ -171,6 +157,46 @@ def train_language_model(
     )
 
 
+def begin_training(
+    vectors: NDArray[np.float32],
+    counts: NDArray[np.float64],
+    config: "GenerationConfig",
+    *,
+    seed: int,
+    device: torch.device,
+) -> tuple[LanguageModel, list[torch.optim.Optimizer], Truncated]:
+    """Return the model that training begins with, its optimizers and its loss; draws from torch's global generator.
+
+    Parameters
+    ----------
+    vectors : as `train_language_model` takes them.
+    counts : what `stream_counts` gives.
+    """
+    sampled = uses_sampling(config, len(counts))
+    model = LanguageModel(
+        len(counts),
+        vectors.shape[1],
+        config.hidden,
+        config.layers,
+        Dropouts(config.input_p, config.hidden_p, config.embed_p),
+        sparse=sampled and device.type == "cpu",
+    )
+    table = initial_table(vectors, config.initial_norm, torch.Generator().manual_seed(seed))
+    model.initialise(table, unigram_probabilities(counts))
+    model.to(device)
+    optimizers = make_optimizers(
+        model,
+        config.learning_rate,
+        config.weight_decay,
+        sparse=[model.table] if model.sparse else [],
+        dense=[model.table] if sampled and not model.sparse else [],
+    )
+    objective = Truncated(
+        SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
+    )
+    return model, optimizers, objective
+
+
 def uses_sampling(config: "GenerationConfig", n_tokens: int) -> bool:
     """Return whether a vocabulary of `n_tokens` is trained with the sampled softmax."""
     if config.softmax == "auto":
@@ -183,27 +209,3 @@ def stream_counts(vocabulary: Vocabulary, train: TokenStore) -> NDArray[np.float
     counts = vocabulary.counts.astype(np.float64)
     counts[EOS] = train.n_sentences
     return counts
-
-
-class _Truncated:
-    """The loss of one window, with the state carried over from the window before."""
-
-    def __init__(self, softmax: FullSoftmax | SampledSoftmax, device: torch.device) -> None:
-        self.softmax, self.device = softmax, device
-        self.state: State | None = None
-        self.n_tokens = 0
-
-    def __call__(self, model: nn.Module, window: Window) -> Tensor:
-        state = None if window.fresh or self.state is None else detach(self.state)
-        hidden, self.state = model(window.inputs, state)
-        self.n_tokens += window.inputs.numel()
-        assert isinstance(model, LanguageModel)
-        return self.softmax(model.table, model.bias, hidden, window.targets)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"state": self.state and detach(self.state), "n_tokens": self.n_tokens}
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        layers = saved["state"]
-        self.state = layers and [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in layers]
-        self.n_tokens = saved["n_tokens"]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from embedpipe.nn.average import Average
+from embedpipe.nn.distributed import value_of_first
 from embedpipe.runtime import Evaluated, Listener
 
 __all__ = ["Best"]
@@ -59,7 +60,7 @@ class Best:
             return
         self.model.eval()
         with torch.no_grad(), self.average.in_place():
-            value = self.evaluate()
+            value = value_of_first(self.evaluate())
             self.n_worse += 1
             if value < self.value or (math.isnan(self.value) and not math.isnan(value)):
                 self.value, self.step, self.n_worse = value, step, 0

@@ -28,6 +28,7 @@ from torch import Tensor
 from embedpipe.bundle.save import flush
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
+from embedpipe.nn.distributed import is_first
 
 __all__ = ["Checkpoints", "Saved", "Stateful", "fingerprint_of", "pack", "unpack"]
 
@@ -57,7 +58,7 @@ class Saved:
 
 
 class Checkpoints:
-    """The checkpoint of one training, in a folder of its own.
+    """The checkpoint of one training, in a folder of its own; of several processes all read and the first one writes.
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ class Checkpoints:
         OutputError
             If the disk is full.
         """
+        if not is_first():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         tree, tensors = pack(state)
         last = self._written(f"last-{step}", tensors)
@@ -118,7 +121,8 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove the checkpoint, if there is one."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if is_first():
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._best = None
 
     def _written(self, name: str, tensors: Mapping[str, NDArray[Any]]) -> Path:
@@ -129,7 +133,7 @@ class Checkpoints:
 
     def _keep_only(self, *files: Path | None) -> None:
         for other in self.folder.glob("*-*.safetensors"):
-            if other not in files:
+            if is_first() and other not in files:
                 other.unlink()
 
 

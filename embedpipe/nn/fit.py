@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -11,10 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embedpipe.errors import OutputError
 from embedpipe.nn.average import Average
 from embedpipe.nn.best import Best
 from embedpipe.nn.checkpoint import Checkpoints, Stateful
+from embedpipe.nn.distributed import average_gradients, copy_from_first, mean_over_processes, set_apart, value_of_first
 from embedpipe.nn.guard import Guard
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.precision import Precision, accelerator_for
 from embedpipe.nn.schedule import Schedule, peak_rates, rate_factor, set_rates
 from embedpipe.runtime import Listener, Step, Stopped, silent
@@ -68,6 +72,7 @@ def fit(
     keep_best: bool = True,
     checkpoint: Checkpoints | None = None,
     carried: Sequence[Stateful] = (),
+    parts: Parts | None = None,
     lazy: bool | None = None,
 ) -> FitResult:
     """Train `model` for `steps` steps; leave it on `device`, in evaluation mode, with its best state.
@@ -88,6 +93,7 @@ def fit(
     checkpoint : where the state is kept after every evaluation and every so many seconds, and gone on from; the
         caller removes it when it has what comes of the training.
     carried : what else changes from step to step and is part of the state.
+    parts : tells `loss` in how many parts to read a batch; where memory runs out, there are more from then on.
     lazy : whether losses are left on the device until progress is told; None is where that saves waiting (`Guard`).
 
     Raises
@@ -95,10 +101,13 @@ def fit(
     ConfigError
         For fp16 on a CPU.
     OutputError
-        If the disk is too full for a checkpoint.
+        If the disk is too full for a checkpoint, or several processes do not share it.
 
     Notes
     -----
+    Where several processes have joined (`nn.distributed`), each calls this with a loss of its own share of the batches:
+    gradients and losses are averaged, what is measured is what the first one measures, and it alone writes.
+
     A loss or gradient that is not finite ends the run before that step is taken, with a `Stopped` event, so the
     state is the best or, without `evaluate`, the last good one. `KeyboardInterrupt` propagates. Dropout draws from
     torch's global generator, which the caller seeds and the checkpoint holds; under one seed, one number of threads
@@ -123,13 +132,11 @@ def fit(
     """
     stopped = None
     with accelerator_for(device, precision) as accelerator:
-        # The optimizers are not wrapped: accelerate's look for packages of others in every step, and that costs more
-        # than the step of a small model.
-        prepared, scaler = accelerator.prepare(model), accelerator.scaler
-        # For mixed precision accelerate hangs a wrapped forward on the instance. The loop enters that precision by
-        # itself; what is evaluated, and what the caller gets back, computes in float32.
-        accelerator.unwrap_model(prepared, keep_fp32_wrapper=False)
-        model.__dict__.pop("forward", None)
+        # The model and the optimizers are not wrapped: the loop enters mixed precision and averages gradients over
+        # processes by itself, and accelerate's optimizers cost more than the step of a small model.
+        model.to(device)
+        scaler = accelerator.scaler
+        parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         peaks = peak_rates(optimizers)
         average = Average(model, ema)
         best = Best(
@@ -145,26 +152,38 @@ def fit(
         guard = Guard(optimizers, device, scaler=scaler, lazy=lazy)
         state = _State(model, optimizers, scaler, average, guard, best, carried, device)
         done = _resume(checkpoint, state, stage, listener)
+        copy_from_first(model)
+        set_apart()
         if done == 0:
             best.measure(0)
         told = 0.0
         source = iter(batches(done * accumulate))
+
+        def gradients(taken: Sequence[Batch]) -> Tensor:
+            """Leave the gradients of these batches; return their mean loss."""
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            total = torch.zeros((), device=device)
+            for batch in taken:
+                with accelerator.autocast():
+                    value = loss(model, batch)
+                scaled = value * guard.sound / accumulate
+                (scaled if scaler is None else scaler.scale(scaled)).backward()
+                total += value.detach() / accumulate
+            return total
+
         try:
-            prepared.train()
-            while done < steps and not best.exhausted and len(parts := list(islice(source, accumulate))) == accumulate:
+            model.train()
+            while done < steps and not best.exhausted and len(taken := list(islice(source, accumulate))) == accumulate:
                 set_rates(optimizers, peaks, rate_factor(done, steps, warmup, schedule))
-                for optimizer in optimizers:
-                    optimizer.zero_grad()
-                total = torch.zeros((), device=device)
-                for part in parts:
-                    with accelerator.autocast():
-                        value = loss(prepared, part)
-                    scaled = value * guard.sound / accumulate
-                    (scaled if scaler is None else scaler.scale(scaled)).backward()
-                    total += value.detach() / accumulate
+                if parts is None:
+                    total = gradients(taken)
+                else:
+                    total = parts.within_memory(partial(gradients, taken), _going_back(carried))
+                average_gradients(parameters)
                 for optimizer in optimizers if scaler is not None else ():
                     scaler.unscale_(optimizer)
-                if not guard.admits(total, _clip(model, clip)):
+                if not guard.admits(mean_over_processes(total), _clip(model, clip)):
                     break
                 for optimizer in optimizers:
                     optimizer.step() if scaler is None else scaler.step(optimizer)
@@ -185,7 +204,7 @@ def fit(
                     listener(Step(stage, done, f"loss {guard.recent:.3f}", guard.recent))
                 if measured:
                     best.measure(done)
-                    prepared.train()
+                    model.train()
                 if checkpoint is not None and (kept or measured):
                     checkpoint.save(done, state.state_dict(), best.step, best.weights)
             if not guard.look():
@@ -252,6 +271,8 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
     if checkpoint is None:
         return 0
     saved = checkpoint.load()
+    if value_of_first(0 if saved is None else saved.step) != (0 if saved is None else saved.step):
+        raise OutputError(f"{checkpoint.folder}: is not the same for all processes; put it on a disk that they share")
     if saved is not None:
         state.load(saved.state, saved.best)
         listener(Step(stage, saved.step, f"goes on after step {saved.step}", state.guard.recent))
@@ -260,6 +281,17 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
         checkpoint.remove()
         listener(Step(stage, 0, "begins anew: the checkpoint is of other text or settings, or damaged"))
     return 0
+
+
+def _going_back(carried: Sequence[Stateful]) -> Callable[[], None]:
+    """Return what brings `carried` back to its present state."""
+    before = [(each, each.state_dict()) for each in carried]
+
+    def go_back() -> None:
+        for each, state in before:
+            each.load_state_dict(state)
+
+    return go_back
 
 
 def _clip(model: nn.Module, clip: float) -> Tensor:

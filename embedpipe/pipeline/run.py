@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from embedpipe.pipeline.conflict import STARTS_FROM, check_conflict
 from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints, read_options
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
+from embedpipe.pipeline.together import calling_others
 from embedpipe.pipeline.word_start import check_start, start_prints, start_settings
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.presets import preset_for, preset_reason, take_preset
@@ -188,7 +190,8 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
     start = time.perf_counter()
     with job.work.writing(stage) as partial:
         try:
-            outcome = RUNNERS[stage](job, partial)
+            with _device_errors(stage), calling_others(job, stage):
+                outcome = RUNNERS[stage](job, partial)
         except KeyboardInterrupt:
             own = " and its checkpoint" if job.work.checkpoint(stage).is_dir() else ""
             reason = f"interrupted; the stages before it{own} are kept, the same command goes on here"
@@ -209,6 +212,15 @@ def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:
     job.made[stage] = record
     job.listener(StageFinished(stage, outcome.summary, seconds))
     return record
+
+
+def _device_errors(stage: str) -> AbstractContextManager[None]:
+    """Say what is kept where the device is lost or too small for a stage that torch trains."""
+    if stage not in NEURAL:
+        return nullcontext()
+    from embedpipe.nn.memory import device_errors
+
+    return device_errors("finished stages and the last checkpoint are kept")
 
 
 def _known(existing: BundleFolder | None, work: WorkFolder, stage: str, fingerprint: str) -> StageRecord | None:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from embedpipe.nn.batches import Padded
+from embedpipe.nn.distributed import gather_rows, n_processes, share_of_rows
 
 __all__ = ["embed"]
 
@@ -14,7 +15,8 @@ def embed(network: nn.Module, batch: Padded, micro_batch: int = 0) -> Tensor:
 
     Rows are read `micro_batch` at a time, and each part is read once more when gradients flow back into it
     (activation checkpointing; Chen et al., 2016): a contrastive loss over all rows then takes the memory of one part
-    (gradient caching; Gao et al., 2021), for a third more work. Dropout draws the same masks both times.
+    (gradient caching; Gao et al., 2021), for a third more work. Dropout draws the same masks both times. Of several
+    processes that train together each reads its share of the rows and is given all vectors (`nn.distributed`).
 
     Parameters
     ----------
@@ -22,6 +24,12 @@ def embed(network: nn.Module, batch: Padded, micro_batch: int = 0) -> Tensor:
     batch : the rows.
     micro_batch : rows read at once; 0 is all of them.
     """
+    if torch.is_grad_enabled() and n_processes() > 1:
+        return gather_rows(_read(network, share_of_rows(batch), micro_batch), len(batch.lengths))
+    return _read(network, batch, micro_batch)
+
+
+def _read(network: nn.Module, batch: Padded, micro_batch: int) -> Tensor:
     if not 0 < micro_batch < len(batch.lengths):
         vectors: Tensor = network(batch.ids, batch.lengths)
         return vectors

@@ -52,6 +52,11 @@ class EncoderShape:
             return min(self.word_dim, (self.dim + 1) // 2)
         return self.dim
 
+    @property
+    def own_dim(self) -> int:
+        """Components, at the end of the vectors, that are what the network reads and nothing else."""
+        return self.dim - self.average_dim
+
 
 class SentenceNetwork(nn.Module):
     """normalise(normalise(resized weighted average of the embeddings) + projection of what was read and pooled).
@@ -86,14 +91,13 @@ class SentenceNetwork(nn.Module):
         if shape.architecture != "bag":
             reader = make_reader(shape.architecture, shape.word_dim, shape.hidden, shape.layers, shape.heads)
             self.reader = reader
-            self.projection = nn.Linear(reader.out_dim, shape.dim - shape.average_dim or shape.dim)
+            self.projection = nn.Linear(reader.out_dim, shape.own_dim or shape.dim)
             self.pool = make_pooling(shape.pooling, reader.out_dim)
             self.input_dropout = LockedDropout(dropout)
             self.output_dropout = nn.Dropout(dropout)
-        own = shape.average_dim < shape.dim
-        resized = averages and (own or shape.dim != shape.word_dim)
+        resized = averages and (shape.own_dim > 0 or shape.dim != shape.word_dim)
         self.resize = nn.Linear(shape.word_dim, shape.average_dim, bias=False) if resized else nn.Identity()
-        self.lengths = ((1 - shape.beside) ** 0.5, shape.beside**0.5) if own else None
+        self.lengths = ((1 - shape.beside) ** 0.5, shape.beside**0.5) if shape.own_dim else None
 
     known: Tensor
 

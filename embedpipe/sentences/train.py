@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from embedpipe.errors import ConfigError
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import FitResult, fit
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.damage import Damage, nearest_words
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.words.bag import Bag
 
-__all__ = ["Learnt", "TrainedEncoder", "train_encoder"]
+__all__ = ["Learnt", "TrainedEncoder", "damage_of", "first_network", "optimizers_of", "train_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
@@ -175,11 +178,11 @@ def train_encoder(
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        network = _first(bag, config, seed, start).to(device)
+        network = first_network(bag, config, seed, start).to(device)
         set_sparse(network, device)
-        damage = _damage(bag, config, device)
-        own = network.shape.dim - network.shape.average_dim
-        setup = Setup.of(config, seed=seed, device=device, damage=damage, own=own)
+        damage = damage_of(bag, config, device)
+        parts = Parts(2 * config.batch, config.micro_batch, stage=_STAGE, listener=listener)
+        setup = Setup.of(config, seed=seed, device=device, damage=damage, own=network.shape.own_dim, parts=parts)
         trains = network.shape.architecture != "bag"
         plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
         neighbours = None if test is None else watch_neighbours(test, setup)
@@ -188,9 +191,10 @@ def train_encoder(
         kept = None
         if checkpoint is not None:
             arrays = _arrays(bag, (train, validation), labelled, start)
-            kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, *arrays))
+            settings = [config.model_dump(mode="json"), seed, n_processes(), device.type]
+            kept = Checkpoints(checkpoint, fingerprint_of(*settings, *arrays))
         torch.manual_seed(seed)
-        run = _fitted(network, plan, config, seed, device, kept, listener) if trains else None
+        run = _fitted(network, plan, config, seed, device, kept, parts, listener) if trains else None
     after = [one.measure(network) for one in watched]
     steps, best_step = (run.steps, run.best_step if plan.choosing else run.steps) if run else (0, 0)
     first = 1 if neighbours else 0
@@ -198,7 +202,7 @@ def train_encoder(
         network.cpu(),
         before[0] if neighbours else _UNKNOWN,
         after[0] if neighbours else _UNKNOWN,
-        config.batch,
+        setup.batch,
         best_step,
         steps,
         run.stopped if run else None,
@@ -208,7 +212,7 @@ def train_encoder(
     )
 
 
-def _first(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetwork | None) -> SentenceNetwork:
+def first_network(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetwork | None) -> SentenceNetwork:
     """Return the network that training begins with, in evaluation mode, with the dropout that `config` asks for."""
     network = start_network(bag, config, seed=seed)
     if start is not None:
@@ -224,7 +228,8 @@ def _first(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetw
     return network.eval()
 
 
-def _damage(bag: "Bag", config: "SentencesConfig", device: torch.device) -> Damage:
+def damage_of(bag: "Bag", config: "SentencesConfig", device: torch.device) -> Damage:
+    """Return the damage that `config` asks for, on `device`."""
     synonyms = nearest_words(bag.vectors).to(device) if config.synonym_p else None
     return Damage(config.word_p, config.delete_p, config.swap_p, config.synonym_p, synonyms)
 
@@ -236,6 +241,7 @@ def _fitted(
     seed: int,
     device: torch.device,
     checkpoint: Checkpoints | None,
+    parts: Parts,
     listener: Listener,
 ) -> FitResult:
     trainee = Trainee(network, plan.objectives, config.l1).eval()
@@ -243,12 +249,7 @@ def _fitted(
         trainee,
         Mixture(plan.objectives, seed).batches,
         lambda model, mixed: model(mixed),
-        optimizers=make_optimizers(
-            trainee,
-            config.learning_rate,
-            config.weight_decay,
-            sparse_learning_rate=config.words_learning_rate or config.learning_rate,
-        ),
+        optimizers=optimizers_of(trainee, config),
         steps=config.steps,
         schedule=config.schedule,
         warmup=config.warmup,
@@ -263,6 +264,17 @@ def _fitted(
         evaluate=(lambda: plan.value(network)) if plan.choosing else None,
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
+        parts=parts,
+    )
+
+
+def optimizers_of(trainee: nn.Module, config: "SentencesConfig") -> list[torch.optim.Optimizer]:
+    """Return the optimizers of a training, whose first group has `config.learning_rate`."""
+    return make_optimizers(
+        trainee,
+        config.learning_rate,
+        config.weight_decay,
+        sparse_learning_rate=config.words_learning_rate or config.learning_rate,
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from embedpipe.cli.tune import seconds_of
+from embedpipe.cli.tune_words import seconds_of
 from embedpipe.text.toy import toy_corpus
 
 pytestmark = pytest.mark.extra

@@ -15,10 +15,11 @@ from torch.nn import functional as F
 
 from embedpipe.errors import ConfigError
 from embedpipe.nn.fit import fit
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
 from embedpipe.nn.precision import resolve_precision
 from embedpipe.nn.schedule import rate_factor, set_rates
-from embedpipe.runtime import Evaluated, Step, Stopped
+from embedpipe.runtime import Evaluated, Step, Stopped, Warned
 
 CPU = torch.device("cpu")
 
@@ -415,3 +416,31 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     run(second, 20)
     for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_memory_that_runs_out_in_a_step_leaves_it_as_it_would_be() -> None:
+    class Carried:
+        seen = 0
+
+        def state_dict(self) -> dict[str, int]:
+            return {"seen": self.seen}
+
+        def load_state_dict(self, state: dict[str, int]) -> None:
+            self.seen = state["seen"]
+
+    carried, events, model, expected = Carried(), [], start(), start()
+    parts = Parts(32, stage="x", listener=events.append)
+
+    def limited(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        carried.seen += 1
+        if carried.seen == 3 and parts.n < 4:
+            loss(model, batch).backward()
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return loss(model, batch)
+
+    run(expected, 6)
+    result = run(model, 6, loss=limited, parts=parts, carried=[carried], listener=events.append)
+    assert (result.steps, carried.seen, parts.n) == (6, 6, 4)
+    assert sum(isinstance(event, Warned) for event in events) == 1
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from embedpipe.nn.batches import Batch, Padded
+from embedpipe.nn.distributed import n_processes
+from embedpipe.nn.memory import Parts
 from embedpipe.sentences.damage import Damage
 from embedpipe.sentences.embed import embed
 from embedpipe.sentences.nested import truncate
@@ -67,12 +69,23 @@ class Setup:
     micro_batch: int = 0
     damage: Damage = field(default_factory=Damage)
     own: int = 0
+    parts: Parts | None = None
+    """Where memory runs out, a batch is read in more parts than `micro_batch` asks for."""
 
     @classmethod
-    def of(cls, config: "SentencesConfig", *, seed: int, device: torch.device, damage: Damage, own: int = 0) -> "Setup":
-        """Return the setup that `config` asks for."""
+    def of(
+        cls,
+        config: "SentencesConfig",
+        *,
+        seed: int,
+        device: torch.device,
+        damage: Damage,
+        own: int = 0,
+        parts: Parts | None = None,
+    ) -> "Setup":
+        """Return the setup that `config` asks for; several processes share a batch of `config.batch` rows for each."""
         return cls(
-            config.batch,
+            config.batch * n_processes(),
             device,
             seed,
             config.max_tokens,
@@ -81,6 +94,7 @@ class Setup:
             config.micro_batch,
             damage,
             own,
+            parts,
         )
 
     def seed_of(self, name: str) -> int:
@@ -103,4 +117,5 @@ class Setup:
 
     def vectors(self, network: nn.Module, rows: Padded) -> Tensor:
         """Return the vectors of `rows`, which are damaged while the network is in training."""
-        return embed(network, self.damage(rows) if network.training else rows, self.micro_batch)
+        at_once = self.micro_batch if self.parts is None else self.parts.at_once
+        return embed(network, self.damage(rows) if network.training else rows, at_once)

@@ -1,0 +1,190 @@
+"""When memory runs out or the device is lost: smaller parts of a batch, or a message that says what is kept."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from embedpipe.errors import DeviceError
+from embedpipe.nn.batches import Padded
+from embedpipe.nn.distributed import n_processes
+from embedpipe.runtime import Listener, Warned, silent
+
+__all__ = ["Parts", "accumulate", "device_errors", "is_lost_device", "is_out_of_memory", "split_rows"]
+
+T = TypeVar("T")
+Batch = TypeVar("Batch")
+_NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
+_LOST = ("CUDA error", "CUDA driver error", "_STATUS_EXECUTION_FAILED", "No CUDA GPUs are available")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether torch says that there is no memory, of a GPU or of the processor.
+
+    >>> is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory.")), is_out_of_memory(ValueError("7"))
+    (True, False)
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY)
+
+
+def is_lost_device(error: BaseException) -> bool:
+    """Return whether torch says that the accelerator no longer answers.
+
+    >>> is_lost_device(RuntimeError("CUDA error: unspecified launch failure"))
+    True
+    """
+    if is_out_of_memory(error):
+        return False
+    accelerator_error = getattr(torch, "AcceleratorError", None)  # from torch 2.8 on
+    if accelerator_error is not None and isinstance(error, accelerator_error):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _LOST)
+
+
+class Parts:
+    """In how many parts a batch goes through the model: one at first, twice as many whenever memory runs out.
+
+    What was found stays for the batches that follow, so one run finds it once and warns once.
+
+    Parameters
+    ----------
+    rows : of a batch; there are never more parts than rows.
+    at_once : rows that a part may hold at the beginning; 0 is all.
+    stage, listener : a `Warned` event goes there.
+
+    Attributes
+    ----------
+    n : the number of parts.
+    """
+
+    def __init__(self, rows: int, at_once: int = 0, *, stage: str, listener: Listener = silent) -> None:
+        self.n, self.rows = -(-rows // at_once) if at_once else 1, rows
+        self._stage, self._listener = stage, listener
+        self._warned = False
+
+    @property
+    def at_once(self) -> int:
+        """The most rows of a part: what gradient caching reads at once; 0 is all."""
+        return -(-self.rows // self.n) if self.n > 1 else 0
+
+    def within_memory(self, attempt: Callable[[], T], undo: Callable[[], None]) -> T:
+        """Return what `attempt` returns, tried again in smaller parts while memory runs out.
+
+        Parameters
+        ----------
+        attempt : computes the loss in `n` parts and leaves gradients.
+        undo : takes back what a failed attempt left: its gradients, and a state that it carried on.
+
+        Raises
+        ------
+        DeviceError
+            If memory runs out with one row at a time too, or in one of several processes, which take each step in
+            the same parts.
+
+        Examples
+        --------
+        >>> parts = Parts(256, stage="sentences")
+        >>> def attempt():
+        ...     if parts.n < 4:
+        ...         raise torch.OutOfMemoryError("CUDA out of memory.")
+        ...     return f"read in {parts.n} parts"
+        >>> parts.within_memory(attempt, undo=lambda: None)
+        'read in 4 parts'
+        """
+        while True:
+            try:
+                value = attempt()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.n >= self.rows or n_processes() > 1:
+                    raise DeviceError(_too_small(error)) from error
+                # The frames of the failed attempt hold its tensors for as long as the traceback is alive.
+                error.__traceback__ = None
+                self.n = min(2 * self.n, self.rows)
+            else:
+                return value
+            undo()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            if not self._warned:
+                self._warned = True
+                self._listener(Warned(self._stage, self._message()))
+
+    def _message(self) -> str:
+        return (
+            f"out of memory with {self.rows:,} rows at once: a batch is read in {self.n} parts or more, whose "
+            "gradients are added up; a smaller batch or micro_batch is faster"
+        )
+
+
+def split_rows(batch: Padded, n: int) -> list[tuple[Padded, float]]:
+    """Return a batch as `n` batches (one for each row at most) and the share of the rows that each holds.
+
+    >>> batch = Padded(torch.tensor([[4, 5], [6, 0], [7, 8]]), torch.tensor([2, 1, 2]))
+    >>> [(part.ids.tolist(), round(share, 2)) for part, share in split_rows(batch, 2)]
+    [([[4, 5], [6, 0]], 0.67), ([[7, 8]], 0.33)]
+    """
+    rows = len(batch.lengths)
+    n = max(min(n, rows), 1)
+    both = zip(batch.ids.tensor_split(n), batch.lengths.tensor_split(n), strict=True)
+    return [(Padded(ids, lengths), len(lengths) / max(rows, 1)) for ids, lengths in both]
+
+
+def accumulate(
+    loss: Callable[[Batch], Tensor], parts: Sequence[tuple[Batch, float]], backward: Callable[[Tensor], None]
+) -> Tensor:
+    """Add up the gradients of the parts of a batch; return the loss of the whole, a detached scalar.
+
+    For a loss that is a mean over rows these are the gradients of the whole batch. A contrastive loss compares all
+    rows with each other, so its batch must stay whole: there gradient caching reads it in parts.
+
+    Parameters
+    ----------
+    loss : a part to its mean loss.
+    parts : each with its share of the rows, which sum to 1.
+    backward : is given each part's share of the loss; its graph is free before the next part is read.
+    """
+    total: Tensor | None = None
+    for part, share in parts:
+        value = loss(part) * share
+        backward(value)
+        total = value.detach() if total is None else total + value.detach()
+    assert total is not None, "a batch has at least one part"
+    return total
+
+
+@contextmanager
+def device_errors(kept: str) -> Iterator[None]:
+    """Turn what torch raises when the device is too small or lost into a `DeviceError` that says what to do.
+
+    Parameters
+    ----------
+    kept : what a later run goes on from, such as ``"the checkpoint of step 300 is kept"``.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise DeviceError(f"{_too_small(error)}; {kept}") from error
+        if is_lost_device(error):
+            raise DeviceError(
+                f"the GPU no longer answers ({_first_line(error)}); {kept}: run the same command again, or with "
+                "--device cpu"
+            ) from error
+        raise
+
+
+def _too_small(error: BaseException) -> str:
+    return (
+        f"out of memory ({_first_line(error)}): set a smaller batch, micro_batch, max_tokens, hidden or dim, free "
+        "memory that other programs hold, or use --device cpu"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

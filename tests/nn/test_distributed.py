@@ -1,0 +1,57 @@
+"""Several processes train as one with the whole batch would."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from embedpipe.errors import ConfigError
+from embedpipe.nn import distributed
+from embedpipe.nn.batches import Padded
+
+
+def test_two_processes_train_like_one_with_the_whole_batch(tmp_path: Path) -> None:
+    command = [sys.executable, Path(__file__).with_name("together.py")]
+    calls = [("0", "2"), ("1", "2"), ("0", "1")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen([*command, *call, tmp_path], stderr=subprocess.PIPE, text=True, env=environment)
+        for call in calls
+    ]
+    for process in running:
+        _, complaints = process.communicate(timeout=120)
+        assert process.returncode == 0, complaints
+    first, second, alone = (json.loads((tmp_path / f"{i}-of-{n}.json").read_text()) for i, n in calls)
+    assert first == second, "every process holds the same weights, to the bit"
+    assert first["losses"] == pytest.approx(alone["losses"], abs=1e-5)
+    assert len(set(alone["losses"])) == 5
+    assert first["weights"].keys() == alone["weights"].keys()
+    for name, weights in alone["weights"].items():
+        assert np.allclose(first["weights"][name], weights, atol=1e-4, rtol=0), name
+    assert alone["weights"]["unused"] == [1.0, 1.0, 1.0]
+
+
+def test_one_process_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = Padded(torch.tensor([[4, 5], [6, 0]]), torch.tensor([2, 1]))
+    assert distributed.share_of_rows(batch) is batch
+    rows = torch.ones(2, 3)
+    assert distributed.gather_rows(rows, 2) is rows
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    distributed.join_processes()
+    assert (distributed.n_processes(), distributed.rank(), distributed.is_first()) == (1, 0, True)
+    weight = torch.nn.Parameter(torch.zeros(2))
+    weight.grad = torch.ones(2)
+    distributed.average_gradients([weight])
+    assert weight.grad.tolist() == [1.0, 1.0]
+    assert distributed.value_of_first(0.25) == 0.25
+
+
+def test_more_processes_than_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "n_processes", lambda: 3)
+    with pytest.raises(ConfigError, match="a batch of 2 rows cannot be shared by 3 processes; set a larger batch"):
+        distributed.share_of_rows(Padded(torch.ones(2, 1, dtype=torch.int64), torch.ones(2, dtype=torch.int64)))

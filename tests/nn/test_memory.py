@@ -1,0 +1,129 @@
+"""Memory that runs out: smaller parts, the same gradients, one warning; and devices that are gone."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from embedpipe.errors import DeviceError
+from embedpipe.nn.batches import Padded
+from embedpipe.nn.memory import Parts, accumulate, device_errors, is_lost_device, is_out_of_memory, split_rows
+from embedpipe.runtime import Warned
+
+
+class Scorer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = nn.Embedding(20, 4, sparse=True)
+        self.out = nn.Linear(4, 1)
+
+    def forward(self, batch: Padded) -> Tensor:
+        return self.out(self.table(batch.ids).mean(dim=1))[:, 0]
+
+
+def limited(most_rows: int, loss: Callable[[Padded], Tensor]) -> Callable[[Padded], Tensor]:
+    """The loss on a device that holds `most_rows` rows; what it raises comes after part of the work is done."""
+
+    def of(batch: Padded) -> Tensor:
+        value = loss(batch)
+        if len(batch.lengths) > most_rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
+        return value
+
+    return of
+
+
+@pytest.mark.parametrize(("most_rows", "n"), [(7, 1), (3, 4), (1, 7)])
+def test_the_gradients_of_the_parts_are_those_of_the_batch(most_rows: int, n: int) -> None:
+    batch = Padded(torch.randint(0, 20, (7, 5)), torch.full((7,), 5))
+
+    def loss(model: Scorer, part: Padded) -> Tensor:
+        return F.mse_loss(model(part), part.ids.float().mean(dim=1))
+
+    whole, model, events = Scorer(), Scorer(), []
+    expected = loss(whole, batch)
+    expected.backward()
+    parts = Parts(7, stage="sentences", listener=events.append)
+    on_device = limited(most_rows, lambda part: loss(model, part))
+
+    def attempt() -> Tensor:
+        return accumulate(on_device, split_rows(batch, parts.n), Tensor.backward)
+
+    for _ in range(2):
+        value = parts.within_memory(attempt, model.zero_grad)
+        assert parts.n == n
+        torch.testing.assert_close(value, expected.detach())
+        torch.testing.assert_close(model.out.weight.grad, whole.out.weight.grad)
+        torch.testing.assert_close(model.table.weight.grad.to_dense(), whole.table.weight.grad.to_dense())
+        model.zero_grad()
+    assert [type(event) for event in events] == ([] if n == 1 else [Warned]), "what was found is kept and told once"
+
+
+def test_a_contrastive_batch_stays_whole_and_is_read_in_smaller_parts() -> None:
+    parts, read = Parts(512, stage="sentences"), []
+
+    def attempt() -> int:
+        read.append(parts.at_once)
+        if not 0 < parts.at_once <= 100:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return parts.at_once
+
+    assert parts.within_memory(attempt, lambda: None) == 64
+    assert read == [0, 256, 128, 64]
+    assert Parts(512, 100, stage="sentences").at_once == 86, "as even as can be"
+
+
+def test_one_row_that_does_not_fit_is_an_error_that_says_what_to_change() -> None:
+    def attempt() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
+
+    with pytest.raises(DeviceError, match=r"Tried to allocate 2\.00 GiB\): set a smaller batch, micro_batch, max_tok"):
+        Parts(4, stage="x").within_memory(attempt, lambda: None)
+
+    def broken() -> None:
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        Parts(4, stage="x").within_memory(broken, lambda: None)
+
+
+def test_what_is_carried_on_is_taken_back_before_the_next_attempt() -> None:
+    undone: list[int] = []
+    parts = Parts(8, stage="x")
+
+    def attempt() -> str:
+        if parts.n < 4:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return "done"
+
+    assert parts.within_memory(attempt, lambda: undone.append(parts.n)) == "done"
+    assert len(undone) == 2
+
+
+def test_the_processor_runs_out_of_memory_too() -> None:
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(raised.value)
+    assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA"),
+            r"the GPU no longer answers \(CUDA error: unspecified launch failure\); the checkpoint of step 30 is kept: "
+            "run the same command again, or with --device cpu",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory."), "out of memory .*; the checkpoint of step 30 is kept"),
+    ],
+)
+def test_a_device_that_is_lost_or_too_small_says_what_is_kept(error: Exception, message: str) -> None:
+    with pytest.raises(DeviceError, match=message), device_errors("the checkpoint of step 30 is kept"):
+        raise error
+    with pytest.raises(RuntimeError, match="shapes"), device_errors("all is kept"):
+        raise RuntimeError("shapes differ")
+    assert not is_lost_device(torch.OutOfMemoryError("CUDA error: out of memory"))
