@@ -48,8 +48,9 @@ class FrozenLSTM:
     --------
     >>> lstm = nn.LSTM(2, 3).requires_grad_(False)
     >>> words, index = torch.randn(4, 2), torch.tensor([[3, 1], [0, 0]])
-    >>> (layer,) = freeze(lstm, "fp32")
-    >>> bool(torch.allclose(layer(layer.project(words), index, [2, 2]), lstm(words[index])[0], atol=1e-6))
+    >>> (layer,), outputs = freeze(lstm, "fp32"), torch.zeros(2, 2, 3)
+    >>> layer(layer.project(words), index, [2, 2], into=outputs)
+    >>> bool(torch.allclose(outputs, lstm(words[index])[0], atol=1e-6))
     True
     """
 
@@ -66,29 +67,34 @@ class FrozenLSTM:
         """Return what `x`, shape (n, width), adds to the gates: float32, shape (n, 4 hidden)."""
         return torch.addmm(self._bias, x, self._input)
 
-    def __call__(self, rows: Tensor, index: Tensor, live: Sequence[int]) -> Tensor:
-        """Return the outputs, float32 of shape (time, batch, hidden), zero where a sequence has ended.
+    def __call__(
+        self, rows: Tensor, index: Tensor, live: Sequence[int], into: Tensor, *, backwards: bool = False
+    ) -> None:
+        """Write the outputs at every token.
 
         Parameters
         ----------
         rows : float32, shape (n, 4 hidden): what `project` returns.
         index : int64, shape (time, batch): the row that each sequence reads at each step.
-        live : how many sequences have a token at each step; they are the first ones of the batch.
+        live : how many sequences have a token at each of the first steps; they are the first ones of the batch.
+        into : float32, shape (time, batch, hidden), zeros; stays so where a sequence has ended.
+        backwards : read from the last token to the first. A sequence that is shorter than others then begins later,
+            from the zeros that stand where it has ended.
         """
-        time, batch = index.shape
-        outputs = rows.new_zeros(time, batch, self.hidden)
-        cell, state = rows.new_zeros(batch, self.hidden), outputs[0]
-        all_gates, spare = rows.new_empty(batch, 4 * self.hidden), torch.empty_like(cell)
-        for step, n in enumerate(live):
+        batch = index.shape[1]
+        cell, spare = rows.new_zeros(batch, self.hidden), rows.new_empty(batch, self.hidden)
+        all_gates = rows.new_empty(batch, 4 * self.hidden)
+        before = None
+        for step in reversed(range(len(live))) if backwards else range(len(live)):
+            n = live[step]
             gates = all_gates[:n]
             torch.index_select(rows, 0, index[step, :n], out=gates)
-            if step:
-                self._add_product(gates, state[:n])
+            if before is not None:
+                self._add_product(gates, before[:n])
             entry, kept, new, shown = gates.sigmoid_().chunk(4, dim=1)
             now = cell[:n].mul_(kept).addcmul_(entry, new, value=2.0).sub_(entry)
-            state = outputs[step, :n]
-            torch.mul(shown, torch.mul(now, 2.0, out=spare[:n]).sigmoid_(), out=state).mul_(2.0).sub_(shown)
-        return outputs
+            before = into[step]
+            torch.mul(shown, torch.mul(now, 2.0, out=spare[:n]).sigmoid_(), out=before[:n]).mul_(2.0).sub_(shown)
 
 
 def freeze(lstm: nn.LSTM, precision: FrozenPrecision) -> list[FrozenLSTM]:

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from embedpipe.errors import ConfigError
 from embedpipe.nn.frozen import FrozenLSTM, FrozenPrecision, freeze
-from embedpipe.nn.layers import reverse_within_length
 from embedpipe.nn.readers import BidirectionalLSTM, Recurrent
 from embedpipe.sentences.network import SentenceNetwork
 
@@ -78,20 +77,20 @@ def _lstm(network: SentenceNetwork, layers: list[tuple[FrozenLSTM, ...]], distin
     def encode(numbers: Tensor, lengths: Tensor) -> Tensor:
         batch, time = numbers.shape
         live = [n for n in (lengths[:, None] > torch.arange(time)).sum(dim=0).tolist() if n]
-        place = torch.arange(time * batch).view(time, batch)
-        mirrored = reverse_within_length(place.T, lengths).T.contiguous()
-        ends = (lengths - 1).clamp(min=0) * batch + torch.arange(batch)
-        rows, in_order = words_read, numbers.T.reshape(-1)
+        rows, index = words_read, numbers.T
         for depth, directions in enumerate(layers):
-            found, last = [], []
-            for direction, table, order in zip(directions, rows, (place, mirrored), strict=False):
-                out = direction(table, in_order[order], live).view(time * batch, -1)
-                last.append(out.index_select(0, ends))
-                found.append(out if order is place else out.index_select(0, mirrored.view(-1)))
-            outputs = torch.cat(found, dim=1)  # (time * batch, width)
-            rows = [direction.project(outputs) for above in layers[depth + 1 : depth + 2] for direction in above]
-            in_order = place.view(-1)
-        read = outputs.view(time, batch, -1).transpose(0, 1), torch.cat(last, dim=1)
+            hidden = directions[0].hidden
+            outputs = words.new_zeros(time, batch, hidden * len(directions))
+            ahead = outputs[:, :, :hidden]
+            for direction, table, into, backwards in zip(
+                directions, rows, (ahead, outputs[:, :, hidden:]), (False, True), strict=False
+            ):
+                direction(table, index, live, into, backwards=backwards)
+            above = layers[depth + 1] if depth + 1 < len(layers) else ()
+            rows = [direction.project(outputs.view(time * batch, -1)) for direction in above]
+            index = torch.arange(time * batch).view(time, batch)
+        ends = ahead[(lengths - 1).clamp(min=0), torch.arange(batch)]
+        read = outputs.transpose(0, 1), torch.cat([ends, outputs[0, :, hidden:]], dim=1)
         vectors: Tensor = network(distinct[numbers], lengths, read)
         return vectors
 
