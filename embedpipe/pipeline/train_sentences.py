@@ -67,7 +67,8 @@ def train_sentences(
     Parameters
     ----------
     bundle : folder of the bundle.
-    pairs, inference, scores : files of labelled data, as the settings of the same names take them.
+    pairs, inference, scores : files of labelled data, as the settings of the same names take them. A kind that is not
+        given is taken from `settings`; the files that the bundle was made with are not learnt from again.
     output : folder of the new bundle; without one the bundle is replaced. Beside it, ``OUTPUT.work`` keeps what an
         interrupted training goes on from.
     settings : values laid over those that the bundle was made with: ``{"sentences": {"steps": 300}}``. Those that fix
@@ -105,8 +106,7 @@ def train_sentences(
     target = source.path if output is None else Path(output).resolve()
     if output is not None and not os.fspath(output):
         raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
-    files = {"pairs": list(pairs), "inference": list(inference), "scores": list(scores)}
-    asked = overlay(settings or {}, {"sentences": files})
+    asked = _with_files(settings or {}, {"pairs": pairs, "inference": inference, "scores": scores})
     _check_target(source, target, force=force)
     work = WorkFolder(target)
     with work.locked():
@@ -140,6 +140,14 @@ def train_sentences(
             work.share(text.path, "text")
     listener(Saved("bundle", str(output or bundle)))
     return Bundle(BundleFolder(target))
+
+
+def _with_files(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
+    """Return `settings` with the files of each kind; where none are given, those of `settings`, not of the bundle."""
+    own = settings.get("sentences", {})
+    if not isinstance(own, Mapping):
+        return settings
+    return overlay(settings, {"sentences": {kind: list(given) or own.get(kind, []) for kind, given in files.items()}})
 
 
 def _config(source: BundleFolder, before: PipelineConfig, settings: Mapping[str, Any]) -> PipelineConfig:

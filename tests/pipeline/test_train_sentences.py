@@ -95,6 +95,19 @@ def test_each_training_is_recorded_with_what_it_went_on_from(imported: Path, pai
     assert str(tmp_path) not in card.split("```")[1]
 
 
+def test_files_may_stand_in_the_settings(imported: Path, pairs: Path, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.tsv"
+    judged.write_text("score\ttext_a\ttext_b\n" + "".join(f"{i % 3}\ta{i}\tb{i}\n" for i in range(N)))
+    named = settings(steps=1, pairs=[str(pairs)])
+    bundle = train_sentences(imported, scores=[str(judged)], settings=named)
+    (first,) = bundle.manifest.stages["sentences"].result["went_on"]
+    assert (first["pairs"], first["scores"]) == ([str(pairs)], [str(judged)])
+    more = train_sentences(imported, scores=[str(judged)], settings=settings(steps=1))
+    assert more.manifest.stages["sentences"].result["went_on"][1]["pairs"] == [], "those of before are not meant"
+    with pytest.raises(ConfigError, match="sentences"):
+        train_sentences(imported, scores=[str(judged)], settings={"sentences": 5})
+
+
 def test_an_interrupted_training_goes_on_to_the_same_bytes(imported: Path, pairs: Path, tmp_path: Path) -> None:
     whole = train_sentences(imported, pairs=[str(pairs)], output=tmp_path / "whole", settings=settings())
 
