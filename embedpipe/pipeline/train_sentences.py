@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_sentences"]
 
-_SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual")
+_SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual", "beside")
 _ENCODER = STAGE_FILES["sentences"]
 
 
