@@ -200,7 +200,7 @@ def _add_labelled(plan: TrainingPlan, data: Labelled, dim: int, config: "Sentenc
     objective = _labelled_objective(train, weight, dim, config, setup)
     plan.objectives.append(objective)
     if data.dropped:
-        plan.notes.append(f"{data.name}: {data.dropped:,} rows without known words in two texts were left out")
+        plan.notes.append(f"{data.name}: {data.dropped:,} rows without two texts that hold known words were left out")
     if held is None:
         plan.notes.append(f"{data.name}: too few rows of their own to hold a tenth out")
         plan.labelled.append(Watched(objective, [], len(train), 0, data.dropped))
