@@ -147,7 +147,7 @@ def plan_training(
 
 def watch_neighbours(store: TokenStore, setup: Setup) -> Watched:
     """Return the neighbouring sentences of `store` as what is measured on; without batches where it has none."""
-    setup = replace(setup, seed=_HELD_OUT_SEED, micro_batch=0, damage=Damage(), parts=None)
+    setup = replace(setup, seed=_HELD_OUT_SEED, damage=Damage())
     objective = neighbour_objective(store, TokenSource(store.tokens, setup.device), 0.0, setup)
     try:
         return Watched(objective, _held_out(objective, _HELD_OUT_ITEMS // setup.batch))
