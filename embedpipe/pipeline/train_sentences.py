@@ -93,12 +93,15 @@ def train_sentences(
         For a wrong setting, one of another stage, or one that an encoder already fixes.
     OutputError
         If something stands at `output`, or another run is writing it.
+    DeviceError
+        If the device is lost, or too small for one row at a time; the bundle is left as it was.
 
     Examples
     --------
     >>> from embedpipe.pipeline.train_sentences import train_sentences
     >>> bundle = train_sentences("wiki.bundle", pairs=["paraphrases.tsv"])  # doctest: +SKIP
     """
+    from embedpipe.nn.memory import device_errors
     from embedpipe.sentences.labelled import read_labelled
     from embedpipe.sentences.part import save_encoder
 
@@ -121,7 +124,8 @@ def train_sentences(
         prints = {str(path): sha256_of(path) for path in labelled_files(config.sentences)}
         start = time.perf_counter()
         listener(StageStarted("sentences", config.sentences.steps, "step"))
-        trained = _trained(Bundle(source), text, config, labelled, device, work.checkpoint("sentences"), listener)
+        with device_errors(f"{source.path} is as it was, and the last checkpoint is kept"):
+            trained = _trained(Bundle(source), text, config, labelled, device, work.checkpoint("sentences"), listener)
         listener(StageFinished("sentences", trained.summary, time.perf_counter() - start))
         with work.writing("bundle") as new:
             records = dict(source.manifest.stages)

@@ -11,7 +11,7 @@ import pytest
 import embedpipe
 from embedpipe.bundle.folder import sha256_of, verify_bundle, work_folder
 from embedpipe.bundle.recorded import recorded_config
-from embedpipe.errors import BundleError, ConfigError, InputError, NotEnoughDataError, OutputError
+from embedpipe.errors import BundleError, ConfigError, DeviceError, InputError, NotEnoughDataError, OutputError
 from embedpipe.pipeline.imported import import_vectors
 from embedpipe.pipeline.train_sentences import train_sentences
 from embedpipe.runtime import Evaluated, Event
@@ -222,6 +222,15 @@ def test_a_run_afterwards_names_the_training_and_can_undo_it(toy_bundle, toy_set
     assert run(force=True).manifest.stages["sentences"] == toy_bundle.manifest.stages["sentences"]
     for name in ("encoder/model.safetensors", "probes.json"):
         assert (toy_trained / name).read_bytes() == (toy_bundle.path / name).read_bytes()
+
+
+def test_a_device_that_is_too_small_or_lost_is_named(imported: Path, pairs: Path, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr("embedpipe.sentences.train.train_encoder", fail)
+    with pytest.raises(DeviceError, match=r"the GPU no longer answers .*b is as it was, and the last checkpoint is"):
+        train_sentences(imported, pairs=[str(pairs)], settings=settings(steps=1))
 
 
 def test_without_the_text_what_needs_it_says_so(toy_bundle, tmp_path: Path, embedpipe_cli) -> None:
