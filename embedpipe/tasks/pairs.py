@@ -22,12 +22,15 @@ def pair_files(pattern: str) -> list[Path]:
     Raises
     ------
     InputError
-        If there is none.
+        If there is none, or the pattern is none.
     """
     if Path(pattern).exists():
         return [Path(pattern)]
     anchor = Path(pattern).anchor
-    found = sorted(path for path in Path(anchor or ".").glob(pattern.removeprefix(anchor)) if path.is_file())
+    try:
+        found = sorted(path for path in Path(anchor or ".").glob(pattern.removeprefix(anchor)) if path.is_file())
+    except ValueError as error:
+        raise InputError(f"is no pattern of files ({error}); use *, ? and [...] within a name", pattern) from error
     if not found:
         raise InputError("no such file, and no file that this names as a pattern", pattern)
     return found

@@ -43,6 +43,7 @@ def test_lines_of_several_files_belong_together(tmp_path: Path) -> None:
     ("files", "pattern", "message"),
     [
         ({}, "none*", "no file that this names"),
+        ({}, "**none", r"\*\*none: is no pattern of files"),
         ({"a": ""}, "a", "a: expected a tab-separated header"),
         ({"a": "hello\nworld\n"}, "a", "a:1: expected a tab-separated header, 'text_a text_b'"),
         ({"a": "text\nx\n"}, "a", "a:1: expected a tab-separated header"),
