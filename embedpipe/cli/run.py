@@ -3,8 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,12 @@ import click
 
 from embedpipe.cli.options import named_path
 from embedpipe.cli.output import say
+from embedpipe.cli.plots import plots_option, plotted
 from embedpipe.cli.progress import progress
 
 if TYPE_CHECKING:
     from embedpipe.config import PresetName
-    from embedpipe.runtime import DeviceName, Event, Listener
+    from embedpipe.runtime import DeviceName
 
 __all__ = ["command"]
 
@@ -58,9 +58,7 @@ __all__ = ["command"]
     show_default=True,
     help="Go on with an interrupted training from its checkpoint, or discard it and begin the stage anew.",
 )
-@click.option(
-    "--tensorboard", "plots", metavar="FOLDER", type=named_path, help="Write losses and scores for TensorBoard there."
-)
+@plots_option
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
 @click.option("--force", is_flag=True, help="Replace a bundle made from other inputs or settings.")
 def command(
@@ -116,7 +114,7 @@ def command(
         if not works:
             assist()
             return
-        with progress() as shown, _plotted(plots, shown) as listener:
+        with progress() as shown, plotted(plots, shown) as listener:
             bundle = run(
                 sources,
                 output,
@@ -133,22 +131,6 @@ def command(
                 command=shlex.join(["embedpipe", *sys.argv[1:]]),
             )
     say(f"ask it: {_queries(shlex.quote(str(output)), bundle.manifest.stages)}")
-
-
-@contextmanager
-def _plotted(folder: Path | None, listener: "Listener") -> Iterator["Listener"]:
-    if folder is None:
-        yield listener
-        return
-    from embedpipe.integrations.tensorboard import Plots
-
-    with Plots(folder) as plots:
-
-        def both(event: "Event") -> None:
-            listener(event)
-            plots(event)
-
-        yield both
 
 
 def _queries(output: str, stages: Container[str]) -> str:

@@ -8,6 +8,7 @@ import click
 
 from embedpipe.cli.options import bundle_argument, named_path
 from embedpipe.cli.output import say
+from embedpipe.cli.plots import plots_option, plotted
 from embedpipe.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def command() -> None:
     show_default=True,
     help="Go on with an interrupted training from its checkpoint, or discard it and begin anew.",
 )
+@plots_option
 @click.option("--force", is_flag=True, help="Replace a bundle at NEW, or files in BUNDLE that are not of it.")
 def sentences(
     bundle: Path,
@@ -57,6 +59,7 @@ def sentences(
     steps: int | None,
     device: "DeviceName",
     resume: bool,
+    plots: Path | None,
     force: bool,
 ) -> None:
     """Go on training the sentence encoder of BUNDLE on labelled data.
@@ -77,7 +80,7 @@ def sentences(
 
     short = [] if steps is None else [f"sentences.steps={steps}"]
     settings = load_config(None, [*assignments, *short])
-    with progress() as listener:
+    with progress() as shown, plotted(plots, shown) as listener:
         train_sentences(
             bundle,
             pairs=pairs,

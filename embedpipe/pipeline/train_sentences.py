@@ -27,6 +27,7 @@ from embedpipe.runtime import (
     Saved,
     StageFinished,
     StageStarted,
+    launched,
     resolve_device,
     seeded,
     silent,
@@ -90,7 +91,7 @@ def train_sentences(
     InputError, NotEnoughDataError
         If a file of labelled data cannot be read, or there is nothing to learn from.
     ConfigError
-        For a wrong setting, one of another stage, or one that an encoder already fixes.
+        For a wrong setting, one of another stage, or one that an encoder already fixes, and in several processes.
     OutputError
         If something stands at `output`, or another run is writing it.
     DeviceError
@@ -105,6 +106,11 @@ def train_sentences(
     from embedpipe.sentences.labelled import read_labelled
     from embedpipe.sentences.part import save_encoder
 
+    if launched()[1] > 1:
+        raise ConfigError(
+            f"a bundle is trained in one process, and a launcher started {launched()[1]}: call it without torchrun or "
+            "accelerate launch; embedpipe run is what several processes share"
+        )
     source = BundleFolder(Path(bundle).resolve())
     target = source.path if output is None else Path(output).resolve()
     if output is not None and not os.fspath(output):

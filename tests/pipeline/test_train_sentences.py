@@ -233,6 +233,22 @@ def test_a_device_that_is_too_small_or_lost_is_named(imported: Path, pairs: Path
         train_sentences(imported, pairs=[str(pairs)], settings=settings(steps=1))
 
 
+def test_several_processes_are_refused(imported: Path, pairs: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="in one process, and a launcher started 2: call it without torchrun"):
+        train_sentences(imported, pairs=[str(pairs)], settings=settings(steps=1))
+
+
+@pytest.mark.extra
+def test_losses_are_written_for_tensorboard(imported: Path, pairs: Path, tmp_path: Path, embedpipe_cli) -> None:
+    pytest.importorskip("tensorboard")
+    call = ["train", "sentences", imported, "--pairs", pairs, "--steps", 2, "--set", "sentences.hidden=8"]
+    outcome = embedpipe_cli(*call, "--tensorboard", tmp_path / "logs")
+    assert outcome.exit_code == 0, outcome.err
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["sentences"]
+
+
 def test_without_the_text_what_needs_it_says_so(toy_bundle, tmp_path: Path, embedpipe_cli) -> None:
     copy = shutil.copytree(toy_bundle.path, tmp_path / "toy.bundle")
     path = tmp_path / "pairs.tsv"
