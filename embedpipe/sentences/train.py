@@ -182,7 +182,8 @@ def train_encoder(
         network = first_network(bag, config, seed, start).to(device)
         set_sparse(network, device)
         damage = damage_of(bag, config, device)
-        parts = Parts(2 * config.batch, config.micro_batch, stage=_STAGE, listener=listener)
+        rows = config.batch * (3 if any(data.negatives is not None for data in labelled) else 2)
+        parts = Parts(rows, config.micro_batch, stage=_STAGE, listener=listener)
         setup = Setup.of(config, seed=seed, device=device, damage=damage, own=network.shape.own_dim, parts=parts)
         trains = network.shape.architecture != "bag"
         plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()

@@ -1,6 +1,7 @@
 """Training on labelled data, on toy texts of which the truth is known."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from embedpipe.config import SentencesConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError
 from embedpipe.sentences.labelled import Labelled, Texts
+from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.sentences.plan import TrainingPlan
 from embedpipe.sentences.start import start_network
 from embedpipe.sentences.train import TrainedEncoder, train_encoder
@@ -85,6 +87,21 @@ def test_several_at_once_and_the_result_is_the_same_again() -> None:
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[name], tensor), name
     assert not any("heads" in name for name in first.network.state_dict())
+
+
+def test_no_more_rows_are_read_at_once_than_asked_for_with_negatives_too(monkeypatch) -> None:
+    read: list[int] = []
+    forward = SentenceNetwork.forward
+
+    def spy(self: SentenceNetwork, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        read.append(len(ids))
+        return forward(self, ids, lengths)
+
+    monkeypatch.setattr(SentenceNetwork, "forward", spy)
+    data = rows("pairs")
+    train(replace(data, negatives=data.members[::-1, 1]), steps=1, micro_batch=48)
+    assert max(read) <= 48, "of the 72 rows of 24 items"
+    assert sum(read) >= 72
 
 
 def test_the_best_state_is_chosen_by_shares_of_the_losses_at_the_start() -> None:
