@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from embedpipe.bundle.folder import work_folder
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
-from embedpipe.loading import Bundle, load
-from embedpipe.pipeline.work import WorkFolder
+from embedpipe.loading import Bundle, load, text_beside
 from embedpipe.runtime import DeviceName, Listener, resolve_device, silent
 from embedpipe.sentences.files import temporary_sibling
 from embedpipe.settings import overlay, to_toml
@@ -161,20 +161,17 @@ def write_settings(target: Path, config: PipelineConfig, head: str) -> None:
 def _opened(
     bundle: str | Path, stage: TunedStage, settings: Mapping[str, Any]
 ) -> tuple[Bundle, PreparedText, PipelineConfig]:
-    opened = load(bundle)
+    opened = load(Path(bundle).resolve())
     recorded = recorded_config(opened.parts.file("config.toml", "text"))
     config = _with(recorded, settings)
     if stage == "sentences" and config.sentences.architecture == "bag":
         raise ConfigError("the encoder 'bag' has nothing to train; add --set sentences.architecture=bilstm")
-    folder = WorkFolder(opened.path.resolve()).stage("text")
-    if not folder.is_dir():
+    text = text_beside(opened)
+    if text is None:
         raise BundleError(
-            f"{folder}: the prepared text of the bundle is not there, which the search trains on; make it again with "
-            "the command of the bundle (embedpipe info) and keep its .work folder"
+            f"{work_folder(opened.path) / 'text'}: the prepared text of the bundle is not there, which the search "
+            "trains on; make it again with the command of the bundle (embedpipe info) and keep its .work folder"
         )
-    text = PreparedText(folder)
-    if text.vocabulary.tokens != opened.vocabulary.tokens:
-        raise BundleError(f"{folder}: was prepared for another bundle than {opened.path}: its vocabulary differs")
     return opened, text, config
 
 

@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from embedpipe.nn.optimizers import set_sparse
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.objectives.mixture import Mixed, Mixture, Trainee
-from embedpipe.sentences.objectives.objective import Setup
 from embedpipe.sentences.plan import plan_training
-from embedpipe.sentences.train import damage_of, first_network, optimizers_of
+from embedpipe.sentences.train import begin_training, optimizers_of
 from embedpipe.text.token_store import TokenStore
 
 if TYPE_CHECKING:
@@ -88,9 +86,6 @@ def _begin(
     device: torch.device,
 ) -> tuple[Trainee, Mixture]:
     """Return what training begins with."""
-    network = first_network(bag, config, seed, None).to(device)
-    set_sparse(network, device)
-    damage, own = damage_of(bag, config, device), network.shape.own_dim
-    setup = Setup.of(config, seed=seed, device=device, damage=damage, own=own)
+    network, setup = begin_training(bag, config, labelled, seed=seed, device=device)
     plan = plan_training(network, train, None, labelled, config, setup)
     return Trainee(network, plan.objectives, config.l1), Mixture(plan.objectives, seed)

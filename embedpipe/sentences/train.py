@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.words.bag import Bag
 
-__all__ = ["Learnt", "TrainedEncoder", "damage_of", "first_network", "optimizers_of", "train_encoder"]
+__all__ = ["Learnt", "TrainedEncoder", "begin_training", "optimizers_of", "train_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
@@ -179,12 +179,7 @@ def train_encoder(
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        network = first_network(bag, config, seed, start).to(device)
-        set_sparse(network, device)
-        damage = damage_of(bag, config, device)
-        rows = config.batch * (3 if any(data.negatives is not None for data in labelled) else 2)
-        parts = Parts(rows, config.micro_batch, stage=_STAGE, listener=listener)
-        setup = Setup.of(config, seed=seed, device=device, damage=damage, own=network.shape.own_dim, parts=parts)
+        network, setup = begin_training(bag, config, labelled, start, seed=seed, device=device, listener=listener)
         trains = network.shape.architecture != "bag"
         plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
         neighbours = None if test is None else watch_neighbours(test, setup)
@@ -196,7 +191,7 @@ def train_encoder(
             settings = [config.model_dump(mode="json"), seed, n_processes(), device.type]
             kept = Checkpoints(checkpoint, fingerprint_of(*settings, *arrays))
         torch.manual_seed(seed)
-        run = _fitted(network, plan, config, seed, device, kept, parts, listener) if trains else None
+        run = _fitted(network, plan, config, setup, kept, listener) if trains else None
     after = [one.measure(network) for one in watched]
     steps, best_step = (run.steps, run.best_step if plan.choosing else run.steps) if run else (0, 0)
     first = 1 if neighbours else 0
@@ -214,10 +209,23 @@ def train_encoder(
     )
 
 
-def first_network(bag: "Bag", config: "SentencesConfig", seed: int, start: SentenceNetwork | None) -> SentenceNetwork:
-    """Return the network that training begins with, in evaluation mode, with the dropout that `config` asks for."""
-    network = start_network(bag, config, seed=seed)
-    if start is not None:
+def begin_training(
+    bag: "Bag",
+    config: "SentencesConfig",
+    labelled: Sequence[Labelled] = (),
+    start: SentenceNetwork | None = None,
+    *,
+    seed: int,
+    device: torch.device,
+    listener: Listener = silent,
+) -> tuple[SentenceNetwork, Setup]:
+    """Return the network that training begins with, on `device` in evaluation mode, and what its objectives share.
+
+    Parameters, and what is raised, are those of `train_encoder`; torch's generator is drawn from.
+    """
+    if start is None:
+        network = start_network(bag, config, seed=seed)
+    else:
         network = SentenceNetwork(start.shape, config.dropout, config.embed_p)
         network.load_state_dict(start.state_dict())
     if any(width >= network.shape.dim for width in config.nested_dims):
@@ -227,30 +235,29 @@ def first_network(bag: "Bag", config: "SentencesConfig", seed: int, start: Sente
         )
     if not config.words_learning_rate:
         network.embedding.requires_grad_(False)
-    return network.eval()
-
-
-def damage_of(bag: "Bag", config: "SentencesConfig", device: torch.device) -> Damage:
-    """Return the damage that `config` asks for, on `device`."""
+    network = network.eval().to(device)
+    set_sparse(network, device)
     synonyms = nearest_words(bag.vectors).to(device) if config.synonym_p else None
-    return Damage(config.word_p, config.delete_p, config.swap_p, config.synonym_p, synonyms)
+    damage = Damage(config.word_p, config.delete_p, config.swap_p, config.synonym_p, synonyms)
+    rows = config.batch * (3 if any(data.negatives is not None for data in labelled) else 2)
+    parts = Parts(rows, config.micro_batch, stage=_STAGE, listener=listener)
+    setup = Setup.of(config, seed=seed, device=device, damage=damage, own=network.shape.own_dim, parts=parts)
+    return network, setup
 
 
 def _fitted(
     network: SentenceNetwork,
     plan: TrainingPlan,
     config: "SentencesConfig",
-    seed: int,
-    device: torch.device,
+    setup: Setup,
     checkpoint: Checkpoints | None,
-    parts: Parts,
     listener: Listener,
 ) -> FitResult:
     start = plan.losses(network)
     trainee = Trainee(network, plan.objectives, config.l1).eval()
     return fit(
         trainee,
-        Mixture(plan.objectives, seed).batches,
+        Mixture(plan.objectives, setup.seed).batches,
         lambda model, mixed: model(mixed),
         optimizers=optimizers_of(trainee, config),
         steps=config.steps,
@@ -260,7 +267,7 @@ def _fitted(
         accumulate=config.accumulate,
         ema=config.ema,
         patience=config.patience,
-        device=device,
+        device=setup.device,
         precision=config.precision,
         stage=_STAGE,
         listener=listener,
@@ -268,7 +275,7 @@ def _fitted(
         metric="held-out loss as a share of its start",
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
-        parts=parts,
+        parts=setup.parts,
     )
 
 
