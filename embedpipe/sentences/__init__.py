@@ -1,1 +1,1 @@
-"""Sentence vectors: an LSTM that corrects the frequency-weighted average of word vectors."""
+"""Sentence vectors: an LSTM beside the frequency-weighted average of word vectors."""

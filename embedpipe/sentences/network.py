@@ -1,4 +1,4 @@
-"""The encoder's network: a reader that corrects the frequency-weighted average of word vectors."""
+"""The encoder's network: a reader beside, or added to, the frequency-weighted average of word vectors."""
 
 from dataclasses import dataclass
 from typing import Literal

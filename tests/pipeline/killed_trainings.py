@@ -17,7 +17,7 @@ from pathlib import Path
 import embedpipe.cli.run
 import embedpipe.generation.train
 import embedpipe.nn.fit
-import embedpipe.sentences.train
+import embedpipe.sentences.plan
 from embedpipe.cli import main as embedpipe_main
 from embedpipe.runtime import Event, Step
 
@@ -59,7 +59,7 @@ def run(corpus: str, target: Path, stages: str, notes: Path, kill: tuple[str, in
 
     embedpipe.cli.run.progress = progress
     embedpipe.nn.fit._SECONDS_BETWEEN_EVENTS = 0.0
-    embedpipe.sentences.train._VALIDATION_PAIRS = 16
+    embedpipe.sentences.plan._HELD_OUT_ITEMS = 16
     chosen = [part for setting in SETTINGS for part in ("--set", setting)]
     command = ["embedpipe", "run", corpus, "-o", str(target), "--preset", "tiny", "--stages", stages]
     sys.argv = [*command, *chosen, *options]
