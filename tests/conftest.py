@@ -25,6 +25,15 @@ TOY_SETTINGS = {
 }
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked ``gpu`` where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one call of the command line gave."""
