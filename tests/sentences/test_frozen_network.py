@@ -69,6 +69,7 @@ def test_batches_threads_and_order_change_nothing(monkeypatch, threads: int) -> 
     ids = sequences()
     expected = encoder.encode_ids(ids)
     monkeypatch.setattr("embedpipe.sentences.encoder._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("embedpipe.sentences.encoder._FEW_ROWS", 1)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
