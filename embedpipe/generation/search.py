@@ -72,6 +72,7 @@ def search_batch(
             lambda: model,
             batches,
             in_precision(objective, device, "auto"),
+            n_rows=lambda window: len(window.inputs),
             optimizers=lambda _: optimizers,
             device=device,
             smallest=8,

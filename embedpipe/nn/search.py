@@ -228,6 +228,7 @@ def find_batch(
     batches: Callable[[int], Iterable[Batch]],
     loss: Callable[[nn.Module, Batch], Tensor],
     *,
+    n_rows: Callable[[Batch], int],
     optimizers: Callable[[nn.Module], Sequence[torch.optim.Optimizer]],
     device: torch.device,
     smallest: int = 32,
@@ -238,12 +239,13 @@ def find_batch(
     stage: str = "batch size",
     listener: Listener = silent,
 ) -> BatchTest:
-    """Double the batch until memory runs out or the rows a second grow by less than a tenth.
+    """Double the batch until memory runs out, the data give no larger one, or the rows a second grow by under a tenth.
 
     Parameters
     ----------
     make_model : returns the model as training begins with it.
-    batches : a size to batches of it, at least ``steps + 1``.
+    batches : a size to batches of it, at least ``steps + 1``; they may be smaller where the data have fewer rows.
+    n_rows : how many rows a batch holds, by which speed is measured.
     loss, optimizers : as for `range_test`.
     device : where the model and the batches are; decides whose memory is measured.
     smallest, largest : the first size and the largest one that is tried.
@@ -265,7 +267,7 @@ def find_batch(
     if limit is None:
         limit = base + _MEMORY_SHARE * available_memory() if on_cpu else math.inf
     tried: list[TriedBatch] = []
-    size, reason = smallest, f"{largest:,} is the largest size that was asked for"
+    size, most, reason = smallest, 0, f"{largest:,} is the largest size that was asked for"
     while size <= largest:
         if tried and base + 2 * (tried[-1].memory - base) > limit:
             tried.append(TriedBatch(size, math.nan, math.nan, "not tried: would not fit into memory"))
@@ -274,11 +276,12 @@ def find_batch(
         model = make_model().train()
         used = optimizers(model)
         try:
-            seconds = []
+            seconds, rows = [], []
             for batch in islice(batches(size), steps + 1):
                 begin = clock()
                 _step(model, batch, loss, used, math.inf)
                 seconds.append(clock() - begin)
+                rows.append(n_rows(batch))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -288,7 +291,11 @@ def find_batch(
         if len(seconds) < 2:
             reason = f"the text has no batches of {size:,}"
             break
-        rate, memory = size / float(np.median(seconds[1:])), peak_memory(device)
+        if max(rows) <= most:
+            reason = f"the data give no larger batch for {size:,} rows"
+            break
+        most = max(rows)
+        rate, memory = float(np.median(np.divide(rows[1:], seconds[1:]))), peak_memory(device)
         growth = rate / tried[-1].per_second - 1 if tried else math.inf
         tried.append(TriedBatch(size, rate, memory, f"{growth:+.0%}" if tried else "the first"))
         listener(Step(stage, len(tried), f"batch {size:,}: {rate:,.0f} a second"))

@@ -13,7 +13,7 @@ from embedpipe.errors import NotEnoughDataError
 from embedpipe.nn.batches import Batch, TokenSource
 from embedpipe.text.token_store import TokenStore
 
-__all__ = ["Draw", "Spans", "batches_of", "crops", "neighbour_pairs", "neighbours", "sentences"]
+__all__ = ["Draw", "Spans", "batch_of", "batches_of", "crops", "neighbour_pairs", "neighbours", "sentences"]
 
 POOL = 16
 """Batches drawn together and then cut by length."""
@@ -61,9 +61,13 @@ def batches_of(
         spans = draw(number, pool * batch, rng)
         order = np.argsort(spans.lengths.max(axis=0), kind="stable").reshape(pool, batch)
         for chosen in order[rng.permutation(pool)][start % pool if number == start // pool else 0 :]:
-            rows = source.gather(spans.starts[:, chosen].ravel(), spans.lengths[:, chosen].ravel())
-            tags = torch.from_numpy(spans.tags[chosen])
-            yield Batch(rows, tags.to(source.device, non_blocking=True))
+            yield batch_of(source, spans, chosen)
+
+
+def batch_of(source: TokenSource, spans: Spans, chosen: NDArray[np.int64]) -> Batch:
+    """Return the items of these numbers as a batch."""
+    rows = source.gather(spans.starts[:, chosen].ravel(), spans.lengths[:, chosen].ravel())
+    return Batch(rows, torch.from_numpy(spans.tags[chosen]).to(source.device, non_blocking=True))
 
 
 def neighbour_pairs(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_sentences"]
 
-_SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual")
+_SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual", "beside")
 _ENCODER = STAGE_FILES["sentences"]
 
 
@@ -67,7 +67,8 @@ def train_sentences(
     Parameters
     ----------
     bundle : folder of the bundle.
-    pairs, inference, scores : files of labelled data, as the settings of the same names take them.
+    pairs, inference, scores : files of labelled data, as the settings of the same names take them. A kind that is not
+        given is taken from `settings`; the files that the bundle was made with are not learnt from again.
     output : folder of the new bundle; without one the bundle is replaced. Beside it, ``OUTPUT.work`` keeps what an
         interrupted training goes on from.
     settings : values laid over those that the bundle was made with: ``{"sentences": {"steps": 300}}``. Those that fix
@@ -92,12 +93,15 @@ def train_sentences(
         For a wrong setting, one of another stage, or one that an encoder already fixes.
     OutputError
         If something stands at `output`, or another run is writing it.
+    DeviceError
+        If the device is lost, or too small for one row at a time; the bundle is left as it was.
 
     Examples
     --------
     >>> from embedpipe.pipeline.train_sentences import train_sentences
     >>> bundle = train_sentences("wiki.bundle", pairs=["paraphrases.tsv"])  # doctest: +SKIP
     """
+    from embedpipe.nn.memory import device_errors
     from embedpipe.sentences.labelled import read_labelled
     from embedpipe.sentences.part import save_encoder
 
@@ -105,8 +109,7 @@ def train_sentences(
     target = source.path if output is None else Path(output).resolve()
     if output is not None and not os.fspath(output):
         raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
-    files = {"pairs": list(pairs), "inference": list(inference), "scores": list(scores)}
-    asked = overlay(settings or {}, {"sentences": files})
+    asked = _with_files(settings or {}, {"pairs": pairs, "inference": inference, "scores": scores})
     _check_target(source, target, force=force)
     work = WorkFolder(target)
     with work.locked():
@@ -121,7 +124,8 @@ def train_sentences(
         prints = {str(path): sha256_of(path) for path in labelled_files(config.sentences)}
         start = time.perf_counter()
         listener(StageStarted("sentences", config.sentences.steps, "step"))
-        trained = _trained(Bundle(source), text, config, labelled, device, work.checkpoint("sentences"), listener)
+        with device_errors(f"{source.path} is as it was, and the last checkpoint is kept"):
+            trained = _trained(Bundle(source), text, config, labelled, device, work.checkpoint("sentences"), listener)
         listener(StageFinished("sentences", trained.summary, time.perf_counter() - start))
         with work.writing("bundle") as new:
             records = dict(source.manifest.stages)
@@ -140,6 +144,14 @@ def train_sentences(
             work.share(text.path, "text")
     listener(Saved("bundle", str(output or bundle)))
     return Bundle(BundleFolder(target))
+
+
+def _with_files(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
+    """Return `settings` with the files of each kind; where none are given, those of `settings`, not of the bundle."""
+    own = settings.get("sentences", {})
+    if not isinstance(own, Mapping):
+        return settings
+    return overlay(settings, {"sentences": {kind: list(given) or own.get(kind, []) for kind, given in files.items()}})
 
 
 def _config(source: BundleFolder, before: PipelineConfig, settings: Mapping[str, Any]) -> PipelineConfig:

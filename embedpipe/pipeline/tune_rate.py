@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["TunedStage", "check_output", "tune_batch", "tune_rate", "write_settings"]
 
 TunedStage = Literal["sentences", "generation"]
+_KEPT = "the bundle is as it was"
 
 
 def tune_rate(
@@ -55,6 +56,8 @@ def tune_rate(
         For an unknown or wrong setting, or an encoder that has nothing to train.
     NotEnoughDataError
         If the text is too small for the stage.
+    DeviceError
+        If the device is lost or too small.
 
     Examples
     --------
@@ -62,6 +65,7 @@ def tune_rate(
     >>> test, config = tune_rate("wiki.bundle")  # doctest: +SKIP
     """
     from embedpipe.generation import search as of_text
+    from embedpipe.nn.memory import device_errors
     from embedpipe.sentences import search as of_sentences
     from embedpipe.sentences.labelled import read_labelled
 
@@ -69,28 +73,31 @@ def tune_rate(
     where = resolve_device(device)
     if stage == "generation":
         vectors, vocabulary = opened.bag.vectors, opened.vocabulary
-        test = of_text.search_rate(
-            vectors,
-            vocabulary,
+        with device_errors(_KEPT):
+            test = of_text.search_rate(
+                vectors,
+                vocabulary,
+                text.train,
+                config.generation,
+                seed=config.seed,
+                device=where,
+                steps=steps,
+                listener=listener,
+            )
+        return test, _with(config, {"generation": {"learning_rate": _rounded(test.suggested)}})
+    sentences = config.sentences
+    labelled = read_labelled(sentences, opened.codec)
+    with device_errors(_KEPT):
+        test = of_sentences.search_rate(
+            opened.bag,
             text.train,
-            config.generation,
+            sentences,
+            labelled,
             seed=config.seed,
             device=where,
             steps=steps,
             listener=listener,
         )
-        return test, _with(config, {"generation": {"learning_rate": _rounded(test.suggested)}})
-    sentences = config.sentences
-    test = of_sentences.search_rate(
-        opened.bag,
-        text.train,
-        sentences,
-        read_labelled(sentences, opened.codec),
-        seed=config.seed,
-        device=where,
-        steps=steps,
-        listener=listener,
-    )
     ratio = sentences.words_learning_rate / sentences.learning_rate
     rates = {"learning_rate": test.suggested, "words_learning_rate": test.suggested * ratio}
     return test, _with(config, {"sentences": {key: _rounded(rate) for key, rate in rates.items()}})
@@ -114,6 +121,7 @@ def tune_batch(
     >>> test, config = tune_batch("wiki.bundle", device="cuda")  # doctest: +SKIP
     """
     from embedpipe.generation import search as of_text
+    from embedpipe.nn.memory import device_errors
     from embedpipe.sentences import search as of_sentences
     from embedpipe.sentences.labelled import read_labelled
 
@@ -121,14 +129,16 @@ def tune_batch(
     where = resolve_device(device)
     if stage == "generation":
         vectors, vocabulary = opened.bag.vectors, opened.vocabulary
-        test = of_text.search_batch(
-            vectors, vocabulary, text.train, config.generation, seed=config.seed, device=where, listener=listener
-        )
+        with device_errors(_KEPT):
+            test = of_text.search_batch(
+                vectors, vocabulary, text.train, config.generation, seed=config.seed, device=where, listener=listener
+            )
     else:
         labelled = read_labelled(config.sentences, opened.codec)
-        test = of_sentences.search_batch(
-            opened.bag, text.train, config.sentences, labelled, seed=config.seed, device=where, listener=listener
-        )
+        with device_errors(_KEPT):
+            test = of_sentences.search_batch(
+                opened.bag, text.train, config.sentences, labelled, seed=config.seed, device=where, listener=listener
+            )
     return test, _with(config, {stage: {"batch": test.suggested}})
 
 

@@ -63,7 +63,7 @@ class Labelled:
     values : float64, shape (rows,): the number of the label in `labels`, or the score scaled to 0 to 1 by the lowest
         and the highest in the file; 0 for paraphrases.
     labels : the labels of an inference, in order.
-    dropped : rows left out because too few of their texts hold a word that the encoder knows.
+    dropped : rows left out because they have one text alone, or too few that hold a word that the encoder knows.
     """
 
     kind: str
@@ -123,7 +123,8 @@ def encode_task(task: Paraphrases | Inference | SentenceSimilarity, codec: "Text
     """
     if isinstance(task, Paraphrases):
         groups: Sequence[tuple[str, ...]] = task.groups
-        return _encoded("pairs", task.name, groups, np.zeros(len(groups)), codec, negatives=task.negatives)
+        data = _encoded("pairs", task.name, groups, np.zeros(len(groups)), codec, negatives=task.negatives)
+        return replace(data, dropped=data.dropped + task.n_single)
     groups = list(zip(task.texts_a, task.texts_b, strict=True))
     if isinstance(task, SentenceSimilarity):
         lowest, highest = task.scores.min(), task.scores.max()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from embedpipe.errors import ConfigError, NotEnoughDataError
@@ -18,7 +19,7 @@ from embedpipe.sentences.objectives.crops import crop_objective
 from embedpipe.sentences.objectives.denoising import DenoisingObjective
 from embedpipe.sentences.objectives.inference import InferenceObjective
 from embedpipe.sentences.objectives.neighbours import neighbour_objective
-from embedpipe.sentences.objectives.objective import Objective, Setup
+from embedpipe.sentences.objectives.objective import Objective, Setup, mean_figure
 from embedpipe.sentences.objectives.pairs import pair_objective
 from embedpipe.sentences.objectives.scores import ScoreObjective
 from embedpipe.sentences.objectives.twins import twin_objective
@@ -33,6 +34,7 @@ __all__ = ["Figures", "TrainingPlan", "Watched", "plan_training", "watch_neighbo
 _FROM_TEXT = ("neighbours", "twins", "crops", "denoising")
 _HELD_OUT_SEED = 1
 _HELD_OUT_ITEMS = 2_048
+_SMALLEST = 1e-6
 
 Figures = tuple[float, float]
 """The loss and the agreement of an objective on what is held out; NaN where they cannot be measured."""
@@ -61,8 +63,8 @@ class Watched:
             return math.nan, math.nan
         with torch.no_grad():
             figures = [self.objective.measure(network, batch) for batch in self.batches]
-        loss, agreement = (float(np.mean([float(pair[i]) for pair in figures])) for i in (0, 1))
-        return loss, agreement
+        losses, seen = zip(*figures, strict=True)
+        return mean_figure(losses), self.objective.agree(seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +84,22 @@ class TrainingPlan:
     labelled: list[Watched] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def value(self, network: nn.Module) -> float:
-        """Return the weighted mean of the losses that the best state is chosen by."""
-        weights = [weight for _, weight in self.choosing]
-        return float(np.average([watched.measure(network)[0] for watched, _ in self.choosing], weights=weights))
+    def losses(self, network: nn.Module) -> NDArray[np.float64]:
+        """Return the loss of each of `choosing`."""
+        return np.array([watched.measure(network)[0] for watched, _ in self.choosing])
+
+    def value(self, network: nn.Module, start: NDArray[np.float64]) -> float:
+        """Return what the best state has least of: the weighted mean of the losses, each as a share of its start.
+
+        Losses of different kinds differ in size, and none is to drown the others by that.
+
+        Parameters
+        ----------
+        network : in evaluation mode.
+        start : the `losses` before training; one of 0 that stays 0 counts for nothing.
+        """
+        shares = self.losses(network) / np.maximum(start, _SMALLEST)
+        return float(np.average(shares, weights=[weight for _, weight in self.choosing]))
 
 
 def plan_training(
@@ -133,7 +147,7 @@ def plan_training(
 
 def watch_neighbours(store: TokenStore, setup: Setup) -> Watched:
     """Return the neighbouring sentences of `store` as what is measured on; without batches where it has none."""
-    setup = replace(setup, seed=_HELD_OUT_SEED, micro_batch=0, damage=Damage(), parts=None)
+    setup = replace(setup, seed=_HELD_OUT_SEED, damage=Damage())
     objective = neighbour_objective(store, TokenSource(store.tokens, setup.device), 0.0, setup)
     try:
         return Watched(objective, _held_out(objective, _HELD_OUT_ITEMS // setup.batch))
@@ -186,7 +200,7 @@ def _add_labelled(plan: TrainingPlan, data: Labelled, dim: int, config: "Sentenc
     objective = _labelled_objective(train, weight, dim, config, setup)
     plan.objectives.append(objective)
     if data.dropped:
-        plan.notes.append(f"{data.name}: {data.dropped:,} rows without known words in two texts were left out")
+        plan.notes.append(f"{data.name}: {data.dropped:,} rows without two texts that hold known words were left out")
     if held is None:
         plan.notes.append(f"{data.name}: too few rows of their own to hold a tenth out")
         plan.labelled.append(Watched(objective, [], len(train), 0, data.dropped))
@@ -194,7 +208,10 @@ def _add_labelled(plan: TrainingPlan, data: Labelled, dim: int, config: "Sentenc
     watched = _labelled_objective(held, weight, dim, config, setup)
     if isinstance(watched, InferenceObjective) and isinstance(objective, InferenceObjective):
         watched.heads = objective.heads
-    batches = _held_out(watched, min(len(held), _HELD_OUT_ITEMS) // setup.batch)
+    if isinstance(watched, ScoreObjective):
+        batches = watched.once(_HELD_OUT_ITEMS)
+    else:
+        batches = _held_out(watched, min(len(held), _HELD_OUT_ITEMS) // setup.batch)
     plan.labelled.append(Watched(watched, batches, len(train), len(held), data.dropped))
     plan.choosing.append((plan.labelled[-1], weight))
 

@@ -72,6 +72,7 @@ def search_batch(
             lambda: begin(config.batch)[0],
             batches,
             in_precision(lambda model, mixed: model(mixed), device, config.precision),
+            n_rows=lambda mixed: len(mixed.batch.tags),
             optimizers=lambda model: optimizers_of(model, config),
             device=device,
             listener=listener,

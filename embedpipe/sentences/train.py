@@ -153,9 +153,10 @@ def train_encoder(
     """Train the encoder towards a mixture of objectives.
 
     The loss on what is held out (neighbouring sentences of the validation split, a tenth of each file of labelled
-    data; a mean weighted as in the mixture) is measured before, during and after training, and the state with the
-    lowest is returned, so that by this measure training never makes the encoder worse than its start. What is
-    reported is measured on pairs of the test split, and for labelled data on that tenth, which the state was chosen by.
+    data; the mean, weighted as in the mixture, of each loss as a share of its start) is measured before, during and
+    after training, and the state with the lowest is returned, so that by this measure training never makes the
+    encoder worse than its start. What is reported is measured on pairs of the test split, and for labelled data on
+    that tenth, which the state was chosen by.
 
     Parameters
     ----------
@@ -244,6 +245,7 @@ def _fitted(
     parts: Parts,
     listener: Listener,
 ) -> FitResult:
+    start = plan.losses(network)
     trainee = Trainee(network, plan.objectives, config.l1).eval()
     return fit(
         trainee,
@@ -261,7 +263,8 @@ def _fitted(
         precision=config.precision,
         stage=_STAGE,
         listener=listener,
-        evaluate=(lambda: plan.value(network)) if plan.choosing else None,
+        evaluate=(lambda: plan.value(network, start)) if plan.choosing else None,
+        metric="held-out loss as a share of its start",
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
         parts=parts,

@@ -99,7 +99,7 @@ def _groups(path: Path, rows: Sequence[Sequence[str]]) -> Paraphrases:
     groups = [group for group in filled if len(group) > 1]
     if not groups:
         raise InputError("no row holds two texts", path)
-    return Paraphrases(_name(path), groups, n_single=len(filled) - len(groups))
+    return Paraphrases(_name(path), groups, n_single=sum(len(row) == 1 for row in filled))
 
 
 def _name(path: Path) -> str:

@@ -63,6 +63,20 @@ def test_what_is_missing_is_named(toy_bundle, tmp_path, embedpipe_cli) -> None:
     assert "name a file that ends in .toml" in outcome.err
 
 
+@pytest.mark.parametrize("verb", ["rate", "batch"])
+@pytest.mark.parametrize("stage", ["sentences", "generation"])
+def test_a_lost_device_is_named(toy_bundle, embedpipe_cli, monkeypatch, stage: str, verb: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(f"embedpipe.{stage}.search.search_{verb}", fail)
+    options = ["--batch"] if verb == "batch" else []
+    outcome = embedpipe_cli("tune", "lr", toy_bundle.path, "--stage", stage, *options)
+    assert outcome.exit_code == 1
+    assert "the GPU no longer answers" in outcome.err
+    assert "the bundle is as it was" in outcome.err
+
+
 def test_the_words_are_tuned_with_or_without_their_name(embedpipe_cli, tmp_path) -> None:
     for call in (["tune"], ["tune", "words"]):
         outcome = embedpipe_cli(*call, "-o", tmp_path / "best.toml", "x.txt", "--budget", "soon")

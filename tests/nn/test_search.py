@@ -71,10 +71,10 @@ def test_too_few_rates_are_an_error() -> None:
 
 
 class Machine:
-    """A clock on which a batch takes `fixed` seconds and `each` for a row, and memory for `rows`."""
+    """A clock on which a batch takes a second and 0.01 for each row, memory for `rows`, and data for `most` at once."""
 
-    def __init__(self, rows: int = 10**9) -> None:
-        self.now, self.rows, self.peak = 0.0, rows, 1e6
+    def __init__(self, rows: int = 10**9, most: int = 10**9) -> None:
+        self.now, self.rows, self.most, self.peak = 0.0, rows, most, 1e6
 
     def loss(self, model: nn.Module, batch: int) -> Tensor:
         if batch > self.rows:
@@ -87,8 +87,9 @@ class Machine:
         monkeypatch.setattr(search, "peak_memory", lambda device: self.peak)
         return find_batch(
             Point,
-            lambda size: [size] * 4,
+            lambda size: [min(size, self.most)] * 4,
             self.loss,
+            n_rows=int,
             optimizers=descent,
             device=CPU,
             clock=lambda: self.now,
@@ -116,6 +117,13 @@ def test_the_batch_stops_where_memory_does(monkeypatch) -> None:
     assert Machine().find(monkeypatch, largest=64).suggested == 64
     with pytest.raises(DeviceError, match="out of memory with a batch of 32 already"):
         Machine(rows=8).find(monkeypatch)
+
+
+def test_rows_that_the_data_do_not_have_are_not_counted(monkeypatch) -> None:
+    found = Machine(most=100).find(monkeypatch)
+    assert [one.batch for one in found.tried] == [32, 64, 128]
+    assert found.tried[-1].per_second == pytest.approx(100 / 2), "100 rows in two seconds, not 128"
+    assert (found.suggested, found.reason) == (128, "the data give no larger batch for 256 rows")
 
 
 def test_memory_that_is_left(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import embedpipe
 from embedpipe.bundle.folder import sha256_of, verify_bundle, work_folder
 from embedpipe.bundle.recorded import recorded_config
-from embedpipe.errors import BundleError, ConfigError, InputError, NotEnoughDataError, OutputError
+from embedpipe.errors import BundleError, ConfigError, DeviceError, InputError, NotEnoughDataError, OutputError
 from embedpipe.pipeline.imported import import_vectors
 from embedpipe.pipeline.train_sentences import train_sentences
 from embedpipe.runtime import Evaluated, Event
@@ -95,6 +95,19 @@ def test_each_training_is_recorded_with_what_it_went_on_from(imported: Path, pai
     assert str(tmp_path) not in card.split("```")[1]
 
 
+def test_files_may_stand_in_the_settings(imported: Path, pairs: Path, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.tsv"
+    judged.write_text("score\ttext_a\ttext_b\n" + "".join(f"{i % 3}\ta{i}\tb{i}\n" for i in range(N)))
+    named = settings(steps=1, pairs=[str(pairs)])
+    bundle = train_sentences(imported, scores=[str(judged)], settings=named)
+    (first,) = bundle.manifest.stages["sentences"].result["went_on"]
+    assert (first["pairs"], first["scores"]) == ([str(pairs)], [str(judged)])
+    more = train_sentences(imported, scores=[str(judged)], settings=settings(steps=1))
+    assert more.manifest.stages["sentences"].result["went_on"][1]["pairs"] == [], "those of before are not meant"
+    with pytest.raises(ConfigError, match="sentences"):
+        train_sentences(imported, scores=[str(judged)], settings={"sentences": 5})
+
+
 def test_an_interrupted_training_goes_on_to_the_same_bytes(imported: Path, pairs: Path, tmp_path: Path) -> None:
     whole = train_sentences(imported, pairs=[str(pairs)], output=tmp_path / "whole", settings=settings())
 
@@ -125,6 +138,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(imported: Path, pairs
     [
         ({"words": {"dim": 8}}, ConfigError, "'words' cannot be set here"),
         ({"sentences": {"hidden": 9}}, ConfigError, r"sentences.hidden is 8 in .*, whose encoder is gone on with"),
+        ({"sentences": {"beside": 0.1}}, ConfigError, r"sentences.beside is 0.0 in .*, and cannot become 0.1"),
         ({"sentences": {"stps": 9}}, ConfigError, "did you mean 'sentences.steps'"),
     ],
 )
@@ -208,6 +222,15 @@ def test_a_run_afterwards_names_the_training_and_can_undo_it(toy_bundle, toy_set
     assert run(force=True).manifest.stages["sentences"] == toy_bundle.manifest.stages["sentences"]
     for name in ("encoder/model.safetensors", "probes.json"):
         assert (toy_trained / name).read_bytes() == (toy_bundle.path / name).read_bytes()
+
+
+def test_a_device_that_is_too_small_or_lost_is_named(imported: Path, pairs: Path, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr("embedpipe.sentences.train.train_encoder", fail)
+    with pytest.raises(DeviceError, match=r"the GPU no longer answers .*b is as it was, and the last checkpoint is"):
+        train_sentences(imported, pairs=[str(pairs)], settings=settings(steps=1))
 
 
 def test_without_the_text_what_needs_it_says_so(toy_bundle, tmp_path: Path, embedpipe_cli) -> None:

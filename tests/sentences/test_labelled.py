@@ -39,6 +39,12 @@ def test_texts_without_known_words_leave_their_group_and_rows_of_one_are_counted
         encode_task(Paraphrases("none", [("a", "b")]), CODEC)
 
 
+def test_rows_of_a_single_text_are_counted_too(tmp_path: Path) -> None:
+    (tmp_path / "g.tsv").write_text("text\ttext\nw1\tw2\nw3\t\nw4\t?\n")
+    (data,) = read_labelled(SentencesConfig(pairs=(str(tmp_path / "g.tsv"),)), CODEC)
+    assert (len(data), data.dropped) == (1, 2)
+
+
 def test_scores_are_scaled_by_their_own_range_and_labels_numbered() -> None:
     scored = encode_task(SentenceSimilarity("s", ["w1", "w2", "w3"], ["w4"] * 3, np.array([1.0, 5.0, 2.0])), CODEC)
     assert scored.values.tolist() == [0.0, 1.0, 0.25]

@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 from torch.nn import functional as F
 
@@ -22,7 +23,7 @@ from embedpipe.sentences.objectives.mixture import Mixture, Trainee
 from embedpipe.sentences.objectives.neighbours import neighbour_objective
 from embedpipe.sentences.objectives.objective import Setup
 from embedpipe.sentences.objectives.pairs import pair_objective
-from embedpipe.sentences.objectives.scores import ScoreObjective, cosent_loss, cosine_loss
+from embedpipe.sentences.objectives.scores import ScoreObjective, cosent_loss, cosine_loss, spearman
 from embedpipe.sentences.objectives.twins import twin_objective
 from embedpipe.sentences.start import start_network
 from embedpipe.text.token_store import TokenStore
@@ -223,15 +224,31 @@ def test_cosent_is_the_formula_of_its_author() -> None:
     assert cosine_loss(torch.tensor([0.2, 0.8]), torch.tensor([0.0, 1.0])).item() == pytest.approx(0.04)
 
 
-def test_scores_are_measured_by_correlation() -> None:
+def test_scores_are_measured_by_the_order_of_all_pairs_together() -> None:
+    data = labelled("scores", [[2 * i, 2 * i + 1] for i in range(5)], [0.0, 0.2, 0.4, 0.9, 1.0])
+    objective = ScoreObjective(data, 1.0, replace(SETUP, batch=2), "cosine")
+    batches = objective.once(2_048)
+    assert sorted(row for batch in batches for row in batch.tags.tolist()) == [0, 1, 2, 3, 4]
+    assert max(len(batch.tags) for batch in batches) == 2
+    assert sum(len(batch.tags) for batch in objective.once(3)) == 3
+    # Ranks 1 2 3 4 5 beside 2 1 3 4 5: 1 - 6 * 2 / (5 * 24); each of the two batches alone would be 1 or -1.
+    seen = [torch.tensor([[0.5, 0.4], [0.0, 0.2]]), torch.tensor([[0.6, 0.7, 0.71], [0.4, 0.9, 1.0]])]
+    assert objective.agree(seen) == pytest.approx(0.9)
+    assert spearman(torch.tensor([1.0, 1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 2.0, 0.0])) == pytest.approx(
+        spearmanr([1, 1, 2, 3], [1, 2, 2, 0]).statistic
+    )
+    assert math.isnan(spearman(torch.ones(3), torch.tensor([1.0, 2.0, 3.0])))
+
+
+def test_scores_are_measured_by_their_cosines() -> None:
     data = labelled("scores", [[0, 1], [2, 3], [4, 5]], [0.0, 0.5, 1.0])
     objective = ScoreObjective(data, 1.0, replace(SETUP, batch=3), "cosine")
     batch = next(objective.batches(0))
     scores = torch.tensor([0.0, 0.5, 1.0])[batch.tags]
     second = torch.stack([scores, (1 - scores**2).sqrt()], dim=1)
-    loss, correlation = objective.measure(Given(torch.cat([torch.tensor([[1.0, 0.0]] * 3), second])), batch)
+    loss, seen = objective.measure(Given(torch.cat([torch.tensor([[1.0, 0.0]] * 3), second])), batch)
     assert loss.item() == pytest.approx(0, abs=1e-6)
-    assert correlation.item() == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(seen, torch.stack([scores, scores]))
 
 
 def test_the_decoder_predicts_each_token_and_the_end(store: TokenStore, network) -> None:

@@ -10,6 +10,7 @@ import torch
 from embedpipe.config import SentencesConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError
 from embedpipe.sentences.labelled import Labelled, Texts
+from embedpipe.sentences.plan import TrainingPlan
 from embedpipe.sentences.start import start_network
 from embedpipe.sentences.train import TrainedEncoder, train_encoder
 from embedpipe.words.bag import Bag
@@ -84,6 +85,19 @@ def test_several_at_once_and_the_result_is_the_same_again() -> None:
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[name], tensor), name
     assert not any("heads" in name for name in first.network.state_dict())
+
+
+def test_the_best_state_is_chosen_by_shares_of_the_losses_at_the_start() -> None:
+    class Fixed:
+        def __init__(self, loss: float) -> None:
+            self.loss = loss
+
+        def measure(self, _: object) -> tuple[float, float]:
+            return self.loss, 0.0
+
+    plan = TrainingPlan(choosing=[(Fixed(9.0), 1.0), (Fixed(0.3), 3.0), (Fixed(0.0), 1.0)])
+    # 9 of 10 and 0.3 of 0.5: (0.9 + 3 * 0.6 + 0) / 5, where the sizes themselves would give 9.9 / 5.
+    assert plan.value(None, np.array([10.0, 0.5, 0.0])) == pytest.approx(0.54)
 
 
 def test_training_goes_on_from_a_network_and_leaves_it_as_it_was() -> None:

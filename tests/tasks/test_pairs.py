@@ -32,7 +32,11 @@ def test_lines_of_several_files_belong_together(tmp_path: Path) -> None:
         write(tmp_path / f"caption.{i}.gz", text)
     pattern = str(tmp_path / "caption.*.gz")
     assert [path.name for path in pair_files(pattern)] == ["caption.0.gz", "caption.1.gz", "caption.2.gz"]
-    assert read_pairs(pattern).groups == [("a", "c", "e"), ("b", "f"), ("d", "g")]
+    read = read_pairs(pattern)
+    assert (read.groups, read.n_single) == ([("a", "c", "e"), ("b", "f"), ("d", "g")], 0)
+    for i, text in enumerate(["a\n\nb\n", "c\n\n\n"]):
+        write(tmp_path / f"line.{i}", text)
+    assert read_pairs(str(tmp_path / "line.*")).n_single == 1, "an empty line is no row"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from embedpipe.nn.batches import Batch, TokenSource
 from embedpipe.nn.spans import POOL, Draw, batches_of
-from embedpipe.sentences.objectives.objective import Setup
+from embedpipe.sentences.objectives.objective import Setup, mean_figure
 
 __all__ = ["Contrast", "contrastive_loss", "same_sentence"]
 
@@ -103,6 +103,7 @@ class Contrast:
     pool: int = POOL
     heads: nn.Module | None = None
     agreement: str = "accuracy"
+    agree = staticmethod(mean_figure)
 
     def batches(self, start: int) -> Iterator[Batch]:
         """Yield batch number `start` and all that follow."""

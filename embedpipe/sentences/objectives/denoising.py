@@ -14,7 +14,7 @@ from embedpipe.nn.layers import length_mask
 from embedpipe.nn.softmax import SampledSoftmax
 from embedpipe.nn.spans import batches_of, sentences
 from embedpipe.sentences.damage import delete_words, drop_words
-from embedpipe.sentences.objectives.objective import Setup
+from embedpipe.sentences.objectives.objective import Setup, mean_figure
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import BOS, EOS
 
@@ -76,6 +76,7 @@ class DenoisingObjective:
 
     name = "denoising"
     agreement = ""
+    agree = staticmethod(mean_figure)
 
     def __init__(
         self,

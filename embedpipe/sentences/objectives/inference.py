@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from embedpipe.nn.batches import Batch, TokenSource
 from embedpipe.nn.spans import batches_of
 from embedpipe.sentences.labelled import Labelled
-from embedpipe.sentences.objectives.objective import Setup
+from embedpipe.sentences.objectives.objective import Setup, mean_figure
 from embedpipe.sentences.objectives.rows import draw_pairs, fitting
 
 __all__ = ["InferenceObjective", "pair_features"]
@@ -39,6 +39,7 @@ class InferenceObjective:
     """
 
     agreement = "accuracy"
+    agree = staticmethod(mean_figure)
 
     def __init__(self, data: Labelled, weight: float, setup: Setup, dim: int) -> None:
         self.name = f"inference:{data.name}"

@@ -1,6 +1,6 @@
 """What every objective has, and the settings that they share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from zlib import crc32
@@ -19,7 +19,7 @@ from embedpipe.sentences.nested import truncate
 if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
 
-__all__ = ["Objective", "Setup"]
+__all__ = ["Objective", "Setup", "mean_figure"]
 
 
 class Objective(Protocol):
@@ -39,7 +39,7 @@ class Objective(Protocol):
 
     @property
     def agreement(self) -> str:
-        """What the second figure of `measure` is called; empty where there is none."""
+        """What the figure of `agree` is called; empty where there is none."""
 
     def batches(self, start: int) -> Iterator[Batch]:
         """Yield batch number `start` and all that follow; batch *k* depends on the seed and *k* alone."""
@@ -48,7 +48,19 @@ class Objective(Protocol):
         """Return the loss that gradients are taken of, a scalar."""
 
     def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the loss and how well the network does by a measure that people read, NaN where there is none."""
+        """Return the loss, and what `agree` makes of all batches how well the network does."""
+
+    def agree(self, seen: Sequence[Tensor]) -> float:
+        """Return a measure that people read, NaN where there is none, from what `measure` saw in each batch."""
+
+
+def mean_figure(seen: Sequence[Tensor]) -> float:
+    """Return the mean of a figure over batches.
+
+    >>> mean_figure([torch.tensor(0.5), torch.tensor(1.0)])
+    0.75
+    """
+    return sum(map(float, seen)) / len(seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,22 @@
 """Similarity scores: cosines in the order of the scores (CoSENT; Su, 2022), or equal to them."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from embedpipe.nn.batches import Batch, TokenSource
-from embedpipe.nn.spans import batches_of
+from embedpipe.nn.spans import batch_of, batches_of
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.objectives.objective import Setup
 from embedpipe.sentences.objectives.rows import draw_pairs, fitting
 
-__all__ = ["ScoreLoss", "ScoreObjective", "cosent_loss", "cosine_loss"]
+__all__ = ["ScoreLoss", "ScoreObjective", "cosent_loss", "cosine_loss", "spearman"]
 
 ScoreLoss = Literal["cosent", "cosine"]
 
@@ -42,6 +44,18 @@ def cosine_loss(cosines: Tensor, scores: Tensor) -> Tensor:
     0.25
     """
     return F.mse_loss(cosines.float(), scores)
+
+
+def spearman(x: Tensor, y: Tensor) -> float:
+    """Return Spearman's rank correlation of two vectors of one length, ties at their mean rank; NaN without variance.
+
+    >>> round(spearman(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 9.0, 10.0])), 6)
+    1.0
+    """
+    from scipy.stats import rankdata
+
+    ranks = np.stack([rankdata(each.cpu().numpy()) for each in (x, y)])
+    return float(torch.corrcoef(torch.from_numpy(ranks))[0, 1])
 
 
 class ScoreObjective:
@@ -72,12 +86,19 @@ class ScoreObjective:
         seed = self.setup.seed_of(self.name)
         return batches_of(self.draw, self.source, self.setup.batch, seed=seed, start=start, pool=self.pool)
 
+    def once(self, most: int) -> list[Batch]:
+        """Return all rows, or `most` random ones where there are more, once, in batches of like length."""
+        n = min(len(self.scores), most)
+        spans = self.draw(0, n, np.random.default_rng(self.setup.seed))
+        order = np.argsort(spans.lengths.max(axis=0), kind="stable")
+        return [batch_of(self.source, spans, part) for part in np.array_split(order, math.ceil(n / self.setup.batch))]
+
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the loss, the mean over all views."""
         return self.measure(network, batch)[0]
 
     def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the loss, and Pearson's correlation of cosines and scores over the batch (NaN without variance)."""
+        """Return the loss, and the cosines and the scores, shape (2, batch)."""
         vectors = self.setup.vectors(network, batch.rows)
         scores = self.scores[batch.tags]
         losses = []
@@ -89,5 +110,8 @@ class ScoreObjective:
                 if self.how == "cosent"
                 else cosine_loss(cosines, scores)
             )
-        together = torch.stack([cosines.detach().float(), scores])
-        return torch.stack(losses).mean(), torch.corrcoef(together)[0, 1]
+        return torch.stack(losses).mean(), torch.stack([cosines.detach().float(), scores])
+
+    def agree(self, seen: Sequence[Tensor]) -> float:
+        """Return Spearman's correlation of cosines and scores over all batches together."""
+        return spearman(*torch.cat(list(seen), dim=1))
