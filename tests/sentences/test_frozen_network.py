@@ -14,7 +14,7 @@ from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import Bag
 
-N_TOKENS = 40
+N_TOKENS = 80
 LENGTHS = [3, 0, 17, 1, 3, 30, 9, 2, 17, 600]
 
 
