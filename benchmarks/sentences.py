@@ -88,8 +88,8 @@ def our_step(precision: str) -> Callable[[Path], Step]:
     """Return one step of embedpipe's training: forward, contrastive loss, backward, clipping, optimizers."""
 
     def make(folder: Path) -> Step:
-        from embedpipe.nn.fit import make_optimizers
-        from embedpipe.sentences.objectives import neighbour_loss, same_sentence
+        from embedpipe.nn.optimizers import make_optimizers
+        from embedpipe.sentences.objectives.contrast import contrastive_loss, same_sentence
 
         _, network = _network(folder, DIM, residual=True)
         network.requires_grad_(True).train()
@@ -101,7 +101,7 @@ def our_step(precision: str) -> Callable[[Path], Step]:
                 optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
                 first, second = network(batch.ids, batch.lengths).chunk(2)
-                loss, _ = neighbour_loss(first, second, same_sentence(batch.ids, batch.lengths), 0.05)
+                loss, _ = contrastive_loss(first, second, same_sentence(batch.ids, batch.lengths), 0.05)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(dense, 1.0)
             for optimizer in optimizers:

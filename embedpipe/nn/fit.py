@@ -16,7 +16,14 @@ from embedpipe.errors import OutputError
 from embedpipe.nn.average import Average
 from embedpipe.nn.best import Best
 from embedpipe.nn.checkpoint import Checkpoints, Stateful
-from embedpipe.nn.distributed import average_gradients, copy_from_first, mean_over_processes, set_apart, value_of_first
+from embedpipe.nn.distributed import (
+    average_gradients,
+    copy_from_first,
+    mean_over_processes,
+    n_processes,
+    set_apart,
+    value_of_first,
+)
 from embedpipe.nn.guard import Guard
 from embedpipe.nn.memory import Parts
 from embedpipe.nn.precision import Precision, accelerator_for
@@ -27,6 +34,7 @@ __all__ = ["FitResult", "fit"]
 
 Batch = TypeVar("Batch")
 _SECONDS_BETWEEN_EVENTS = 0.2
+_STEPS_BETWEEN_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +201,12 @@ def fit(
                 done += 1
 
                 measured = done == steps or done % evaluate_every == 0
-                kept = checkpoint is not None and checkpoint.due()
+                # Processes that looked by their own clocks would part where a loss is not finite.
+                may_look = n_processes() == 1 or done % _STEPS_BETWEEN_LOOKS == 0
+                kept = may_look and checkpoint is not None and checkpoint.due()
                 now = time.monotonic()
-                if not (measured or kept or now - told >= _SECONDS_BETWEEN_EVENTS):
+                telling = may_look and (n_processes() > 1 or now - told >= _SECONDS_BETWEEN_EVENTS)
+                if not (measured or kept or telling):
                     continue
                 if not guard.look():
                     break

@@ -4,17 +4,32 @@ The threads of one operation wait for each other at its end, thousands of times 
 the machine is shared, each of these waits is for the slowest.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
 from embedpipe.runtime import n_torch_threads
 
-__all__ = ["each"]
+__all__ = ["each", "one_thread"]
 
 _Job = TypeVar("_Job")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread in an operation, in all of this process, while the block runs."""
+    n_threads = n_torch_threads()
+    if n_threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def each(work: Callable[[_Job], object], jobs: Sequence[_Job]) -> None:
@@ -28,13 +43,11 @@ def each(work: Callable[[_Job], object], jobs: Sequence[_Job]) -> None:
     [1, 2, 3]
     """
     n_threads = n_torch_threads()
-    if n_threads == 1 or len(jobs) < 2:
-        for job in jobs:
-            work(job)
-        return
-    try:
+    with one_thread():
+        if n_threads == 1 or len(jobs) < 2:
+            for job in jobs:
+                work(job)
+            return
         with ThreadPoolExecutor(min(n_threads, len(jobs)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for _ in pool.map(work, jobs):
                 pass
-    finally:
-        torch.set_num_threads(n_threads)

@@ -1,6 +1,7 @@
 """Texts to vectors with a trained encoder."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from embedpipe.nn.batches import TokenSource, batches_by_tokens
 from embedpipe.nn.frozen import FrozenPrecision
-from embedpipe.nn.parallel import each
+from embedpipe.nn.parallel import each, one_thread
+from embedpipe.runtime import n_torch_threads
 from embedpipe.sentences.frozen import freeze_network
 from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.text.codec import check_texts
@@ -24,6 +26,7 @@ __all__ = ["Analysis", "SentenceEncoder"]
 WINDOW = 512
 _TOKENS_AT_ONCE = 16_384
 _ROWS_AT_ONCE = 256
+_FEW_ROWS = 32
 """Gates of so many sequences, 1 MB at hidden 256, stay in the processor cache with the weights."""
 _TEXTS_AT_ONCE = 8_192
 
@@ -145,7 +148,8 @@ class SentenceEncoder:
     ) -> NDArray[np.float32]:
         encoded = np.zeros((len(starts), self.dim), dtype=np.float32)
         distinct, numbers = self._distinct(ids)
-        with torch.inference_mode():
+        # Threads that wait for each other cost more than they save on a few words, far more beside other work.
+        with torch.inference_mode(), one_thread() if len(distinct) <= _ROWS_AT_ONCE else nullcontext():
             encode_batch = self._over(torch.from_numpy(distinct))
         source = TokenSource(numbers, torch.device("cpu"))
 
@@ -154,7 +158,8 @@ class SentenceEncoder:
             with torch.inference_mode():
                 encoded[chosen] = encode_batch(batch.ids, batch.lengths).numpy()
 
-        each(work, list(batches_by_tokens(sizes, _TOKENS_AT_ONCE, _ROWS_AT_ONCE)))
+        rows = min(max(-(-len(sizes) // n_torch_threads()), _FEW_ROWS), _ROWS_AT_ONCE)
+        each(work, list(batches_by_tokens(sizes, _TOKENS_AT_ONCE, rows)))
         return encoded
 
     def _distinct(self, ids: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:

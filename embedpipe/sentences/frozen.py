@@ -12,6 +12,9 @@ from embedpipe.sentences.network import SentenceNetwork
 
 __all__ = ["Encode", "freeze_network"]
 
+_FEW = 32
+"""Distinct words, of a sentence or two, up to which torch's own LSTM, one operation, costs less than a dozen a step."""
+
 Encode = Callable[[Tensor, Tensor], Tensor]
 """From a batch, numbers of shape (batch, time) and lengths that do not rise, to float32 vectors (batch, dim)."""
 
@@ -37,7 +40,10 @@ def freeze_network(network: SentenceNetwork, precision: FrozenPrecision) -> Call
     on_cpu = network.embedding.weight.device.type == "cpu"
     layers = _directions(network.reader, precision) if on_cpu else None
     if layers is not None:
-        return lambda distinct: _lstm(network, layers, distinct)
+        few = _FEW if precision == "fp32" else 0
+        return lambda distinct: (
+            _lstm(network, layers, distinct) if len(distinct) > few else _plain(network, distinct, bf16=False)
+        )
     if precision == "int8":
         where = network.shape.architecture if on_cpu else f"network on {network.embedding.weight.device}"
         raise ConfigError(f"precision int8 is for LSTMs on a CPU, not for this {where}; use bf16 or fp32")

@@ -134,7 +134,7 @@ def test_dim_precision_and_the_untrained_encoder(embedpipe_cli, toy_bundle, tmp_
     np.testing.assert_allclose(run("--precision", "int8"), expected, atol=1e-2)
     np.testing.assert_allclose(run("--with", "untrained"), toy_bundle.untrained_encoder.encode(texts), atol=1e-6)
     for options, message in [
-        (("--dim", "500"), "the vectors of this encoder have 48 components"),
+        (("--dim", "500"), f"the vectors of this encoder have {toy_bundle.encoder.dim} components"),
         (("--with", "words", "--precision", "int8"), "--with words has none"),
         (("--resume",), "name it with -o"),
     ]:

@@ -14,7 +14,7 @@ from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import Bag
 
-N_TOKENS = 40
+N_TOKENS = 80
 LENGTHS = [3, 0, 17, 1, 3, 30, 9, 2, 17, 600]
 
 
@@ -69,6 +69,7 @@ def test_batches_threads_and_order_change_nothing(monkeypatch, threads: int) -> 
     ids = sequences()
     expected = encoder.encode_ids(ids)
     monkeypatch.setattr("embedpipe.sentences.encoder._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("embedpipe.sentences.encoder._FEW_ROWS", 1)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

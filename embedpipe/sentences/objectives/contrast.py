@@ -65,7 +65,9 @@ def contrastive_loss(
     candidates = second if negatives is None else torch.cat([second, negatives])
     left_out = same[n : 2 * n, n:] | same[:n, n:]  # (batch, candidates)
     left_out = left_out & ~F.pad(pair, (0, len(candidates) - n))
-    scores = (first @ candidates.T).float() / temperature
+    # In bf16 a cosine would be off by .002, and what it is divided by makes much of that.
+    with torch.autocast(first.device.type, enabled=False):
+        scores = first.float() @ candidates.float().T / temperature
     ahead = scores.masked_fill(left_out, -torch.inf)
     back = scores[:, :n].T.masked_fill((same[:n, :n] | same[n : 2 * n, :n]) & ~pair, -torch.inf)
     loss = (F.cross_entropy(ahead, target) + F.cross_entropy(back, target)) / 2
