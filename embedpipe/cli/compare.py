@@ -97,7 +97,9 @@ def command(
 
 
 def _is_sentence(bundle: Bundle, text: str) -> bool:
-    return bundle.vocabulary.find(text) is None and len(bundle.codec.tokenize(text)) > 1
+    if bundle.vocabulary.find(text) is not None or "tokenizer_spec.json" not in bundle.parts:
+        return False
+    return len(bundle.codec.tokenize(text)) > 1
 
 
 def _evidence(bundle: Bundle, a: int, b: int, corpus: Corpus, k: int, n_lines: int, seed: int) -> Seen:

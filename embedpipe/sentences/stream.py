@@ -76,17 +76,18 @@ def encode_lines(
     (['a', ''], (2, 3), 2, 1, 1)
     """
     digest = _pass_over(lines, done)
+    told = False
     while texts := list(islice(lines, _LINES_AT_ONCE)):
         vectors = encode(texts)
         _take(digest, texts)
         empty = sum(not text.strip() for text in texts)
         unknown = int((~vectors.any(axis=1)).sum()) - empty
-        begun = done.lines > 0
         done = Done(done.lines + len(texts), done.empty + empty, done.unknown + unknown, digest.hexdigest())
-        if begun:
+        if told:
             listener(Step("encode", done.lines))
         elif len(texts) == _LINES_AT_ONCE:
             listener(StageStarted("encode", unit="lines"))
+            told = True
         yield Chunk(texts, vectors, done)
 
 

@@ -34,7 +34,7 @@ def test_few_rows_and_a_closed_pipe(toy_bundle) -> None:
 
 def test_many_rows_and_a_closed_pipe(toy_bundle, tmp_path: Path) -> None:
     (tmp_path / "many.txt").write_text("the king lives\n" * 5_000)
-    assert cut_short("encode", toy_bundle.path, tmp_path / "many.txt", "--with", "words") == (0, "")
+    assert cut_short("encode", toy_bundle.path, tmp_path / "many.txt", "--with", "words") == (0, "encode ...\n")
 
 
 def test_lines_that_click_writes_and_a_closed_pipe(toy_bundle) -> None:

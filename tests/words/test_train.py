@@ -141,7 +141,7 @@ def test_events_count_epochs(corpus) -> None:
     assert events[0] == StageStarted("words", 3, "epoch")
     assert [event.done for event in events[1:]] == [1, 2, 3]
     assert all(isinstance(event, Step) and "words/s" in event.note for event in events[1:])
-    assert "loss" not in str(events)
+    assert "held-out" not in str(events)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
