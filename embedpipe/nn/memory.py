@@ -1,21 +1,18 @@
 """When memory runs out or the device is lost: smaller parts of a batch, or a message that says what is kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from embedpipe.errors import DeviceError
-from embedpipe.nn.batches import Padded
 from embedpipe.nn.distributed import n_processes
 from embedpipe.runtime import Listener, Warned, silent
 
-__all__ = ["Parts", "accumulate", "device_errors", "is_lost_device", "is_out_of_memory", "split_rows"]
+__all__ = ["Parts", "device_errors", "is_lost_device", "is_out_of_memory"]
 
 T = TypeVar("T")
-Batch = TypeVar("Batch")
 _NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
 _LOST = ("CUDA error", "CUDA driver error", "_STATUS_EXECUTION_FAILED", "No CUDA GPUs are available")
 
@@ -120,42 +117,6 @@ class Parts:
             f"out of memory with {self.rows:,} rows at once: a batch is read in {self.n} parts or more, whose "
             "gradients are added up; a smaller batch or micro_batch is faster"
         )
-
-
-def split_rows(batch: Padded, n: int) -> list[tuple[Padded, float]]:
-    """Return a batch as `n` batches (one for each row at most) and the share of the rows that each holds.
-
-    >>> batch = Padded(torch.tensor([[4, 5], [6, 0], [7, 8]]), torch.tensor([2, 1, 2]))
-    >>> [(part.ids.tolist(), round(share, 2)) for part, share in split_rows(batch, 2)]
-    [([[4, 5], [6, 0]], 0.67), ([[7, 8]], 0.33)]
-    """
-    rows = len(batch.lengths)
-    n = max(min(n, rows), 1)
-    both = zip(batch.ids.tensor_split(n), batch.lengths.tensor_split(n), strict=True)
-    return [(Padded(ids, lengths), len(lengths) / max(rows, 1)) for ids, lengths in both]
-
-
-def accumulate(
-    loss: Callable[[Batch], Tensor], parts: Sequence[tuple[Batch, float]], backward: Callable[[Tensor], None]
-) -> Tensor:
-    """Add up the gradients of the parts of a batch; return the loss of the whole, a detached scalar.
-
-    For a loss that is a mean over rows these are the gradients of the whole batch. A contrastive loss compares all
-    rows with each other, so its batch must stay whole: there gradient caching reads it in parts.
-
-    Parameters
-    ----------
-    loss : a part to its mean loss.
-    parts : each with its share of the rows, which sum to 1.
-    backward : is given each part's share of the loss; its graph is free before the next part is read.
-    """
-    total: Tensor | None = None
-    for part, share in parts:
-        value = loss(part) * share
-        backward(value)
-        total = value.detach() if total is None else total + value.detach()
-    assert total is not None, "a batch has at least one part"
-    return total
 
 
 @contextmanager

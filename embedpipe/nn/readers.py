@@ -18,10 +18,19 @@ from torch import Tensor, nn
 
 from embedpipe.nn.layers import length_mask, reverse_within_length
 
-__all__ = ["BidirectionalLSTM", "ReaderKind", "Recurrent", "Transformer", "make_reader", "sinusoids"]
+__all__ = ["BidirectionalLSTM", "ReaderKind", "Recurrent", "Transformer", "make_reader", "reader_width", "sinusoids"]
 
 ReaderKind = Literal["bilstm", "lstm", "gru", "rnn", "transformer"]
 _ONE_WAY: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+def reader_width(kind: ReaderKind, hidden: int) -> int:
+    """Return the width `out_dim` of what a reader of this kind gives.
+
+    >>> reader_width("bilstm", 4), reader_width("gru", 4)
+    (8, 4)
+    """
+    return 2 * hidden if kind == "bilstm" else hidden
 
 
 def make_reader(

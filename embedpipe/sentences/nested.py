@@ -1,16 +1,27 @@
 """Vectors whose first components are vectors of their own (Matryoshka; Kusupati et al., 2022)."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.errors import ConfigError
 from embedpipe.words.postprocess import unit_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["truncate"]
+__all__ = ["check_nested", "truncate"]
+
+
+def check_nested(widths: Sequence[int], dim: int) -> None:
+    """Raise `ConfigError` where a nested width is not below `dim`, that of the vectors."""
+    if any(width >= dim for width in widths):
+        raise ConfigError(
+            f"sentences.nested_dims {list(widths)} are to lie below the width of the vectors, which is {dim}; leave "
+            "out the wider ones, or set a larger sentences.dim"
+        )
 
 
 @overload

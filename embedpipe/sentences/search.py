@@ -1,6 +1,7 @@
 """Learning rate and batch size of the sentence encoder, found by trying them for a few steps."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,10 +35,12 @@ def search_rate(
     """Run a range test (`nn.search.range_test`) on the objectives of `config`; the words' rate keeps its ratio."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        trainee, mixture = _begin(bag, train, config, labelled, seed, device)
+        network, setup = begin_training(bag, config, labelled, seed=seed, device=device)
+        plan = plan_training(network, train, None, labelled, config, setup)
+        trainee = Trainee(network, plan.objectives, config.l1)
         return range_test(
             lambda: trainee,
-            mixture.batches(0),
+            Mixture(plan.objectives, seed).batches(0),
             in_precision(lambda model, mixed: model(mixed), device, config.precision),
             optimizers=lambda _: optimizers_of(trainee, config),
             steps=steps,
@@ -58,34 +61,22 @@ def search_batch(
 ) -> BatchTest:
     """Find the batch (`nn.search.find_batch`) for the objectives of `config`; its rows are items, such as pairs."""
 
-    def begin(size: int) -> tuple[Trainee, Mixture]:
-        return _begin(bag, train, config.model_copy(update={"batch": size}), labelled, seed, device)
-
-    def batches(size: int) -> Iterator[Mixed]:
-        return begin(size)[1].batches(0)
-
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
+        network, setup = begin_training(bag, config, labelled, seed=seed, device=device)
+
+        def batches(size: int) -> Iterator[Mixed]:
+            sized = replace(setup, batch=size)
+            return Mixture(plan_training(network, train, None, labelled, config, sized).objectives, seed).batches(0)
+
+        plan = plan_training(network, train, None, labelled, config, setup)
+        trainee = Trainee(network, plan.objectives, config.l1)
         return find_batch(
-            lambda: begin(config.batch)[0],
+            lambda: trainee,
             batches,
             in_precision(lambda model, mixed: model(mixed), device, config.precision),
             n_rows=lambda mixed: len(mixed.batch.tags),
-            optimizers=lambda model: optimizers_of(model, config),
+            optimizers=lambda _: optimizers_of(trainee, config),
             device=device,
             listener=listener,
         )
-
-
-def _begin(
-    bag: "Bag",
-    train: TokenStore,
-    config: "SentencesConfig",
-    labelled: Sequence[Labelled],
-    seed: int,
-    device: torch.device,
-) -> tuple[Trainee, Mixture]:
-    """Return what training begins with."""
-    network, setup = begin_training(bag, config, labelled, seed=seed, device=device)
-    plan = plan_training(network, train, None, labelled, config, setup)
-    return Trainee(network, plan.objectives, config.l1), Mixture(plan.objectives, seed)

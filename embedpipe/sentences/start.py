@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from embedpipe.errors import ConfigError
+from embedpipe.nn.readers import reader_width
+from embedpipe.sentences.nested import check_nested
 from embedpipe.sentences.network import EncoderShape, SentenceNetwork
 from embedpipe.words.postprocess import principal_directions, weighted_moments
 
@@ -54,14 +55,10 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
     [[0.7099999785423279, 0.7099999785423279, 0.0, 0.0]]
     """
     n_tokens, word_dim = bag.vectors.shape
-    apart = config.beside > 0 and config.architecture != "bag"
-    read = config.hidden * (2 if config.architecture == "bilstm" else 1)
-    dim = config.dim or (word_dim + read if apart else word_dim)
-    if any(width >= dim for width in config.nested_dims):
-        raise ConfigError(
-            f"sentences.nested_dims {list(config.nested_dims)} are to lie below the width of the vectors, which is "
-            f"{dim}; leave out the wider ones, or set a larger sentences.dim"
-        )
+    dim = config.dim or word_dim
+    if not config.dim and config.beside and config.architecture != "bag":
+        dim += reader_width(config.architecture, config.hidden)
+    check_nested(config.nested_dims, dim)
     shape = EncoderShape(
         n_tokens=n_tokens,
         word_dim=word_dim,
@@ -72,7 +69,7 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
         heads=config.heads,
         pooling=config.pooling,
         residual=config.residual,
-        beside=config.beside if apart and config.residual else 0.0,
+        beside=config.beside,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -90,7 +87,7 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
             network.resize.weight.copy_(torch.eye(shape.average_dim, word_dim))
         if network.reader is not None:
             network.projection.bias.zero_()
-            if shape.residual and not shape.beside:
+            if shape.residual and not shape.own_dim:
                 network.projection.weight.mul_(_PROJECTION_SCALE)
     return network.eval()
 

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from embedpipe.errors import ConfigError
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
 from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import FitResult, fit
@@ -20,6 +19,7 @@ from embedpipe.nn.optimizers import make_optimizers, set_sparse
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.damage import Damage, nearest_words
 from embedpipe.sentences.labelled import Labelled
+from embedpipe.sentences.nested import check_nested
 from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.sentences.objectives.mixture import Mixture, Trainee
 from embedpipe.sentences.objectives.objective import Setup
@@ -226,13 +226,9 @@ def begin_training(
     if start is None:
         network = start_network(bag, config, seed=seed)
     else:
+        check_nested(config.nested_dims, start.shape.dim)
         network = SentenceNetwork(start.shape, config.dropout, config.embed_p)
         network.load_state_dict(start.state_dict())
-    if any(width >= network.shape.dim for width in config.nested_dims):
-        raise ConfigError(
-            f"sentences.nested_dims {list(config.nested_dims)} are to lie below the width of the vectors, which is "
-            f"{network.shape.dim}; leave out the wider ones"
-        )
     if not config.words_learning_rate:
         network.embedding.requires_grad_(False)
     network = network.eval().to(device)

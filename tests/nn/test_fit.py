@@ -4,7 +4,6 @@ import copy
 import math
 import os
 from contextlib import contextmanager, nullcontext
-from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 from embedpipe.errors import ConfigError
 from embedpipe.nn.fit import fit
 from embedpipe.nn.memory import Parts
-from embedpipe.nn.optimizers import make_optimizers, set_sparse
+from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.precision import resolve_precision
 from embedpipe.nn.schedule import rate_factor, set_rates
 from embedpipe.runtime import Evaluated, Step, Stopped, Warned
@@ -54,31 +53,6 @@ def run(model: nn.Module, steps: int, **settings):
     settings = {"optimizers": make_optimizers(model, 0.05, 0.01), "device": CPU, "stage": "x", **settings}
     n = settings.pop("n", steps * settings.get("accumulate", 1))
     return fit(model, lambda start: batches(n, start), settings.pop("loss", loss), steps=steps, **settings)
-
-
-def test_schedule_rises_to_one_and_falls_to_zero() -> None:
-    factors = [rate_factor(step, 100, 0.1) for step in range(100)]
-    assert factors[:10] == pytest.approx([0.1 * i for i in range(1, 11)])
-    assert max(factors) == 1.0
-    assert factors[55] == pytest.approx(0.5)
-    assert all(a > b for a, b in pairwise(factors[10:]))
-    assert rate_factor(0, 10, 0.0) == 1.0
-
-
-def test_the_linear_schedule_falls_in_a_straight_line() -> None:
-    factors = [rate_factor(step, 10, 0.2, "linear") for step in range(10)]
-    assert factors == pytest.approx([0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
-
-
-def test_optimizers_split_sparse_tables_from_the_rest() -> None:
-    model = start()
-    extra = nn.Parameter(torch.zeros(3, 2))
-    dense, sparse = make_optimizers(model, 0.1, 0.3, sparse=[extra], sparse_learning_rate=0.02)
-    assert isinstance(dense, torch.optim.AdamW)
-    assert isinstance(sparse, torch.optim.SparseAdam)
-    assert [(len(g["params"]), g["weight_decay"]) for g in dense.param_groups] == [(1, 0.3), (1, 0.0)]
-    assert {id(p) for p in sparse.param_groups[0]["params"]} == {id(model.table.weight), id(extra)}
-    assert (dense.param_groups[0]["lr"], sparse.param_groups[0]["lr"]) == (0.1, 0.02)
 
 
 def test_one_step_equals_adam_by_hand() -> None:
@@ -323,29 +297,6 @@ def test_under_a_scaled_loss_what_stays_bad_ends_the_run(scaled_loss, poison: st
     assert "not finite" in str(result.stopped)
     last = calls[3 if poison == "loss" else 0]
     assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in last.items())
-
-
-def test_dense_updates_of_a_table_equal_sparse_ones_where_every_row_is_used() -> None:
-    everything = torch.arange(20).repeat(2)[None].expand(4, -1)
-    models = []
-    for device in ("cpu", "cuda"):
-        model = start()
-        set_sparse(model, torch.device(device))
-        optimizers = make_optimizers(model, 0.05, 0.3, sparse_learning_rate=0.02)
-        assert len(optimizers) == (2 if device == "cpu" else 1)
-        fit(
-            model,
-            lambda start: [(everything, torch.ones(4))] * 20,
-            loss,
-            optimizers=optimizers,
-            steps=20,
-            clip=1e9,
-            device=CPU,
-            stage="x",
-        )
-        models.append(model)
-    torch.testing.assert_close(models[0].table.weight, models[1].table.weight, atol=1e-5, rtol=0)
-    torch.testing.assert_close(models[0].out.weight, models[1].out.weight, atol=1e-5, rtol=0)
 
 
 def test_dense_updates_of_a_table_learn_as_sparse_ones_do() -> None:

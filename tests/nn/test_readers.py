@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from embedpipe.nn.readers import BidirectionalLSTM, Recurrent, make_reader, sinusoids
+from embedpipe.nn.readers import BidirectionalLSTM, Recurrent, make_reader, reader_width, sinusoids
 
 LENGTHS = torch.tensor([9, 1, 4, 6])
 
@@ -94,3 +94,8 @@ def test_padding_changes_nothing_and_gets_no_gradient(kind: str) -> None:
     assert noisy.grad[0, :2].any()
     assert not noisy.grad[0, 2:].any()
     assert not noisy.grad[1].any()
+
+
+@pytest.mark.parametrize("kind", ["bilstm", "lstm", "gru", "rnn", "transformer"])
+def test_the_width_of_a_reader_is_known_before_it_is_made(kind: str) -> None:
+    assert reader_width(kind, 6) == make_reader(kind, 5, 6, 2, 2).out_dim

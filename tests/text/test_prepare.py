@@ -16,7 +16,6 @@ from embedpipe.runtime import StageStarted, Step
 from embedpipe.text import counting, prepare, read_bytes, split_text, workers
 from embedpipe.text.prepare import prepare_texts
 from embedpipe.text.prepared import PreparedText
-from embedpipe.text.split import split_documents
 from embedpipe.text.vocabulary import UNK
 
 NOUNS = ["cat", "dog", "bird", "fish", "horse", "mouse", "lion", "bear", "wolf", "fox", "cow", "pig"]
@@ -389,27 +388,6 @@ def test_validation_and_test_documents_do_not_shape_the_tokenizer(tmp_path: Path
         assert len(trained) == out.report["train"]["documents"] == 270
         assert set(learnt) <= trained
         assert len(learnt) > 210
-
-
-@pytest.mark.parametrize("n", [3, 20, 21, 1000])
-def test_every_split_has_a_document_and_seeds_differ(n: int) -> None:
-    digests = np.arange(n, dtype=np.uint64)
-    splits = split_documents(digests, validation_share=0.05, test_share=0.05, seed=1)
-    sizes = np.bincount(splits, minlength=3)
-    assert sizes.min() >= 1
-    assert sizes[1] == sizes[2] == max(1, round(n * 0.05))
-    if n > 20:
-        other = split_documents(digests, validation_share=0.05, test_share=0.05, seed=2)
-        assert (other != splits).any()
-    order = np.random.default_rng(0).permutation(n)
-    shuffled = split_documents(digests[order], validation_share=0.05, test_share=0.05, seed=1)
-    assert (shuffled == splits[order]).all()
-
-
-def test_equal_documents_stay_in_one_split() -> None:
-    digests = np.repeat(np.arange(40, dtype=np.uint64), 5)
-    splits = split_documents(digests, validation_share=0.11, test_share=0.11, seed=1).reshape(40, 5)
-    assert (splits == splits[:, :1]).all()
 
 
 def test_preparing_imports_no_heavy_library_in_workers() -> None:

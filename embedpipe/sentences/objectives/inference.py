@@ -1,17 +1,15 @@
 """Inference: the label of the step from one text to another, from both vectors (InferSent; Conneau et al., 2017)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from embedpipe.nn.batches import Batch, TokenSource
-from embedpipe.nn.spans import batches_of
+from embedpipe.nn.batches import Batch
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.objectives.objective import Setup, mean_figure
-from embedpipe.sentences.objectives.rows import draw_pairs, fitting
+from embedpipe.sentences.objectives.rows import LabelledRows
 
 __all__ = ["InferenceObjective", "pair_features"]
 
@@ -44,17 +42,14 @@ class InferenceObjective:
     def __init__(self, data: Labelled, weight: float, setup: Setup, dim: int) -> None:
         self.name = f"inference:{data.name}"
         self.weight = weight
-        batch, self.pool = fitting(len(data), setup.batch)
-        self.setup = replace(setup, batch=batch)
-        self.source = TokenSource(data.texts.tokens, setup.device)
-        self.draw = draw_pairs(data, setup.max_tokens, self.setup.seed_of(self.name))
+        self.rows = LabelledRows(self.name, data, setup)
+        self.setup = self.rows.setup
         self.labels = torch.from_numpy(data.values).long().to(setup.device)
         self.heads: nn.Module = nn.Linear(4 * dim, len(data.labels)).to(setup.device)
 
     def batches(self, start: int) -> Iterator[Batch]:
         """Yield batch number `start` and all that follow."""
-        seed = self.setup.seed_of(self.name)
-        return batches_of(self.draw, self.source, self.setup.batch, seed=seed, start=start, pool=self.pool)
+        return self.rows.batches(start)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the mean cross-entropy in nats."""

@@ -1,12 +1,9 @@
 """Paraphrases: a text is to find another that means the same (in-batch negatives; Henderson et al., 2017)."""
 
-from dataclasses import replace
-
-from embedpipe.nn.batches import TokenSource
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.objectives.contrast import Contrast
 from embedpipe.sentences.objectives.objective import Setup
-from embedpipe.sentences.objectives.rows import draw_pairs, fitting
+from embedpipe.sentences.objectives.rows import LabelledRows
 
 __all__ = ["pair_objective"]
 
@@ -17,8 +14,5 @@ def pair_objective(data: Labelled, weight: float, setup: Setup) -> Contrast:
     A negative in the file is one more wrong answer to every text of the batch but those it is the same as.
     """
     name = f"pairs:{data.name}"
-    batch, pool = fitting(len(data), setup.batch)
-    setup = replace(setup, batch=batch)
-    draw = draw_pairs(data, setup.max_tokens, setup.seed_of(name))
-    source = TokenSource(data.texts.tokens, setup.device)
-    return Contrast(name, weight, draw, source, setup, grouped=True, pool=pool)
+    rows = LabelledRows(name, data, setup)
+    return Contrast(name, weight, rows.draw, rows.source, rows.setup, grouped=True, pool=rows.pool)

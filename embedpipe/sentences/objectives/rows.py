@@ -1,14 +1,43 @@
 """Rows of labelled data in epochs: all of them once in a random order, then all again in another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.nn.spans import POOL, Draw, Spans
+from embedpipe.nn.batches import Batch, TokenSource
+from embedpipe.nn.spans import POOL, Draw, Spans, batches_of
 from embedpipe.sentences.labelled import Labelled
+from embedpipe.sentences.objectives.objective import Setup
 
-__all__ = ["draw_pairs", "fitting", "in_epochs"]
+__all__ = ["LabelledRows", "draw_pairs", "fitting", "in_epochs"]
+
+
+class LabelledRows:
+    """The rows of labelled data as an objective has them: batches without end, each a part of an epoch.
+
+    Parameters
+    ----------
+    name : of the objective, from which its seed follows.
+    data : the rows.
+    setup : batch and so on.
+
+    Attributes
+    ----------
+    setup : with a batch of no more rows than there are.
+    source, draw, pool : as `batches_of` takes them.
+    """
+
+    def __init__(self, name: str, data: Labelled, setup: Setup) -> None:
+        batch, self.pool = fitting(len(data), setup.batch)
+        self.setup, self.seed = replace(setup, batch=batch), setup.seed_of(name)
+        self.source = TokenSource(data.texts.tokens, setup.device)
+        self.draw = draw_pairs(data, setup.max_tokens, self.seed)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """Yield batch number `start` and all that follow."""
+        return batches_of(self.draw, self.source, self.setup.batch, seed=self.seed, start=start, pool=self.pool)
 
 
 def in_epochs(n_rows: int, seed: int) -> Callable[[int, int], NDArray[np.int64]]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from embedpipe.nn.batches import Batch, TokenSource
-from embedpipe.nn.spans import batch_of, batches_of
+from embedpipe.nn.batches import Batch
+from embedpipe.nn.spans import batch_of
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.objectives.objective import Setup
-from embedpipe.sentences.objectives.rows import draw_pairs, fitting
+from embedpipe.sentences.objectives.rows import LabelledRows
 
 __all__ = ["ScoreLoss", "ScoreObjective", "cosent_loss", "cosine_loss", "spearman"]
 
@@ -75,23 +74,22 @@ class ScoreObjective:
     def __init__(self, data: Labelled, weight: float, setup: Setup, how: ScoreLoss) -> None:
         self.name = f"scores:{data.name}"
         self.weight, self.how = weight, how
-        batch, self.pool = fitting(len(data), setup.batch)
-        self.setup = replace(setup, batch=batch)
-        self.source = TokenSource(data.texts.tokens, setup.device)
-        self.draw = draw_pairs(data, setup.max_tokens, self.setup.seed_of(self.name))
+        self.rows = LabelledRows(self.name, data, setup)
+        self.setup = self.rows.setup
         self.scores = torch.from_numpy(data.values).float().to(setup.device)
 
     def batches(self, start: int) -> Iterator[Batch]:
         """Yield batch number `start` and all that follow."""
-        seed = self.setup.seed_of(self.name)
-        return batches_of(self.draw, self.source, self.setup.batch, seed=seed, start=start, pool=self.pool)
+        return self.rows.batches(start)
 
     def once(self, most: int) -> list[Batch]:
         """Return all rows, or `most` random ones where there are more, once, in batches of like length."""
         n = min(len(self.scores), most)
-        spans = self.draw(0, n, np.random.default_rng(self.setup.seed))
+        spans = self.rows.draw(0, n, np.random.default_rng(self.setup.seed))
         order = np.argsort(spans.lengths.max(axis=0), kind="stable")
-        return [batch_of(self.source, spans, part) for part in np.array_split(order, math.ceil(n / self.setup.batch))]
+        return [
+            batch_of(self.rows.source, spans, part) for part in np.array_split(order, math.ceil(n / self.setup.batch))
+        ]
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the loss, the mean over all views."""
