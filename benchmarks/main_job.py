@@ -103,7 +103,7 @@ def main() -> None:
         manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
         result["bundle_mb"] = round(sum(file["size"] for file in manifest["files"].values()) / 1e6, 1)
         asked = queries(bundle)
-        probes = json.loads((bundle / "probes.json").read_text(encoding="utf-8"))
+        probes = json.loads((bundle / "probes.json").read_text(encoding="utf-8"))["rows"]
     arguments.out.mkdir(parents=True, exist_ok=True)
     content = {**result, "stages": manifest["stages"], "queries": asked, "probes": probes}
     (arguments.out / f"{arguments.name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -56,7 +56,7 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     config = _settings(opened, asked)
     with progress() as listener:
         seed = opened.manifest.seed if seed is None else seed
-        rows = probe_bundle(opened, text, config, seed=seed, listener=listener)
+        rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
     if format_ != "table":
         render([row.as_dict() for row in rows], format_)
         return

@@ -1,6 +1,5 @@
 """The last step of a run: the parts, the configuration, the report and the card become one bundle."""
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -14,8 +13,8 @@ from embedpipe.bundle.save import save_bundle
 from embedpipe.errors import OutputError
 from embedpipe.pipeline.provenance import merged_versions, reproducibility
 from embedpipe.probes.card import write_card
+from embedpipe.probes.findings import Findings, read_findings
 from embedpipe.probes.report import ReportContent, write_report
-from embedpipe.probes.rows import Row
 from embedpipe.settings import to_toml
 from embedpipe.text.read_named import SCHEMES
 from embedpipe.text.vocabulary import SPECIALS
@@ -42,10 +41,10 @@ def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], comma
     """
     files = {name: job.work.file(name, stage) for stage in records for name in job.work.entries([stage])}
     with job.work.writing("bundle") as extra:
-        rows = _rows(job) if "probes" in records else []
+        findings = read_findings(job.work.file("probes.json", "probes")) if "probes" in records else Findings()
         call = _command(job, target.name, records)
         (extra / "config.toml").write_text(to_toml(job.config), encoding="utf-8")
-        write_pages(extra, bundle_content(job.parts, job.config, target.name, records, rows, call))
+        write_pages(extra, bundle_content(job.parts, job.config, target.name, records, findings, call))
         files.update({path.name: path for path in extra.iterdir()})
         save_bundle(target, files, lambda entries: _manifest(job, records, command, entries))
 
@@ -86,7 +85,7 @@ def bundle_content(
     config: "PipelineConfig",
     title: str,
     records: Mapping[str, StageRecord],
-    rows: Sequence[Row],
+    findings: Findings,
     command: str,
 ) -> ReportContent:
     """Return what the report and the card say of a bundle.
@@ -97,7 +96,7 @@ def bundle_content(
     config : what they were made with.
     title : name of the bundle.
     records : of its stages.
-    rows : what the probes measured.
+    findings : what the probes found.
     command : what makes such a bundle.
     """
     neighbours: dict[str, list[Neighbour]] = {}
@@ -118,7 +117,7 @@ def bundle_content(
             for stage in _TRAINED
             if stage in records
         },
-        rows=list(rows),
+        findings=findings,
         neighbours={word: [(near.word, near.similarity) for near in found] for word, found in neighbours.items()},
         unstable=_unstable(parts, neighbours),
         samples=samples,
@@ -147,8 +146,3 @@ def _command(job: "Job", title: str, stages: Iterable[str]) -> str:
 def _name_of(source: str) -> str:
     scheme, colon, _ = source.partition(":")
     return source if colon and scheme in SCHEMES else PurePath(source).name or source
-
-
-def _rows(job: "Job") -> list[Row]:
-    content = json.loads(job.work.file("probes.json", "probes").read_text(encoding="utf-8"))
-    return [Row.from_dict(row) for row in content]

@@ -1,7 +1,6 @@
 """A bundle with some of its files replaced: what has not changed is taken over byte for byte."""
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +13,8 @@ from embedpipe.errors import BundleError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import bundle_content, write_pages
 from embedpipe.pipeline.provenance import reproducibility
-from embedpipe.probes.rows import Row, headline
+from embedpipe.probes.findings import Findings, write_findings
+from embedpipe.probes.rows import headline
 from embedpipe.settings import to_toml
 
 __all__ = ["Changed", "save_changed"]
@@ -55,18 +55,18 @@ def save_changed(
     target: Path,
     config: PipelineConfig,
     records: Mapping[str, StageRecord],
-    rows: Sequence[Row],
+    findings: Findings,
     command: str,
 ) -> None:
     """Write a bundle of the files in `new` and of those of `source` that have no namesake there.
 
-    Configuration, report, card and the rows of the probes are written into `new` first.
+    Configuration, report, card and the findings of the probes are written into `new` first.
 
     Parameters
     ----------
     source : the bundle that was changed; `target` may be the same folder.
     config, records : of the new bundle.
-    rows : what the probes measured, where `records` holds them.
+    findings : what the probes found, where `records` holds them.
     command : what changed the bundle, for report and card.
 
     Raises
@@ -78,10 +78,9 @@ def save_changed(
     changed = {path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()}
     parts = Bundle(Changed(source, new, changed))
     (new / "config.toml").write_text(to_toml(config), encoding="utf-8")
-    write_pages(new, bundle_content(parts, config, target.name, ordered, rows, command))
+    write_pages(new, bundle_content(parts, config, target.name, ordered, findings, command))
     if "probes" in ordered:
-        content = json.dumps([row.as_dict() for row in rows], ensure_ascii=False, indent=1, allow_nan=False)
-        (new / "probes.json").write_text(content, encoding="utf-8")
+        write_findings(new / "probes.json", findings)
     written = {path.relative_to(new).as_posix(): path for path in new.rglob("*") if path.is_file()}
     kept = {name: source.path / name for name in source.manifest.files if name not in written}
 
@@ -100,7 +99,7 @@ def save_changed(
             sources=source.manifest.sources,
             corpus=source.manifest.corpus,
             stages=ordered,
-            scores=headline(rows),
+            scores=headline(findings.rows),
             files=entries,
         )
 

@@ -1,9 +1,11 @@
 """The probes of a bundle measured once more, after one of its parts was trained further."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.findings import Findings
+from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import HeldOut, probe_bundle
 from embedpipe.runtime import Listener, silent
 from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS
@@ -17,8 +19,8 @@ __all__ = ["probe_again"]
 
 def probe_again(
     bundle: "Bundle", text: HeldOut | None, config: "ProbesConfig", *, seed: int, listener: Listener = silent
-) -> list[Row]:
-    """Return the rows of the tasks that `config` names, as `probe_bundle` does.
+) -> Findings:
+    """Return what is found on the tasks that `config` names, as `probe_bundle` does.
 
     A task whose file is gone, or that needs the text where there is none, is a row without a figure that says so: what
     was measured before the training is never passed on as if it were measured now.
@@ -26,5 +28,6 @@ def probe_again(
     known = (*BUILTIN_TASKS, DOCUMENTS)
     gone = [task for task in config.tasks if task not in known and not Path(task).is_file()]
     left = config.model_copy(update={"tasks": tuple(task for task in config.tasks if task not in gone)})
-    rows = probe_bundle(bundle, text, left, seed=seed, listener=listener)
-    return rows + [skipped(Path(task).name, "score", f"{task} is no longer there") for task in gone]
+    findings = probe_bundle(bundle, text, left, seed=seed, listener=listener)
+    missing = [skipped(Path(task).name, "score", f"{task} is no longer there") for task in gone]
+    return replace(findings, rows=[*findings.rows, *missing])

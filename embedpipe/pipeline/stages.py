@@ -1,6 +1,5 @@
 """The five stages: each reads what the stages before it wrote and writes its files into an empty folder."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -164,13 +163,13 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
 
 def run_probes(job: Job, out: Path) -> StageOutcome:
     """Measure the words and the encoder beside baselines."""
+    from embedpipe.probes.findings import write_findings
     from embedpipe.probes.rows import headline, summary
     from embedpipe.probes.run import probe_bundle
 
-    rows = probe_bundle(job.parts, job.text, job.config.probes, seed=job.config.seed, listener=job.listener)
-    with open(out / "probes.json", "w", encoding="utf-8") as file:
-        json.dump([row.as_dict() for row in rows], file, ensure_ascii=False, indent=1, allow_nan=False)
-    return StageOutcome(summary(rows), {"scores": headline(rows)})
+    findings = probe_bundle(job.parts, job.text, job.config.probes, seed=job.config.seed, listener=job.listener)
+    write_findings(out / "probes.json", findings)
+    return StageOutcome(summary(findings.rows), {"scores": headline(findings.rows)})
 
 
 RUNNERS: dict[str, Callable[[Job, Path], StageOutcome]] = {

@@ -20,7 +20,8 @@ from embedpipe.pipeline.probe_again import probe_again
 from embedpipe.pipeline.provenance import threads_of, versions_of
 from embedpipe.pipeline.train_command import OPTIONS, train_command
 from embedpipe.pipeline.work import STAGE_FILES, WorkFolder
-from embedpipe.probes.rows import Row, headline, summary
+from embedpipe.probes.findings import Findings
+from embedpipe.probes.rows import headline, summary
 from embedpipe.runtime import (
     DeviceName,
     Listener,
@@ -138,13 +139,13 @@ def train_sentences(
             records["sentences"] = _record(source, before, config, trained, prints, device, time.perf_counter() - start)
             (new / "encoder").mkdir()
             save_encoder(new / "encoder", trained.network)
-            rows: list[Row] = []
+            findings = Findings()
             if "probes" in records:
                 parts = Bundle(Changed(source, new, _ENCODER))
-                rows, records["probes"] = _probed(parts, text, config, records["sentences"].fingerprint, listener)
+                findings, records["probes"] = _probed(parts, text, config, records["sentences"].fingerprint, listener)
             trainings = records["sentences"].result[WENT_ON]
             command = "\n".join(train_command(target.name, training) for training in trainings)
-            save_changed(source, new, target, config, records, rows, command)
+            save_changed(source, new, target, config, records, findings, command)
         work.remove_checkpoint("sentences")
         if text is not None and target != source.path:
             work.share(text.path, "text")
@@ -261,19 +262,19 @@ def _record(
 
 def _probed(
     parts: Bundle, text: "PreparedText | None", config: PipelineConfig, encoder: str, listener: Listener
-) -> tuple[list[Row], StageRecord]:
-    """Return what the probes measure now, and their record; `encoder` is the fingerprint of the encoder's stage."""
+) -> tuple[Findings, StageRecord]:
+    """Return what the probes find now, and their record; `encoder` is the fingerprint of the encoder's stage."""
     start = time.perf_counter()
-    rows = probe_again(parts, text, config.probes, seed=config.seed, listener=listener)
+    findings = probe_again(parts, text, config.probes, seed=config.seed, listener=listener)
     seconds = time.perf_counter() - start
     record = StageRecord(
         fingerprint("probes", encoder, config.probes.model_dump(mode="json"), config.seed),
-        summary(rows),
+        summary(findings.rows),
         round(seconds, 3),
-        {"scores": headline(rows)},
+        {"scores": headline(findings.rows)},
         reproducible=config.reproducible,
         threads=threads_of("probes"),
         versions=versions_of("probes"),
     )
     listener(StageFinished("probes", record.summary, seconds))
-    return rows, record
+    return findings, record

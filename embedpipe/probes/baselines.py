@@ -1,7 +1,7 @@
 """What is probed and what it stands beside: each system turns texts into one matrix."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from embedpipe.text.vocabulary import UNK, Vocabulary
 from embedpipe.words.bag import BagEncoder, plain_average
 
-__all__ = ["Codec", "Encoder", "Subject", "Words", "random_average", "token_coverage"]
+__all__ = ["Codec", "Encoder", "Rival", "Subject", "Words", "random_average", "token_coverage"]
 
 Vectors = NDArray[np.float32]
 
@@ -42,6 +42,14 @@ class Words(Protocol):
 
 
 @dataclass(frozen=True)
+class Rival:
+    """What the user names to stand beside the subject: word vectors, an encoder, or both."""
+
+    words: Words | None = None
+    encoder: Encoder | None = None
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is probed; a part that is missing is left out of the table or, where it is the point, said to be missing.
 
@@ -54,6 +62,7 @@ class Subject:
     random : makes an encoder of the same shape as `encoder` with a random LSTM over the same word vectors.
     codec : the tokenizer and the vocabulary; tf-idf and random vectors use the same tokens.
     seed : of what is random in the baselines.
+    against : rivals by name.
     """
 
     words: Words | None = None
@@ -63,9 +72,10 @@ class Subject:
     random: Callable[[], Encoder] | None = None
     codec: Codec | None = None
     seed: int = 0
+    against: Mapping[str, Rival] = field(default_factory=dict)
 
     def encoders(self) -> dict[str, Encoder]:
-        """Return the encoders by name: first the one that is probed, then its baselines."""
+        """Return the encoders by name: first the one that is probed, then its baselines, then its rivals."""
         found = {"encoder": self.encoder, "SIF average": self.sif, "plain average": self.plain}
         present = {name: encoder for name, encoder in found.items() if encoder is not None}
         if self.encoder is not None and self.random is not None:
@@ -73,7 +83,13 @@ class Subject:
         if present and self.codec is not None and self.words is not None:
             n_tokens, dim = self.words.vectors.shape
             present["random vectors"] = random_average(self.codec, n_tokens, dim, self.seed)
+        if present:
+            present |= {name: rival.encoder for name, rival in self.against.items() if rival.encoder is not None}
         return present
+
+    def rival_words(self) -> dict[str, Words]:
+        """Return the word vectors of the rivals by name."""
+        return {name: rival.words for name, rival in self.against.items() if rival.words is not None}
 
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of a text; without a codec, what stands between spaces."""

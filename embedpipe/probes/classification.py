@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.baselines import Subject, token_coverage
-from embedpipe.probes.comparison import accuracy_rows
+from embedpipe.probes.comparison import Parts, accuracy_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.similarity import NO_ENCODER
 from embedpipe.tasks.shapes import Classification, Inference
@@ -29,7 +29,7 @@ FeaturesOfSplit = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[Feature
 """Rows of the training and of the test part to their features; whatever is fitted sees the training part only."""
 
 
-def classification_rows(task: Classification, subject: Subject, *, seed: int) -> list[Row]:
+def classification_rows(task: Classification, subject: Subject, *, seed: int, parts: Parts | None = None) -> list[Row]:
     """Return the accuracy of logistic regression on the frozen vectors of the texts.
 
     Folds are the task's own, or five stratified ones. Features are standardised on the training part. Baselines,
@@ -44,10 +44,10 @@ def classification_rows(task: Classification, subject: Subject, *, seed: int) ->
     texts = list(task.texts)
     systems = {name: _dense(encoder.encode(texts)) for name, encoder in encoders.items()}
     tokens = [subject.tokenize(text) for text in texts]
-    return _rows(task.name, labels, folds, systems, {"tf-idf": _tfidf(tokens)}, subject, texts, task.note, seed)
+    return _rows(task.name, labels, folds, systems, {"tf-idf": _tfidf(tokens)}, subject, texts, task.note, seed, parts)
 
 
-def inference_rows(task: Inference, subject: Subject, *, seed: int) -> list[Row]:
+def inference_rows(task: Inference, subject: Subject, *, seed: int, parts: Parts | None = None) -> list[Row]:
     """Return the accuracy of logistic regression on ``[u, v, |u - v|, u * v]`` (Conneau et al., 2017).
 
     Beside the baselines of `classification_rows` stands tf-idf of the second text alone: what its wording gives
@@ -65,7 +65,7 @@ def inference_rows(task: Inference, subject: Subject, *, seed: int) -> list[Row]
         systems[name] = _dense(pair_features(vectors[:n], vectors[n:]))
     tokens = [subject.tokenize(text) for text in texts]
     sparse = {"tf-idf": _tfidf_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": _tfidf(tokens[n:])}
-    return _rows(task.name, labels, folds, systems, sparse, subject, texts, "", seed)
+    return _rows(task.name, labels, folds, systems, sparse, subject, texts, "", seed, parts)
 
 
 def pair_features(u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -130,6 +130,7 @@ def _rows(
     texts: list[str],
     note: str,
     seed: int,
+    parts: Parts | None,
 ) -> list[Row]:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -159,6 +160,9 @@ def _rows(
         coverage=token_coverage(subject.codec, texts),
         system=next(iter(dense)),
         note="; ".join(part for part in (note, how) if part),
+        folds=folds[tested] if n_folds > 1 else None,
+        seed=seed,
+        parts={part: inside[tested] for part, inside in (parts or {}).items()},
     )
 
 

@@ -2,25 +2,42 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.probes.rows import Row
+from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.statistics import (
     Correlation,
     accuracy_interval,
     bootstrap_correlations,
+    bootstrap_means,
+    cohen_h,
+    cohen_q,
     correlation,
     mcnemar,
+    nadeau_bengio,
     paired_p_value,
     percentile_interval,
 )
 
-__all__ = ["accuracy_rows", "correlation_rows"]
+__all__ = ["Parts", "accuracy_rows", "correlation_rows"]
+
+Parts = Mapping[str, NDArray[np.bool_]]
+"""By name, which of a task's questions belong to a part that gets rows of its own (``spearman (unleaked)``)."""
 
 _MIN_PAIRS = 10
 """Resamples of fewer pairs repeat each other, and their interval claims a certainty that is not there."""
+
+
+@dataclass(frozen=True)
+class _Difference:
+    p_value: float
+    low: float
+    high: float
+    effect: float
+    test: str
 
 
 def correlation_rows(
@@ -34,8 +51,51 @@ def correlation_rows(
     seed: int,
     units: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
     kind: Correlation = "spearman",
+    metric: str = "",
+    parts: Parts | None = None,
 ) -> list[Row]:
-    """Return one row for the first of `systems` beside each of the others."""
+    """Return one row for the first of `systems` beside each of the others, then the same for each part.
+
+    Parameters
+    ----------
+    task : its name.
+    systems : by name, what each says of every question, float64 of shape (n,).
+    scores : what people say of it, float64 of shape (n,).
+    coverage, note : as in `Row`.
+    bootstrap : resamples of the questions.
+    seed : of the resamples.
+    units : the two documents that each question is of, where documents are resampled.
+    kind : which correlation.
+    metric : its name in the rows, where it is not `kind`.
+    parts : the questions of each part, bool of shape (n,); all of them, or none, give no rows.
+    """
+    named = metric or kind
+    rows = _correlations(task, named, systems, scores, coverage, note, bootstrap, seed, units, kind)
+    for part, inside in (parts or {}).items():
+        if inside.all() or not inside.any():
+            continue
+        label = f"{named} ({part})"
+        if inside.sum() < 3:
+            rows.append(skipped(task, label, f"{int(inside.sum())} pairs, 3 are needed"))
+            continue
+        of_part = {name: values[inside] for name, values in systems.items()}
+        drawn = None if units is None else (units[0][inside], units[1][inside])
+        rows += _correlations(task, label, of_part, scores[inside], coverage, note, bootstrap, seed, drawn, kind)
+    return rows
+
+
+def _correlations(
+    task: str,
+    metric: str,
+    systems: Mapping[str, NDArray[np.float64]],
+    scores: NDArray[np.float64],
+    coverage: float,
+    note: str,
+    bootstrap: int,
+    seed: int,
+    units: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
+    kind: Correlation,
+) -> list[Row]:
     values = {name: correlation(kind, system, scores) for name, system in systems.items()}
     replicates = dict(
         zip(
@@ -51,12 +111,14 @@ def correlation_rows(
         note = f"{len(scores)} pairs, too few for an interval; " + note
     if not math.isfinite(value):
         note = "not defined: the scores or the similarities do not vary" + (f"; {note}" if note else "")
-    n = len(scores)
-    return [
-        Row(task, kind, value, low, high, n, coverage, other, beside, p_value, name, note)
-        for other, beside in others
-        for p_value in [paired_p_value(replicates[name], replicates[other])]
-    ] or [Row(task, kind, value, low, high, n, coverage, None, math.nan, math.nan, name, note)]
+
+    def beside(other: str) -> _Difference:
+        between = percentile_interval(replicates[name] - replicates[other])
+        p_value = paired_p_value(replicates[name], replicates[other])
+        return _Difference(p_value, *between, cohen_q(value, values[other]), "paired bootstrap")
+
+    row = Row(task, metric, value, low, high, len(scores), coverage, None, math.nan, math.nan, name, note)
+    return [_beside(row, other, own, beside(other)) for other, own in others] or [row]
 
 
 def accuracy_rows(
@@ -67,25 +129,78 @@ def accuracy_rows(
     coverage: float,
     system: str,
     note: str,
+    folds: NDArray[np.int64] | None = None,
+    bootstrap: int = 1_000,
+    seed: int = 1,
+    parts: Parts | None = None,
 ) -> list[Row]:
-    """Return one row for the first of the systems beside each of the others, from what each answers rightly."""
-    (_, own), *others = correct.items()
-    n = len(own)
-    low, high = accuracy_interval(int(own.sum()), n)
-    return [
-        Row(
-            task,
-            metric,
-            float(own.mean()),
-            low,
-            high,
-            n,
-            coverage,
-            name,
-            float(other.mean()),
-            mcnemar(own, other),
-            system,
-            note,
-        )
-        for name, other in others
-    ] or [Row(task, metric, float(own.mean()), low, high, n, coverage, None, math.nan, math.nan, system, note)]
+    """Return one row for the first of the systems beside each of the others, then the same for each part.
+
+    Where each question was answered once by one classifier, the interval is Wilson's and the test McNemar's. Where
+    `folds` says which classifier answered, the test is the t-test across folds with the correction of Nadeau and
+    Bengio (2003), for the training parts overlap; several seeds give the spread.
+
+    Parameters
+    ----------
+    task, metric, coverage, system, note : as in `Row`.
+    correct : by name, which questions each system answers rightly; bool of shape (n,) or (n_seeds, n).
+    folds : int64 of the same shape, the fold that each question was tested in; None for a single split.
+    bootstrap : resamples of the questions for the interval of the difference.
+    seed : of the resamples.
+    parts : the questions of each part, bool of shape (n,); all of them, or none, give no rows.
+    """
+    rows = _accuracies(task, metric, correct, coverage, system, note, folds, bootstrap, seed)
+    for part, inside in (parts or {}).items():
+        if inside.all() or not inside.any():
+            continue
+        of_part = {name: right[..., inside] for name, right in correct.items()}
+        drawn = None if folds is None else folds[..., inside]
+        rows += _accuracies(task, f"{metric} ({part})", of_part, coverage, system, note, drawn, bootstrap, seed)
+    return rows
+
+
+def _accuracies(
+    task: str,
+    metric: str,
+    correct: Mapping[str, NDArray[np.bool_]],
+    coverage: float,
+    system: str,
+    note: str,
+    folds: NDArray[np.int64] | None,
+    bootstrap: int,
+    seed: int,
+) -> list[Row]:
+    by_seed = {name: np.atleast_2d(right) for name, right in correct.items()}
+    (name, own), *others = by_seed.items()
+    n = own.shape[1]
+    value = float(own.mean())
+    each = {other: right.mean(axis=0) for other, right in by_seed.items()}
+    spread = float(own.mean(axis=1).std(ddof=1)) if len(own) > 1 else math.nan
+    replicates = bootstrap_means(list(each.values()), repeats=bootstrap, seed=seed)
+    of = dict(zip(by_seed, replicates, strict=True))
+    single = len(own) == 1
+    low, high = accuracy_interval(int(own.sum()), n) if single else percentile_interval(of[name])
+
+    def beside(other: str, right: NDArray[np.bool_]) -> _Difference:
+        between = percentile_interval(of[name] - of[other])
+        effect = cohen_h(value, float(right.mean()))
+        if folds is None:
+            return _Difference(mcnemar(own[0], right[0]), *between, effect, "exact McNemar")
+        p_value = nadeau_bengio(own, right, np.atleast_2d(folds))
+        return _Difference(p_value, *between, effect, "t across folds, corrected")
+
+    row = Row(task, metric, value, low, high, n, coverage, None, math.nan, math.nan, system, note, spread=spread)
+    return [_beside(row, other, float(right.mean()), beside(other, right)) for other, right in others] or [row]
+
+
+def _beside(row: Row, other: str, value: float, found: _Difference) -> Row:
+    return replace(
+        row,
+        baseline=other,
+        baseline_value=value,
+        p_value=found.p_value,
+        difference_low=found.low,
+        difference_high=found.high,
+        effect=found.effect,
+        test=found.test,
+    )

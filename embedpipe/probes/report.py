@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from embedpipe.probes.findings import Findings
 from embedpipe.probes.rows import Row
 from embedpipe.probes.style import SCRIPT, STYLE
 from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_facts
@@ -23,7 +24,7 @@ class ReportContent:
     title : name of the bundle.
     corpus : counts of the prepared text by name; values may be nested.
     training : for each trained stage its ``summary`` in one line and its ``result`` in numbers.
-    rows : the probe rows.
+    findings : what the probes found.
     neighbours : some words and the nearest words to each with their cosine.
     unstable : those of all these words that are marked, as their own neighbours differ from run to run.
     samples : generated texts.
@@ -35,13 +36,18 @@ class ReportContent:
     title: str
     corpus: Mapping[str, Any]
     training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    rows: Sequence[Row] = ()
+    findings: Findings = field(default_factory=Findings)
     neighbours: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
     unstable: Collection[str] = ()
     samples: Sequence[str] = ()
     config_toml: str = ""
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The figures beside baselines."""
+        return self.findings.rows
 
 
 def write_report(path: Path, content: ReportContent) -> None:

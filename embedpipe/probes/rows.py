@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-__all__ = ["PIVOT_COLUMNS", "Row", "headline", "pivot", "skipped", "summary"]
+from embedpipe.probes.statistics import holm
+
+__all__ = ["PIVOT_COLUMNS", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
 
 _MIN_HEADLINE = 30
 
@@ -17,17 +19,24 @@ class Row:
     Parameters
     ----------
     task : name of the task.
-    metric : ``spearman``, ``pearson`` or ``accuracy``, with the part of the task in brackets where it is a part.
+    metric : ``spearman``, ``pearson``, ``accuracy``, ``purity`` …, with the part of the task in brackets where it is a
+        part.
     value : the figure; NaN where it is not defined (the note says why).
-    low, high : its 95 % interval: bootstrap percentiles for correlations, Wilson's for accuracies.
+    low, high : its 95 % interval: bootstrap percentiles for correlations, Wilson's for accuracies of one run.
     n : questions, pairs or texts that the figure rests on.
     coverage : for words, the share of the task's questions that are in the vocabulary (the others are left out);
         for sentences, the share of the task's tokens that are.
     baseline : what it stands beside, None where there is nothing.
     baseline_value : the same figure of the baseline, on the same questions.
-    p_value : two-sided, that both are equal: paired bootstrap for correlations, exact McNemar for accuracies.
+    p_value : two-sided, that both are equal, by `test`.
     system : what was measured.
     note : how, in a few words; or why it was not.
+    difference_low, difference_high : 95 % interval of `value` - `baseline_value`, paired.
+    effect : how large the difference is on a scale of its own: Cohen's q (Fisher's z) for correlations, Cohen's h
+        (arcsines) for accuracies; .1, .3, .5 and .2, .5, .8 are called small, middle and large (Cohen, 1988).
+    test : which test `p_value` is of.
+    p_holm : `p_value` corrected for the number of tasks (Holm, 1979); NaN where the row is of no family of tests.
+    spread : standard deviation of `value` over seeds; NaN for one seed.
     """
 
     task: str
@@ -42,6 +51,12 @@ class Row:
     p_value: float
     system: str
     note: str = ""
+    difference_low: float = math.nan
+    difference_high: float = math.nan
+    effect: float = math.nan
+    test: str = ""
+    p_holm: float = math.nan
+    spread: float = math.nan
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row for JSON: what is not a finite number is None."""
@@ -53,30 +68,36 @@ class Row:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Row":
         """Return the row that `as_dict` gave; keys that it does not know are passed over."""
-
-        def number(key: str) -> float:
-            return math.nan if content.get(key) is None else float(content[key])
-
-        return cls(
-            task=str(content["task"]),
-            metric=str(content["metric"]),
-            value=number("value"),
-            low=number("low"),
-            high=number("high"),
-            n=int(content.get("n") or 0),
-            coverage=number("coverage"),
-            baseline=content.get("baseline"),
-            baseline_value=number("baseline_value"),
-            p_value=number("p_value"),
-            system=str(content.get("system", "")),
-            note=str(content.get("note", "")),
-        )
+        known: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
+        numbers = {
+            field.name: math.nan if known[field.name] is None else float(known[field.name])
+            for field in fields(cls)
+            if field.type is float
+        }
+        texts = {name: str(known[name] or "") for name in ("task", "metric", "system", "note", "test")}
+        return cls(**{**known, **numbers, **texts, "n": int(known["n"] or 0)})
 
 
 def skipped(task: str, metric: str, reason: str) -> Row:
     """Return the row of a task that could not be measured, which says why."""
     nan = math.nan
     return Row(task, metric, nan, nan, nan, 0, nan, None, nan, nan, "", f"skipped: {reason}")
+
+
+def corrected(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with `p_holm`: p-values corrected for how many tasks stand beside the same baseline.
+
+    Whole tasks are a family, one for each baseline; parts of tasks are looked at afterwards and are of none.
+    """
+    families: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        if row.baseline is not None and "(" not in row.metric:
+            families.setdefault(row.baseline, []).append(i)
+    found = list(rows)
+    for places in families.values():
+        for i, p_value in zip(places, holm([rows[i].p_value for i in places]), strict=True):
+            found[i] = replace(rows[i], p_holm=p_value)
+    return found
 
 
 def headline(rows: Sequence[Row]) -> dict[str, float]:

@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.baselines import Subject
-from embedpipe.probes.classification import classification_rows, inference_rows
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
-from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
-from embedpipe.probes.rows import Row, headline, skipped
-from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
+from embedpipe.probes.findings import Findings
+from embedpipe.probes.measure import MeasureSettings, measure
+from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
 from embedpipe.tasks.builtin import DOCUMENTS, find_task
-from embedpipe.tasks.shapes import (
-    Analogies,
-    Classification,
-    DocumentSimilarity,
-    SentenceSimilarity,
-    Task,
-    WordSimilarity,
-)
+from embedpipe.tasks.shapes import Classification, Task
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
@@ -51,8 +43,8 @@ def probe_bundle(
     *,
     seed: int,
     listener: Listener = silent,
-) -> list[Row]:
-    """Return the rows of the tasks that the configuration names.
+) -> Findings:
+    """Return what is found on the tasks that the configuration names.
 
     Parameters
     ----------
@@ -76,34 +68,24 @@ def probe_bundle(
             tasks.append(_documents(bundle, text, config, seed))
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
-    return run_probes(
-        subject_of(bundle, seed),
-        tasks,
-        restrict=config.restrict,
-        bootstrap=config.bootstrap,
-        seed=seed,
-        listener=listener,
-    )
+    settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
+    return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
 
 
 def run_probes(
     subject: Subject,
     tasks: Sequence[Task | Row],
+    settings: MeasureSettings,
     *,
-    restrict: int = 30_000,
-    bootstrap: int = 1_000,
-    seed: int = 1,
     listener: Listener = silent,
 ) -> list[Row]:
-    """Return what is measured on each task, one row for each metric and baseline.
+    """Return what is measured on each task, one row for each metric and baseline, p-values corrected over the tasks.
 
     Parameters
     ----------
     subject : what is probed; a task whose part is missing gives one row that says so.
     tasks : labelled data; a `Row` among them (a task that could not be made) is passed on.
-    restrict : analogies search so many of the most frequent words.
-    bootstrap : resamples for the intervals of correlations.
-    seed : of resampling, folds and random baselines.
+    settings : how they are measured.
     listener : is called with one step for each task and one evaluation for each headline figure.
     """
     rows: list[Row] = []
@@ -111,31 +93,12 @@ def run_probes(
     for done, task in enumerate(tasks):
         name = task.task if isinstance(task, Row) else task.name
         listener(Step(STAGE, done, name))
-        found = [task] if isinstance(task, Row) else _measure(subject, task, restrict, bootstrap, seed)
+        found = [task] if isinstance(task, Row) else measure(subject, task, settings)
         rows += found
         for figure, value in headline(found).items():
             listener(Evaluated(STAGE, figure, value, done + 1))
     listener(Step(STAGE, len(tasks)))
-    return rows
-
-
-def _measure(subject: Subject, task: Task, restrict: int, bootstrap: int, seed: int) -> list[Row]:
-    if isinstance(task, WordSimilarity | Analogies) and subject.words is None:
-        metric = "accuracy" if isinstance(task, Analogies) else "spearman"
-        return [skipped(task.name, metric, "the bundle has no word vectors")]
-    if isinstance(task, WordSimilarity):
-        assert subject.words is not None
-        return word_similarity_rows(task, subject.words, bootstrap=bootstrap, seed=seed)
-    if isinstance(task, Analogies):
-        assert subject.words is not None
-        return analogy_rows(task, subject.words, restrict=restrict, seed=seed)
-    if isinstance(task, SentenceSimilarity):
-        return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed)
-    if isinstance(task, DocumentSimilarity):
-        return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed)
-    if isinstance(task, Classification):
-        return classification_rows(task, subject, seed=seed)
-    return inference_rows(task, subject, seed=seed)
+    return corrected(rows)
 
 
 def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:

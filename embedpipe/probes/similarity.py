@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.baselines import Subject, token_coverage
-from embedpipe.probes.comparison import correlation_rows
+from embedpipe.probes.comparison import Parts, correlation_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.tasks.shapes import DocumentSimilarity, SentenceSimilarity
 
@@ -15,7 +15,9 @@ __all__ = ["document_similarity_rows", "sentence_similarity_rows"]
 NO_ENCODER = "the bundle has neither a sentence encoder nor word vectors"
 
 
-def sentence_similarity_rows(task: SentenceSimilarity, subject: Subject, *, bootstrap: int, seed: int) -> list[Row]:
+def sentence_similarity_rows(
+    task: SentenceSimilarity, subject: Subject, *, bootstrap: int, seed: int, parts: Parts | None = None
+) -> list[Row]:
     """Return the Spearman correlation of cosines with human scores, zero-shot: nothing is fitted to the scores.
 
     Baselines: the SIF average, the plain average, a random encoder, random vectors, and tf-idf cosines
@@ -23,7 +25,8 @@ def sentence_similarity_rows(task: SentenceSimilarity, subject: Subject, *, boot
     """
     n, texts = len(task.scores), [*task.texts_a, *task.texts_b]
     first = np.arange(n)
-    return _rows(task.name, texts, (first, first + n), task.scores, subject, bootstrap=bootstrap, seed=seed)
+    pairs = (first, first + n)
+    return _rows(task.name, texts, pairs, task.scores, subject, bootstrap=bootstrap, seed=seed, parts=parts)
 
 
 def document_similarity_rows(task: DocumentSimilarity, subject: Subject, *, bootstrap: int, seed: int) -> list[Row]:
@@ -46,6 +49,7 @@ def _rows(
     bootstrap: int,
     seed: int,
     documents: bool = False,
+    parts: Parts | None = None,
 ) -> list[Row]:
     encoders = subject.encoders()
     if not encoders:
@@ -69,6 +73,7 @@ def _rows(
             seed=seed,
             units=pairs if documents else None,
             kind="pearson" if kind == "pearson" else "spearman",
+            parts=parts,
         )
     return rows
 

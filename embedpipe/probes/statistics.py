@@ -16,8 +16,13 @@ __all__ = [
     "Correlation",
     "accuracy_interval",
     "bootstrap_correlations",
+    "bootstrap_means",
+    "cohen_h",
+    "cohen_q",
     "correlation",
+    "holm",
     "mcnemar",
+    "nadeau_bengio",
     "paired_p_value",
     "percentile_interval",
     "weighted_correlation",
@@ -56,6 +61,93 @@ def mcnemar(correct: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
     wins, losses = int((correct & ~other).sum()), int((other & ~correct).sum())
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+def nadeau_bengio(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: NDArray[np.int64]) -> float:
+    """Return the two-sided p-value of the corrected resampled t-test (Nadeau and Bengio, 2003).
+
+    The accuracies of folds are no independent samples, for their training parts overlap: their variance is multiplied
+    by 1 / J + n_test / n_train instead of 1 / J (Bouckaert and Frank, 2004, for repeated cross-validation).
+
+    Parameters
+    ----------
+    correct, other : bool of shape (n_seeds, n): which questions each system answers rightly, seed by seed.
+    folds : int64 of shape (n_seeds, n): the fold in which each was tested.
+
+    Returns
+    -------
+    A p-value; 1 where the systems never differ, NaN for fewer than two folds.
+    """
+    from scipy.stats import t
+
+    difference = correct.astype(np.float64) - other
+    means, shares = [], []
+    for seed in range(len(folds)):
+        for fold in np.unique(folds[seed]):
+            tested = folds[seed] == fold
+            means.append(float(difference[seed, tested].mean()))
+            shares.append(float(tested.mean()))
+    n = len(means)
+    if n < 2:
+        return math.nan
+    mean, variance, tested_share = float(np.mean(means)), float(np.var(means, ddof=1)), float(np.mean(shares))
+    if variance == 0:
+        return 1.0 if mean == 0 else 0.0
+    statistic = mean / math.sqrt(variance * (1 / n + tested_share / (1 - tested_share)))
+    return float(2 * t.sf(abs(statistic), n - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number (Holm, 1979), in the same order; NaN stays and is not counted.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    corrected = np.full(len(values), math.nan)
+    order = np.argsort(values, kind="stable")[: int(np.isfinite(values).sum())]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(value) for value in corrected]
+
+
+def cohen_h(share: float, other: float) -> float:
+    """Return Cohen's h (1988), the difference of two shares after the arcsine that makes their variance one.
+
+    >>> round(cohen_h(0.8, 0.7), 3)
+    0.232
+    """
+    return 2 * math.asin(math.sqrt(share)) - 2 * math.asin(math.sqrt(other))
+
+
+def cohen_q(correlation: float, other: float) -> float:
+    """Return Cohen's q (1988), the difference of two correlations after Fisher's z; NaN where one is not defined.
+
+    >>> round(cohen_q(0.7, 0.6), 3)
+    0.174
+    """
+    limit = 1 - 1e-12
+    one, two = (min(max(value, -limit), limit) if math.isfinite(value) else math.nan for value in (correlation, other))
+    return math.atanh(one) - math.atanh(two)
+
+
+def bootstrap_means(systems: Sequence[NDArray[np.floating]], *, repeats: int, seed: int) -> Array:
+    """Return the mean of each system over each of the same bootstrap resamples of the questions.
+
+    Parameters
+    ----------
+    systems : one array of shape (n,) for each system: how often it answers each question rightly, in [0, 1].
+
+    Returns
+    -------
+    float64 of shape (n_systems, repeats).
+    """
+    values = np.stack(systems).astype(np.float64)
+    n = values.shape[1]
+    replicates = np.empty((len(values), repeats))
+    for start, weights in _resamples(n, repeats, seed, width=n):
+        replicates[:, start : start + weights.shape[1]] = values @ weights / n
+    return replicates
 
 
 def weighted_ranks(values: Array, weights: Array) -> Array:

@@ -111,7 +111,7 @@ def test_the_manifest_tells_how_it_was_made(toy_bundle) -> None:
     assert made["generation"].threads == n_torch_threads()
     assert [stage for stage in STAGES if made[stage].reproducible] == ["text"]
     assert manifest.scores
-    rows = json.loads(toy_bundle.path.joinpath("probes.json").read_text())
+    rows = json.loads(toy_bundle.path.joinpath("probes.json").read_text())["rows"]
     assert {"task", "metric", "value", "low", "high", "n", "coverage", "baseline", "baseline_value"} <= set(rows[0])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from embedpipe.config import ProbesConfig
 from embedpipe.probes.baselines import Subject
+from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import probe_bundle, run_probes
 from embedpipe.runtime import Evaluated, StageStarted, Step
@@ -37,7 +38,7 @@ def tasks(planted):
 
 def test_each_task_gives_rows_and_progress(planted):
     events = []
-    rows = run_probes(planted.subject(), tasks(planted), bootstrap=100, seed=1, listener=events.append)
+    rows = run_probes(planted.subject(), tasks(planted), MeasureSettings(bootstrap=100), listener=events.append)
     found = {(row.task, row.metric) for row in rows}
     assert found == {
         ("words", "spearman"),
@@ -59,7 +60,7 @@ def test_each_task_gives_rows_and_progress(planted):
 
 def test_missing_parts_give_one_row_each_that_says_so(planted):
     passed_on = skipped("documents", "accuracy", "no text")
-    rows = run_probes(Subject(codec=planted.codec), [*tasks(planted), passed_on], bootstrap=100, seed=1)
+    rows = run_probes(Subject(codec=planted.codec), [*tasks(planted), passed_on], MeasureSettings(bootstrap=100))
     assert len(rows) == 7
     assert all(row.note.startswith("skipped: ") for row in rows)
 
@@ -75,7 +76,7 @@ def test_a_bundle_without_an_encoder_is_probed_with_its_bag(planted):
     bag = fit_bag(planted.vectors, planted.vocabulary.probabilities, 1e-3)
     bundle = Halfway(planted.codec, WordVectors(planted.vocabulary, planted.vectors), bag)
     config = ProbesConfig(tasks=("wordsim353", "lee", "documents"), bootstrap=100)
-    rows = probe_bundle(bundle, None, config, seed=1)
+    rows = probe_bundle(bundle, None, config, seed=1).rows
     assert {row.task for row in rows} == {"wordsim353", "lee", "documents"}
     assert next(row for row in rows if row.task == "lee").system == "SIF average"
     assert next(row for row in rows if row.task == "lee").note.startswith("not defined")  # no English word is known

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from embedpipe.probes.card import write_card
+from embedpipe.probes.findings import Findings
 from embedpipe.probes.report import ReportContent, figure, summary_cards, write_report
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.word_facts import word_facts
@@ -58,7 +59,7 @@ def content():
                 "result": {"perplexity": 120.51992, "bigram_perplexity": 286.449, "n_scored": 49_984},
             },
         },
-        rows=rows,
+        findings=Findings(rows=rows),
         neighbours={"<pad>": [("a|b", 0.91), ("*c*", 0.5)]},
         samples=["<script>alert(1)</script> ```"],
         config_toml='[words]\ndim = 100\nname = "<x>"\n',
@@ -127,7 +128,7 @@ def test_card(tmp_path, content):
 
 
 def test_the_index_of_the_card_has_the_perplexity(tmp_path, content):
-    write_card(tmp_path / "README.md", replace(content, rows=[]))
+    write_card(tmp_path / "README.md", replace(content, findings=Findings()))
     front = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n")[1]
     assert front == (
         "library_name: embedpipe\n"

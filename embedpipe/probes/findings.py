@@ -1,0 +1,156 @@
+"""All that probing a bundle finds, as it stands in ``probes.json``."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embedpipe.errors import BundleError
+from embedpipe.probes.rows import Row
+
+__all__ = ["Association", "Findings", "Leak", "LearningCurve", "read_findings", "write_findings"]
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """The accuracy of one system on one task by the number of labelled texts that its classifier saw.
+
+    `labels`, `accuracy`, `low` and `high` (95 %) are of the same length; `per_label` says that `labels` counts texts of
+    each label (few-shot), not all.
+    """
+
+    task: str
+    system: str
+    labels: tuple[int, ...]
+    accuracy: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    per_label: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """How much nearer one set of words is to one set of attributes than another set is (WEAT; Caliskan et al., 2017).
+
+    `effect` is in standard deviations, between -2 and 2, with its 95 % interval; `p_value` is one-sided, by permutation
+    of the targets; `left_out` are the words without a vector; `note` says why there is no figure.
+    """
+
+    name: str
+    targets: tuple[str, str]
+    attributes: tuple[str, str]
+    effect: float
+    low: float
+    high: float
+    p_value: float
+    n_words: int
+    left_out: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """How many of the `n` questions of a task stand in what something was trained on, exactly or nearly.
+
+    `place` is ``training text`` (of the bundle) or ``training part`` (of the task itself).
+    """
+
+    task: str
+    place: str
+    exact: int
+    near: int
+    n: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the probes found.
+
+    Parameters
+    ----------
+    rows : figures beside baselines.
+    curves : accuracy by number of labels.
+    associations : bias tests.
+    geometry : by table (``words``, ``sentences``), facts about the shape of the space by name.
+    leaks : overlap between what was trained on and what is tested, for each task that was looked at.
+    """
+
+    rows: Sequence[Row] = ()
+    curves: Sequence[LearningCurve] = ()
+    associations: Sequence[Association] = ()
+    geometry: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    leaks: Sequence[Leak] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the findings for JSON: what is not a finite number is None."""
+        return {
+            "rows": [row.as_dict() for row in self.rows],
+            "curves": [_plain(asdict(curve)) for curve in self.curves],
+            "associations": [_plain(asdict(association)) for association in self.associations],
+            "geometry": _plain(self.geometry),
+            "leaks": [_plain(asdict(leak)) for leak in self.leaks],
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> "Findings":
+        """Return the findings that `as_dict` gave; a bare list holds rows, as bundles had it before."""
+        if not isinstance(content, Mapping):
+            return cls(rows=[Row.from_dict(row) for row in content])
+        return cls(
+            rows=[Row.from_dict(row) for row in content.get("rows", ())],
+            curves=[LearningCurve(**_read(curve)) for curve in content.get("curves", ())],
+            associations=[Association(**_read(one)) for one in content.get("associations", ())],
+            geometry={
+                table: {name: _number(value) for name, value in facts.items()}
+                for table, facts in content.get("geometry", {}).items()
+            },
+            leaks=[Leak(**_read(leak)) for leak in content.get("leaks", ())],
+        )
+
+
+def write_findings(path: Path, findings: Findings) -> None:
+    """Write the findings as JSON."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(findings.as_dict(), file, ensure_ascii=False, indent=1, allow_nan=False)
+
+
+def read_findings(path: Path) -> Findings:
+    """Return the findings in a file.
+
+    Raises
+    ------
+    BundleError
+        If the file is not what `write_findings` wrote.
+    """
+    try:
+        return Findings.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{path}: not what the probes of a bundle wrote: {error}; probe the bundle again") from error
+
+
+def _plain(value: Any) -> Any:
+    """Return a value for JSON: None for a number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _read(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: tuple(map(_or_nan, value)) if isinstance(value, list) else _or_nan(value) for key, value in content.items()
+    }
+
+
+def _or_nan(value: Any) -> Any:
+    return math.nan if value is None else value
