@@ -78,6 +78,8 @@ class TextConfig(_Strict):
     """Path of a bundle that goes on with this text: with its tokenizer, sentence ends, phrases, ids and vectors."""
     grow_vocabulary: bool = True
     """Let words of the new text into the vocabulary of a bundle that is continued."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training documents that is used; a smaller one is a part of every larger one."""
     validation_share: float = Field(default=0.05, gt=0, lt=0.5)
     test_share: float = Field(default=0.05, gt=0, lt=0.5)
     max_held_out: int = Field(default=300_000, ge=1_000)

@@ -19,6 +19,7 @@ __all__ = ["cli", "main"]
 _VERBS = {
     "run": "Raw text in, a verified bundle out: the main job.",
     "train": "Go on training a part of a bundle, on data of your own.",
+    "curve": "What more text would buy: growing parts of a corpus, and a power law.",
     "tune": "Settings found by trying: of the words on a budget, learning rates and batches.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",

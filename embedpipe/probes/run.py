@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.text.token_store import TokenStore
 
-__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_probes"]
+__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_probes", "task_of"]
 
 STAGE = "probes"
 
@@ -59,17 +59,25 @@ def probe_bundle(
     InputError
         For a task that is no built-in name and no task file; before anything is measured.
     """
-    tasks: list[Task | Row] = []
-    for name in config.tasks:
-        if name != DOCUMENTS:
-            tasks.append(find_task(name))
-            continue
-        try:
-            tasks.append(_documents(bundle, text, config, seed))
-        except NotEnoughDataError as error:
-            tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
+    tasks = [task_of(name, bundle, text, config, seed) for name in config.tasks]
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
     return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+
+
+def task_of(name: str, bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Task | Row:
+    """Return the task of that name or path, or a row that says why it cannot be made from the text.
+
+    Raises
+    ------
+    InputError
+        If `name` is no built-in name and no task file.
+    """
+    if name != DOCUMENTS:
+        return find_task(name)
+    try:
+        return _documents(bundle, text, config, seed)
+    except NotEnoughDataError as error:
+        return skipped(DOCUMENTS, "accuracy", str(error))
 
 
 def run_probes(

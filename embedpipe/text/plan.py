@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.text.chunks import ChunkFiles
 from embedpipe.text.deduplicate import exact_duplicates, mix, near_duplicates
-from embedpipe.text.split import DROPPED, MIN_UNITS, SPLITS, split_documents, units_of
+from embedpipe.text.split import DROPPED, MIN_UNITS, SPLITS, keep_share, split_documents, units_of
 
 if TYPE_CHECKING:
     from embedpipe.config import TextConfig
@@ -90,6 +90,10 @@ def plan_splits(chunks: Sequence[ChunkFiles], config: "TextConfig", seed: int, c
         test_share=min(config.test_share, most),
         seed=seed,
     )
+    if config.share < 1:
+        n_training = int((splits == 0).sum())
+        splits[kept] = keep_share(splits[kept], hashes[kept], config.share, seed)
+        report["left_out_documents"] = n_training - int((splits == 0).sum())
     lengths_of_chunks = [len(chunk.array("documents")) for chunk in chunks]
     plan = Plan(splits, np.cumsum([0, *lengths_of_chunks]).tolist(), report=report)
     measure(plan, chunks)

@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from embedpipe.text.deduplicate import mix
 
-__all__ = ["DROPPED", "MIN_UNITS", "SPLITS", "hash_texts", "may_be_held_out", "split_documents", "units_of"]
+__all__ = [
+    "DROPPED",
+    "MIN_UNITS",
+    "SPLITS",
+    "hash_texts",
+    "keep_share",
+    "may_be_held_out",
+    "split_documents",
+    "units_of",
+]
 
 SPLITS = ("train", "validation", "test")
 DROPPED = 255
@@ -66,6 +75,31 @@ def split_documents(
             splits[order[i]] = splits[order[border - 1]]
             i += 1
     return splits
+
+
+def keep_share(splits: NDArray[np.uint8], hashes: NDArray[np.uint64], share: float, seed: int) -> NDArray[np.uint8]:
+    """Return the splits with all but a share of the training documents dropped; validation and test stay whole.
+
+    The share is drawn by content and seed, so that a smaller one is a part of every larger one, and at least one
+    document stays.
+
+    Examples
+    --------
+    >>> hashes = np.arange(100, dtype=np.uint64)
+    >>> splits = split_documents(hashes, validation_share=0.1, test_share=0.1, seed=1)
+    >>> half, quarter = (keep_share(splits, hashes, share, seed=1) for share in (0.5, 0.25))
+    >>> np.bincount(half[half != DROPPED]).tolist(), np.bincount(quarter[quarter != DROPPED]).tolist()
+    ([40, 10, 10], [20, 10, 10])
+    >>> bool((half[quarter == 0] == 0).all())
+    True
+    """
+    training = np.flatnonzero(splits == 0)
+    # Other numbers than those that drew the splits: the training documents are the upper ones of these.
+    ranks = mix(_ranks(hashes[training], seed) ^ np.uint64(0xA5A5A5A5A5A5A5A5))
+    n_kept = max(1, round(share * len(training)))
+    left = splits.copy()
+    left[training[np.lexsort((training, ranks))[n_kept:]]] = DROPPED
+    return left
 
 
 def _ranks(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

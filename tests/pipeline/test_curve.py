@@ -1,0 +1,81 @@
+"""The curve of a corpus: nested parts, common questions, one law, and going on after a kill."""
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from embedpipe.errors import ConfigError, OutputError
+from embedpipe.pipeline.curve import curve, read_curve
+from embedpipe.runtime import StageSkipped, StageStarted
+from embedpipe.text.vocabulary import Vocabulary
+
+SETTINGS = {"words": {"dim": 16, "epochs": 2, "beside": "none", "steps": []}, "probes": {"bootstrap": 100}}
+
+
+@pytest.fixture(scope="module")
+def toy_curve(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("curve") / "toy.curve"
+    pairs = folder.parent / "pairs.tsv"
+    words = ["ship", "captain", "island", "waves", "anchor", "tide", "chef", "bowl", "cabbage", "kettle"]
+    rows = [f"{a}\t{b}\t{i + j}" for i, a in enumerate(words) for j, b in enumerate(words) if i < j]
+    pairs.write_text("word_a\tword_b\tscore\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    call = {"tasks": [str(pairs), "documents", "wordsim353"], "preset": "tiny", "settings": SETTINGS}
+    return folder, call, curve(["builtin:toy-en"], folder, **call)
+
+
+def counts_of(bundle):
+    vocabulary = Vocabulary.load(bundle / "vocabulary.json")
+    return dict(zip(vocabulary.tokens, vocabulary.counts.tolist(), strict=True))
+
+
+@pytest.mark.slow
+def test_sizes_double_and_are_parts_of_each_other(toy_curve):
+    folder, _, found = toy_curve
+    assert [point.share for point in found.points] == [0.125, 0.25, 0.5, 1.0]
+    tokens = [point.n_tokens for point in found.points]
+    assert all(1.5 < later / earlier < 2.6 for earlier, later in pairwise(tokens))
+    counts = [counts_of(folder / f"1-of-{part}-seed-1.bundle") for part in (8, 4, 2, 1)]
+    assert all(fewer.get(word, 0) <= more.get(word, 0) for fewer, more in pairwise(counts) for word in list(fewer)[4:])
+    held_out = {
+        (folder / f"1-of-{part}-seed-1.bundle.work/text/test.txt").read_text().casefold() for part in (8, 4, 2, 1)
+    }
+    assert len(held_out) == 1
+
+
+@pytest.mark.slow
+def test_figures_are_of_common_questions_and_the_advice_is_said(toy_curve):
+    folder, _, found = toy_curve
+    pairs, documents, wordsim = found.tasks
+    assert (pairs.task, pairs.metric, len(pairs.values)) == ("pairs", "spearman", 4)
+    assert pairs.n >= 30
+    assert [forecast.times for forecast in pairs.forecasts] == [2.0, 8.0]
+    assert documents.metric == "accuracy"
+    assert wordsim.note.startswith("no figure: every size can answer 3 questions")
+    written = read_curve(folder)
+    assert written == json.loads(json.dumps(found.as_dict()))
+    assert written["advice"][-1].startswith("preset for")
+    assert "one seed: chance of the training shows only" in pairs.note
+
+
+@pytest.mark.slow
+def test_the_same_call_goes_on_from_what_is_there(toy_curve):
+    folder, call, found = toy_curve
+    events = []
+    again = curve(["builtin:toy-en"], folder, **call, listener=events.append)
+    assert again.as_dict() == found.as_dict()
+    assert {event.stage for event in events if isinstance(event, StageSkipped)} == {"text", "words"}
+    assert [event.stage for event in events if isinstance(event, StageStarted)] == ["curve"]
+
+
+def test_what_a_curve_cannot_be_made_of(tmp_path, embedpipe_cli):
+    with pytest.raises(ConfigError, match="4 are needed"):
+        curve(["builtin:toy-en"], tmp_path / "c", sizes=3)
+    with pytest.raises(ConfigError, match=r"text\.share is what a curve varies"):
+        curve(["builtin:toy-en"], tmp_path / "c", settings={"text": {"share": 0.5}})
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="exists and is not the folder of a curve"):
+        curve(["builtin:toy-en"], tmp_path / "own")
+    outcome = embedpipe_cli("curve", "--help")
+    assert "embedpipe curve builtin:wikipedia -o wiki.curve" in outcome.out
