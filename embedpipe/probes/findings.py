@@ -34,8 +34,9 @@ class LearningCurve:
 class Association:
     """How much nearer one set of words is to one set of attributes than another set is (WEAT; Caliskan et al., 2017).
 
-    `effect` is in standard deviations, between -2 and 2, with its 95 % interval; `p_value` is one-sided, by permutation
-    of the targets; `left_out` are the words without a vector; `note` says why there is no figure.
+    `effect` is in standard deviations, between -2 and 2 for sets of equal size, with its 95 % interval; `p_value` is
+    one-sided, by permutation of the targets, and `p_holm` corrected for the tests beside it (Holm, 1979); `left_out`
+    are the words without a vector; `note` says why there is no figure.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Association:
     n_words: int
     left_out: tuple[str, ...] = ()
     note: str = ""
+    p_holm: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes.association import associations
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
-from embedpipe.probes.findings import Findings
+from embedpipe.probes.findings import Association, Findings
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import Row, corrected, headline, skipped
+from embedpipe.probes.spaces import bundle_geometry
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
-from embedpipe.tasks.builtin import DOCUMENTS, find_task
+from embedpipe.tasks.associations import Associations
+from embedpipe.tasks.builtin import DOCUMENTS, GEOMETRY, find_task
 from embedpipe.tasks.shapes import Classification, Task
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ def probe_bundle(
     """
     tasks: list[Task | Row] = []
     for name in config.tasks:
+        if name == GEOMETRY:
+            continue
         if name != DOCUMENTS:
             tasks.append(find_task(name))
             continue
@@ -69,7 +74,11 @@ def probe_bundle(
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+    subject = subject_of(bundle, seed)
+    tests = [task for task in tasks if isinstance(task, Associations) and subject.words is not None]
+    rows = run_probes(subject, [task for task in tasks if task not in tests], settings, listener=listener)
+    geometry, missing = bundle_geometry(bundle, subject, text, seed=seed) if GEOMETRY in config.tasks else ({}, [])
+    return Findings(rows=[*rows, *missing], associations=_associations(tests, subject, settings), geometry=geometry)
 
 
 def run_probes(
@@ -99,6 +108,13 @@ def run_probes(
             listener(Evaluated(STAGE, figure, value, done + 1))
     listener(Step(STAGE, len(tasks)))
     return corrected(rows)
+
+
+def _associations(tests: Sequence[Associations], subject: Subject, settings: MeasureSettings) -> list[Association]:
+    if subject.words is None:
+        return []
+    words, repeats, seed = subject.words, settings.bootstrap, settings.seed
+    return [one for test in tests for one in associations(test, words, repeats=repeats, seed=seed)]
 
 
 def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
