@@ -1,4 +1,4 @@
-"""The spaces of a bundle whose shape is looked at: words as published and as trained, sentences, and what chance gives."""
+"""The spaces of a bundle whose shape is looked at: words as published and as trained, sentences, random vectors."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,9 @@
-"""The word lists of the Word Embedding Association Test, for English (Caliskan, Bryson and Narayanan, 2017, Science 356).
+"""The word lists of the Word Embedding Association Test, for English (Caliskan et al., 2017, Science 356, 183–186).
 
-Tests 1, 2, 6, 7, 8, 9 and 10 of the paper, which took the words from psychological studies of people (Greenwald et al.,
-1998; Nosek et al., 2002; Monteith and Pettit, 2011). With GloVe vectors of 840 billion words the paper found effects of
-1.50, 1.53, 1.81, 1.06, 1.24, 1.38 and 1.21. Tests 1 and 2 ask for what nobody minds (flowers are pleasant, weapons are not):
-they say whether vectors of this much text show such associations at all.
+Tests 1, 2, 6, 7, 8, 9 and 10 of the paper, which took the words from studies of people (Greenwald et al., 1998; Nosek
+et al., 2002; Monteith and Pettit, 2011). With GloVe vectors of 840 billion words the paper found effects of 1.50, 1.53,
+1.81, 1.06, 1.24, 1.38 and 1.21. Tests 1 and 2 ask for what nobody minds (flowers are pleasant, weapons are not): they
+say whether vectors of this much text show such associations at all.
 """
 
 from embedpipe.tasks.associations import Associations, AssociationTest, WordSet
