@@ -72,7 +72,10 @@ def association_rows(found: Sequence[Association]) -> list[Row]:
 
 
 def _row(one: Association) -> Row:
-    note = f"p is one-sided; above 0, {one.targets[0]} go with {one.attributes[0]}"
+    note = (
+        f"above 0, {one.targets[0]} go with {one.attributes[0]}; one-sided p {one.p_value:.4f}, "
+        f"{one.p_holm:.4f} corrected for the tests beside it"
+    )
     if one.left_out:
         note += f"; left out for want of a vector: {', '.join(one.left_out)}"
     return Row(

@@ -29,10 +29,11 @@ Geometry = dict[str, dict[str, float]]
 Vectors = NDArray[np.float32]
 
 _MOST_WORDS = 20_000
-_MOST_SENTENCES = 1_000
-_NEIGHBOUR_SAMPLE = 3_000
+_MOST_SENTENCES = 600
+_NEIGHBOUR_SAMPLE = 2_000
 _MIN_TOKENS = 5
 _MIN_SENTENCES = 20
+_RANDOM = "random vectors"
 _NO_ROW = ("vectors", "vectors of the neighbour search", "mean cosine, low", "mean cosine, high")
 _OF_NEIGHBOURS = ("hubness", "orphans", "largest hub", "neighbours of like frequency")
 
@@ -77,7 +78,8 @@ def word_geometry(words: WordVectors, trained: Mapping[str, Vectors], *, seed: i
 
     Parameters
     ----------
-    words : the published table; of words with a vector in each table 20,000 are looked at, drawn where there are more.
+    words : the published table; of words with a vector in each table 20,000 are looked at, and neighbours
+        within 2,000 of them; drawn where there are more.
     trained : tables before post-processing by name, float32 of shape (len(vocabulary), dim).
     seed : of the samples and of the random vectors.
     """
@@ -88,7 +90,7 @@ def word_geometry(words: WordVectors, trained: Mapping[str, Vectors], *, seed: i
     ids = np.sort(rng.permutation(np.flatnonzero(everywhere))[:_MOST_WORDS])
     tables = {WORDS: np.asarray(words.vectors[ids])}
     tables |= {name: np.asarray(table[ids]) for name, table in trained.items()}
-    tables["random vectors"] = rng.standard_normal((len(ids), words.dim), dtype=np.float32)
+    tables[f"{WORDS}, {_RANDOM}"] = rng.standard_normal((len(ids), words.dim), dtype=np.float32)
     sample = np.sort(rng.permutation(len(ids))[:_NEIGHBOUR_SAMPLE])
     counts = np.asarray(words.vocabulary.counts)[ids]
     found = {name: shape_facts(table, sample, counts) for name, table in tables.items()}
@@ -105,7 +107,9 @@ def word_geometry(words: WordVectors, trained: Mapping[str, Vectors], *, seed: i
 def sentence_geometry(
     subject: Subject, text: HeldOutText | None, detokenize: Callable[[Sequence[str]], str], *, seed: int
 ) -> Geometry:
-    """Return facts on up to 1,000 held-out sentences under the encoder and, beside it, the SIF average.
+    """Return facts on up to 600 held-out sentences under the encoder and, beside it, the SIF average.
+
+    Random vectors of the same number and width stand beside them: few sentences fill no wide space evenly.
 
     Parameters
     ----------
@@ -137,6 +141,10 @@ def sentence_geometry(
             vectors = encoder.encode(texts)
             vectors = vectors[vectors.any(axis=1)]
             found[name] = shape_facts(vectors, np.arange(len(vectors)))
+    if found:
+        n, dim = (int(next(iter(found.values()))[name]) for name in ("vectors", "dimensions"))
+        noise = np.random.default_rng(seed).standard_normal((n, dim), dtype=np.float32)
+        found[f"{SENTENCES}, {_RANDOM}"] = shape_facts(noise, np.arange(n))
     return found
 
 

@@ -7,8 +7,8 @@ import shutil
 def test_associations_and_geometry_are_rows_in_every_format(toy_bundle, tmp_path, embedpipe_cli):
     own = tmp_path / "courts.tsv"
     sets = {
-        "target_a: male": "king prince",
-        "target_b: female": "queen princess",
+        "target_a: male": "king boy father uncle husband",
+        "target_b: female": "queen girl mother aunt wife",
         "attribute_a: he": "he his",
         "attribute_b: she": "she her",
     }
@@ -17,9 +17,9 @@ def test_associations_and_geometry_are_rows_in_every_format(toy_bundle, tmp_path
     assert outcome.exit_code == 0, outcome.err
     rows = json.loads(outcome.out)
     (row,) = [row for row in rows if row["task"] == "courts"]
-    assert (row["metric"], row["n"], row["baseline"]) == ("effect (male, female / he, she)", 8, "chance")
-    assert 0 < row["value"] <= 2
-    assert row["low"] is None
+    assert (row["metric"], row["n"], row["baseline"]) == ("effect (male, female / he, she)", 14, "chance")
+    assert 1 < row["low"] < row["value"] < row["high"] <= 2
+    assert row["p_value"] <= 0.05
     (missing,) = [row for row in rows if row["task"].endswith("association tests")]
     assert missing["note"].startswith("skipped: WEAT 1, WEAT 2")
     metrics = {row["metric"]: row for row in rows if row["task"] == "geometry"}
@@ -32,7 +32,7 @@ def test_associations_and_geometry_are_rows_in_every_format(toy_bundle, tmp_path
     table = embedpipe_cli("probe", toy_bundle.path, own, "geometry")
     assert "effect (male, female / he, she)" in table.out
     assert "random vectors" in table.out
-    assert "courts effect (male, female / he, she): p is one-sided; above 0, male go with he" in table.err
+    assert "courts effect (male, female / he, she): above 0, male go with he; one-sided p 0.00" in table.err
 
 
 def test_without_the_text_the_sentences_are_said_to_be_missing(toy_bundle, tmp_path, embedpipe_cli):

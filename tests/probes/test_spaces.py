@@ -84,12 +84,12 @@ def test_the_same_words_are_looked_at_before_and_after_and_beside_chance():
     before = words.vectors + np.float32(2)
     before[:4], before[20] = 0, 0
     found = word_geometry(words, {"words, as trained": before}, seed=1)
-    assert list(found) == ["words", "words, as trained", "random vectors"]
+    assert list(found) == ["words", "words, as trained", "words, random vectors"]
     assert [facts["vectors"] for facts in found.values()] == [298, 298, 298]
     # Three quarters of a vector's squared length are the shift: 6 * 4 of 6 * 4 + 6.
     assert found["words, as trained"]["mean cosine"] == pytest.approx(0.8, abs=0.03)
     assert found["words"]["mean cosine"] == pytest.approx(0, abs=0.01)
-    assert found["random vectors"]["mean cosine"] == pytest.approx(0, abs=0.01)
+    assert found["words, random vectors"]["mean cosine"] == pytest.approx(0, abs=0.01)
     assert found["words, as trained"]["IsoScore"] == pytest.approx(found["words"]["IsoScore"], abs=1e-3)
     kept = np.delete(words.stability[4:], [6, 16])
     assert found["words"]["neighbour stability"] == pytest.approx(kept.mean(), rel=1e-5)
@@ -104,7 +104,7 @@ def test_held_out_sentences_under_the_encoder_and_beside_it(planted, tmp_path):
     heard = Heard(BagEncoder(planted.codec, plain_average(planted.vectors)))
     sif = BagEncoder(planted.codec, fit_bag(planted.vectors, planted.vocabulary.probabilities))
     found = sentence_geometry(planted.subject(encoder=heard, sif=sif), text, " ".join, seed=1)
-    assert list(found) == ["sentences", "sentences, SIF average"]
+    assert list(found) == ["sentences", "sentences, SIF average", "sentences, random vectors"]
     assert len(set(heard.texts)) == len(heard.texts) == found["sentences"]["vectors"] == 90
     assert all(line.startswith("test ") and "unheard" not in line for line in heard.texts)
     # Within a topic cosines are near 1, between topics near 0, and three topics are equally large.
@@ -134,7 +134,7 @@ def test_what_cannot_be_looked_at_is_said(planted):
     codec = Tokenizing(planted.vocabulary)
     bundle = Bundle(codec, planted.subject().words)
     found, rows = bundle_geometry(bundle, planted.subject(), None, seed=1)
-    assert list(found) == ["words", "random vectors"]
+    assert list(found) == ["words", "words, random vectors"]
     assert (rows[0].task, rows[0].note) == ("geometry of sentences", "skipped: the prepared text is not at hand")
 
 
@@ -153,7 +153,12 @@ def test_a_probe_finds_associations_and_geometry_and_writes_them(planted, tmp_pa
     assert found.rows == []
     assert [one.name for one in found.associations][-2:] == ["WEAT 10", "own"]
     assert found.associations[-1].p_value == pytest.approx(1 / 6)
-    assert list(found.geometry) == ["words", "random vectors", "sentences, SIF average"]
+    assert list(found.geometry) == [
+        "words",
+        "words, random vectors",
+        "sentences, SIF average",
+        "sentences, random vectors",
+    ]
     write_findings(tmp_path / "probes.json", found)
     again = read_findings(tmp_path / "probes.json")
     assert again.as_dict() == found.as_dict()
@@ -168,7 +173,9 @@ def test_rows_stand_beside_the_same_fact_elsewhere():
              "vectors of the neighbour search": 100.0, "hubness": 2.0, "unstable words": 0.4}  # fmt: skip
     other = {**facts, "mean cosine": 0.0}
     del other["unstable words"]
-    rows = geometry_rows({"words": facts, "words, as trained": other, "random vectors": other, "sentences": other})
+    rows = geometry_rows(
+        {"words": facts, "words, as trained": other, "words, random vectors": other, "sentences": other}
+    )
     assert [(row.metric, row.value, row.n, row.baseline, row.baseline_value) for row in rows[:4]] == [
         ("mean cosine (words)", 0.2, 300, "as trained", 0.0),
         ("mean cosine (words)", 0.2, 300, "random vectors", 0.0),
