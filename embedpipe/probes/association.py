@@ -8,20 +8,29 @@ that give a difference at least as large: one-sided, exact where the ways can be
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.probes.baselines import Words
+from embedpipe.probes.baselines import Encoder, Subject, Words
 from embedpipe.probes.findings import Association
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.statistics import holm
-from embedpipe.tasks.associations import Associations, AssociationTest, WordSet
+from embedpipe.tasks.associations import Associations, AssociationTest
 
-__all__ = ["association_rows", "associations", "effect_interval", "effect_size", "permutation_p_value"]
+__all__ = [
+    "association_rows",
+    "associations",
+    "effect_interval",
+    "effect_size",
+    "found_in",
+    "permutation_p_value",
+    "vectors_of_texts",
+    "vectors_of_words",
+]
 
 _MOST_DIVISIONS = 20_000
 """Ways to divide the targets that are all counted: two sets of 8 words have 12,870."""
@@ -33,7 +42,31 @@ _TIE = 1e-9
 Array = NDArray[np.float64]
 
 
-def associations(task: Associations, words: Words, *, repeats: int, seed: int) -> list[Association]:
+def associations(task: Associations, subject: Subject, *, repeats: int, seed: int) -> list[Association]:
+    """Return what is found on each test: for the word vectors, then for the encoder where there is one.
+
+    The encoder is given each word as a text of its own (as May et al., 2019, give it sentences that say nothing else,
+    but in any language); the names of its tests end in ``, encoder``.
+
+    Parameters
+    ----------
+    task : the tests.
+    subject : what is probed; a word is looked up as it is written, then in lower case.
+    repeats : bootstrap resamples of the targets for the interval.
+    seed : of resampling.
+    """
+    found = []
+    if subject.words is not None:
+        found += found_in(task, vectors_of_words(task, subject.words), repeats=repeats, seed=seed)
+    if subject.encoder is not None:
+        of_encoder = found_in(task, vectors_of_texts(task, subject.encoder), repeats=repeats, seed=seed)
+        found += [replace(one, name=f"{one.name}, encoder", system="encoder") for one in of_encoder]
+    return found
+
+
+def found_in(
+    task: Associations, vectors: Mapping[str, NDArray[np.float32]], *, repeats: int, seed: int
+) -> list[Association]:
     """Return what is found on each test, p-values corrected for the number of tests that have one (Holm, 1979).
 
     A test has a figure where each of its four sets keeps half of its words, and two at least: lists of English say
@@ -42,13 +75,27 @@ def associations(task: Associations, words: Words, *, repeats: int, seed: int) -
     Parameters
     ----------
     task : the tests.
-    words : the vectors; a word is looked up as it is written, then in lower case, and must have a vector.
+    vectors : float32 of shape (dim,), not zero, by word; words that are missing are left out and named.
     repeats : bootstrap resamples of the targets for the interval.
     seed : of resampling.
     """
-    found = [_association(test, words, repeats, seed) for test in task.tests]
+    found = [_association(test, vectors, repeats, seed) for test in task.tests]
     corrected = holm([one.p_value for one in found])
     return [replace(one, p_holm=p_holm) for one, p_holm in zip(found, corrected, strict=True)]
+
+
+def vectors_of_words(task: Associations, words: Words) -> dict[str, NDArray[np.float32]]:
+    """Return the vectors of the words of all tests that have one, float32 of shape (dim,) by word."""
+    found = ((word, words.vocabulary.find(word)) for word in _words(task))
+    known = ((word, np.asarray(words.vectors[i])) for word, i in found if i is not None)
+    return {word: vector for word, vector in known if vector.any()}
+
+
+def vectors_of_texts(task: Associations, encoder: Encoder) -> dict[str, NDArray[np.float32]]:
+    """Return the vectors of the words of all tests as texts, float32 of shape (dim,) by word; zero rows are left out."""
+    words = _words(task)
+    vectors = encoder.encode(words)
+    return {word: vector for word, vector in zip(words, vectors, strict=True) if vector.any()}
 
 
 def association_rows(found: Sequence[Association]) -> list[Row]:
@@ -89,7 +136,7 @@ def _row(one: Association) -> Row:
         "chance",
         0.0,
         one.p_value,
-        "words",
+        one.system,
         note,
         test="permutation of the targets, one-sided",
         p_holm=one.p_holm,
@@ -182,10 +229,12 @@ def effect_interval(first: Array, second: Array, *, repeats: int, seed: int) -> 
     return float(found.low), float(found.high)
 
 
-def _association(test: AssociationTest, words: Words, repeats: int, seed: int) -> Association:
+def _association(
+    test: AssociationTest, vectors: Mapping[str, NDArray[np.float32]], repeats: int, seed: int
+) -> Association:
     sets = (*test.targets, *test.attributes)
-    known = [_known(one, words) for one in sets]
-    left_out = tuple(word for one, of in zip(sets, known, strict=True) for word in one.words if word not in of)
+    known = [[word for word in one.words if word in vectors] for one in sets]
+    left_out = tuple(word for one in sets for word in one.words if word not in vectors)
     empty = Association(
         test.name,
         (sets[0].name, sets[1].name),
@@ -205,7 +254,7 @@ def _association(test: AssociationTest, words: Words, repeats: int, seed: int) -
     ]
     if short:
         return replace(empty, note="skipped: " + "; ".join(short))
-    first, second, toward, away = (_units(words, list(of.values())) for of in known)
+    first, second, toward, away = (_units([vectors[word] for word in of]) for of in known)
     axis = toward.mean(axis=0) - away.mean(axis=0)
     one, two = first @ axis, second @ axis
     effect = float(effect_size(one, two))
@@ -215,13 +264,13 @@ def _association(test: AssociationTest, words: Words, repeats: int, seed: int) -
     return replace(empty, effect=effect, low=low, high=high, p_value=permutation_p_value(one, two, seed=seed))
 
 
-def _known(words: WordSet, table: Words) -> dict[str, int]:
-    """Return the ids of the words that have a vector."""
-    found = ((word, table.vocabulary.find(word)) for word in words.words)
-    return {word: i for word, i in found if i is not None and table.vectors[i].any()}
+def _words(task: Associations) -> list[str]:
+    return list(
+        dict.fromkeys(word for test in task.tests for of in (*test.targets, *test.attributes) for word in of.words)
+    )
 
 
-def _units(table: Words, ids: Sequence[int]) -> Array:
-    vectors = np.asarray(table.vectors[ids], dtype=np.float64)
-    units: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def _units(vectors: Sequence[NDArray[np.float32]]) -> Array:
+    rows = np.stack(vectors).astype(np.float64)
+    units: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return units

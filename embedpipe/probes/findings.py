@@ -36,7 +36,7 @@ class Association:
 
     `effect` is in standard deviations, between -2 and 2 for sets of equal size, with its 95 % interval; `p_value` is
     one-sided, by permutation of the targets, and `p_holm` corrected for the tests beside it (Holm, 1979); `left_out`
-    are the words without a vector; `note` says why there is no figure.
+    are the words without a vector; `note` says why there is no figure; `system` is what has the vectors.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Association:
     left_out: tuple[str, ...] = ()
     note: str = ""
     p_holm: float = math.nan
+    system: str = "words"
 
 
 @dataclass(frozen=True, slots=True)

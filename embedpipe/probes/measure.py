@@ -59,8 +59,7 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
         assert subject.words is not None
         return analogy_rows(task, subject.words, restrict=settings.restrict, seed=seed)
     if isinstance(task, Associations):
-        assert subject.words is not None
-        return association_rows(associations(task, subject.words, repeats=bootstrap, seed=seed))
+        return association_rows(associations(task, subject, repeats=bootstrap, seed=seed))
     if isinstance(task, SentenceSimilarity):
         return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, DocumentSimilarity):

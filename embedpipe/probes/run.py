@@ -8,7 +8,7 @@ from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.association import associations
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
-from embedpipe.probes.findings import Association, Findings
+from embedpipe.probes.findings import Findings
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.spaces import bundle_geometry
@@ -77,8 +77,11 @@ def probe_bundle(
     subject = subject_of(bundle, seed)
     tests = [task for task in tasks if isinstance(task, Associations) and subject.words is not None]
     rows = run_probes(subject, [task for task in tasks if task not in tests], settings, listener=listener)
+    found = [
+        one for test in tests for one in associations(test, subject, repeats=settings.bootstrap, seed=settings.seed)
+    ]
     geometry, missing = bundle_geometry(bundle, subject, text, seed=seed) if GEOMETRY in config.tasks else ({}, [])
-    return Findings(rows=[*rows, *missing], associations=_associations(tests, subject, settings), geometry=geometry)
+    return Findings(rows=[*rows, *missing], associations=found, geometry=geometry)
 
 
 def run_probes(
@@ -108,13 +111,6 @@ def run_probes(
             listener(Evaluated(STAGE, figure, value, done + 1))
     listener(Step(STAGE, len(tasks)))
     return corrected(rows)
-
-
-def _associations(tests: Sequence[Associations], subject: Subject, settings: MeasureSettings) -> list[Association]:
-    if subject.words is None:
-        return []
-    words, repeats, seed = subject.words, settings.bootstrap, settings.seed
-    return [one for test in tests for one in associations(test, words, repeats=repeats, seed=seed)]
 
 
 def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:

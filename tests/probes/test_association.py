@@ -14,7 +14,9 @@ from embedpipe.probes.association import (
     associations,
     effect_interval,
     effect_size,
+    found_in,
     permutation_p_value,
+    vectors_of_words,
 )
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.measure import MeasureSettings, measure
@@ -41,19 +43,20 @@ def table(vectors):
     return WordVectors(vocabulary, rows)
 
 
-def found_in(words, *tests):
-    return associations(Associations("test", tests), words, repeats=200, seed=1)
+def in_words(words, *tests):
+    task = Associations("test", tests)
+    return found_in(task, vectors_of_words(task, words), repeats=200, seed=1)
 
 
 def test_an_example_worked_by_hand():
     words = table({"x1": [1, 0], "x2": [3, 4], "y1": [0, 2], "y2": [8, 6], "a": [5, 0], "b": [0, 1], "a2": [2, 0]})
-    (one,) = found_in(words, question("hand", ["x1", "x2"], ["y1", "y2"], ["a", "a2"], ["b", "nowhere"]))
+    (one,) = in_words(words, question("hand", ["x1", "x2"], ["y1", "y2"], ["a", "a2"], ["b", "nowhere"]))
     # With only one attribute left of two the set is too small.
     assert one.note == "skipped: 1 of 2 b have a vector, 2 are needed"
     assert math.isnan(one.effect)
     words = table({**dict(zip(("x1", "x2", "y1", "y2"), ([1, 0], [3, 4], [0, 2], [8, 6]), strict=True)),
                    "a": [5, 0], "a2": [2, 0], "b": [0, 1], "b2": [0, 3]})  # fmt: skip
-    (one,) = found_in(words, question("hand", ["x1", "X2"], ["y1", "y2"], ["a", "a2"], ["b", "b2"]))
+    (one,) = in_words(words, question("hand", ["x1", "X2"], ["y1", "y2"], ["a", "a2"], ["b", "b2"]))
     # s is 1, -0.2, -1, 0.2: means 0.4 and -0.4, variance (1 + 0.04 + 1 + 0.04) / 3. Of the sums of two, 0.8 is
     # reached by {1, -0.2} itself and {1, 0.2}, two of six.
     assert one.effect == pytest.approx(0.8 / math.sqrt(2.08 / 3), rel=1e-6)
@@ -129,7 +132,7 @@ def test_a_planted_association_is_found_and_none_where_there_is_none(planted):
     linked = question("linked", sea[:5], war[:5], sea[5:], war[5:])
     against = question("against", war[:5], sea[:5], sea[5:], war[5:])
     none = question("none", sea[:5], sea[5:], planted.words["law"], war)
-    one, two, three = found_in(words, linked, against, none)
+    one, two, three = in_words(words, linked, against, none)
     assert one.effect > 1.7
     assert one.p_value == 1 / 252
     assert one.p_holm == 3 / 252
@@ -144,7 +147,7 @@ def test_words_without_a_vector_are_named_and_a_list_that_lost_most_gives_no_fig
     words = planted.subject().words
     some = question("some", [*sea[:5], "Meer"], war[:5], sea[5:], [*war[5:], "Krieg"])
     most = question("most", ["Meer", "See", "Bucht", sea[0]], war[:5], sea[5:], ["Krieg", "Heer"])
-    one, two = found_in(words, some, most)
+    one, two = in_words(words, some, most)
     assert one.left_out == ("Meer", "Krieg")
     assert one.n_words == 20
     assert one.p_holm == one.p_value  # the other one has no p-value
@@ -154,7 +157,7 @@ def test_words_without_a_vector_are_named_and_a_list_that_lost_most_gives_no_fig
 
 def test_targets_that_are_all_alike_have_no_effect():
     words = table({name: [1, 1] for name in ("x1", "x2", "y1", "y2")} | {"a": [1, 0], "a2": [1, 0.1], "b": [0, 1]})
-    (one,) = found_in(words, question("flat", ["x1", "x2"], ["y1", "y2"], ["a", "a2"], ["b", "x1"]))
+    (one,) = in_words(words, question("flat", ["x1", "x2"], ["y1", "y2"], ["a", "a2"], ["b", "x1"]))
     assert math.isnan(one.effect)
     assert one.note == "not defined: all targets are equally near to the attributes"
 
@@ -162,16 +165,35 @@ def test_targets_that_are_all_alike_have_no_effect():
 def test_rows_for_a_table(planted):
     sea, war = planted.words["sea"], planted.words["war"]
     test = question("own", [*sea[:5], "Meer"], war[:5], sea[5:], war[5:])
-    rows = measure(planted.subject(), Associations("own", [test]), MeasureSettings(bootstrap=100))
+    rows = measure(planted.subject(encoder=None), Associations("own", [test]), MeasureSettings(bootstrap=100))
     (row,) = rows
     assert (row.task, row.metric, row.baseline, row.baseline_value) == ("own", "effect (x, y / a, b)", "chance", 0.0)
     assert (row.n, row.coverage) == (20, 20 / 21)
     assert row.note.endswith("left out for want of a vector: Meer")
     lost = [question(name, ["u", "v"], war[:5], sea[5:], war[5:]) for name in ("one", "two")]
-    (row,) = association_rows(found_in(planted.subject().words, *lost))
+    (row,) = association_rows(in_words(planted.subject().words, *lost))
     assert row.task == "2 association tests"
     assert row.note.startswith("skipped: one, two: ")
-    (row,) = association_rows(found_in(planted.subject().words, lost[0]))
+    (row,) = association_rows(in_words(planted.subject().words, lost[0]))
     assert (row.task, row.note) == ("one", "skipped: 0 of 2 x have a vector, 2 are needed")
     (row,) = measure(Subject(codec=planted.codec), Associations("own", [test]), MeasureSettings())
     assert row.note == "skipped: the bundle has no word vectors"
+
+
+def test_an_encoder_is_given_each_word_as_a_text(planted):
+    sea, war = planted.words["sea"], planted.words["war"]
+    test = question("own", [*sea[:5], "Meer"], war[:5], sea[5:], war[5:])
+    of_words, of_encoder = associations(Associations("own", [test]), planted.subject(), repeats=200, seed=1)
+    assert (of_words.name, of_words.system) == ("own", "words")
+    assert (of_encoder.name, of_encoder.system, of_encoder.left_out) == ("own, encoder", "encoder", ("Meer",))
+    # The encoder of this language averages words: one word is its own vector.
+    assert of_encoder.effect == pytest.approx(of_words.effect, abs=1e-5)
+
+    class Blind:
+        def encode(self, texts):
+            return np.random.default_rng(0).standard_normal((len(texts), 40), dtype=np.float32)
+
+    _, blind = associations(Associations("own", [test]), planted.subject(encoder=Blind()), repeats=200, seed=1)
+    assert blind.left_out == ()
+    assert blind.low < 0 < blind.high
+    assert [row.system for row in association_rows([of_words, of_encoder])] == ["words", "encoder"]
