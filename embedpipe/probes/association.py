@@ -92,7 +92,7 @@ def vectors_of_words(task: Associations, words: Words) -> dict[str, NDArray[np.f
 
 
 def vectors_of_texts(task: Associations, encoder: Encoder) -> dict[str, NDArray[np.float32]]:
-    """Return the vectors of the words of all tests as texts, float32 of shape (dim,) by word; zero rows are left out."""
+    """Return the vectors of the words of all tests as texts, float32 of shape (dim,) by word, zero rows left out."""
     words = _words(task)
     vectors = encoder.encode(words)
     return {word: vector for word, vector in zip(words, vectors, strict=True) if vector.any()}

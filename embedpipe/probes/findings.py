@@ -77,7 +77,8 @@ class Findings:
     rows : figures beside baselines.
     curves : accuracy by number of labels.
     associations : bias tests.
-    geometry : by table (``words``, ``sentences``), facts about the shape of the space by name.
+    geometry : by space, facts about its shape by name (explained in `embedpipe.probes.geometry.MEANING`): ``words`` and
+        ``sentences``, and beside them what begins with their names (``words, as trained``, ``words, random vectors``).
     leaks : overlap between what was trained on and what is tested, for each task that was looked at.
     """
 
