@@ -283,7 +283,7 @@ class GenerationConfig(_Strict):
 class ProbesConfig(_Strict):
     """What is measured at the end of the main job."""
 
-    tasks: tuple[str, ...] = ("wordsim353", "simlex999", "analogies", "lee", "documents")
+    tasks: tuple[str, ...] = ("wordsim353", "simlex999", "analogies", "lee", "documents", "weat", "geometry")
     bootstrap: int = Field(default=1_000, ge=100)
     restrict: int = Field(default=30_000, ge=100)
     """Analogies search the most frequent words only."""

@@ -30,24 +30,28 @@ __all__ = ["command"]
 def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, format_: str) -> None:
     """Measure a bundle on tasks, each figure beside baselines and with a 95 % interval.
 
-    TASK is wordsim353, simlex999, analogies, lee, documents (which held-out document does a sentence come from; needs
-    the prepared text) or a tab-separated file whose header says what it is: 'word_a word_b score', 'score text_a
-    text_b', 'label text', 'label text_a text_b', or ': section' lines of four words. Without one, all built-in
-    tasks. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
+    TASK is wordsim353, simlex999, analogies, lee, weat (bias tests for English), documents (which held-out document
+    does a sentence come from; needs the prepared text), geometry (the shape of the spaces of words and sentences) or a
+    tab-separated file whose header says what it is: 'word_a word_b score', 'score text_a text_b', 'label text', 'label
+    text_a text_b', 'set word' (a bias test of your own), or ': section' lines of four words. Without one, all built-in
+    tasks but geometry. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
 
     \b
     embedpipe probe wiki.bundle
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
+    embedpipe probe wiki.bundle weat geometry
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
+    from embedpipe.probes.association import association_rows
     from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
     from embedpipe.probes.run import probe_bundle
-    from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS
+    from embedpipe.probes.spaces import geometry_rows
+    from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS, GEOMETRY
 
     opened = load(bundle)
     asked = tasks or (*BUILTIN_TASKS, DOCUMENTS)
-    text = _prepared_text(opened, corpus) if DOCUMENTS in asked else None
+    text = _prepared_text(opened, corpus) if {DOCUMENTS, GEOMETRY} & set(asked) else None
     if text is None and DOCUMENTS in tasks:
         raise InputError("the task 'documents' needs the prepared text that the bundle was made from: --corpus FOLDER")
     if text is None and DOCUMENTS in asked:
@@ -56,7 +60,8 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     config = _settings(opened, asked)
     with progress() as listener:
         seed = opened.manifest.seed if seed is None else seed
-        rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
+        found = probe_bundle(opened, text, config, seed=seed, listener=listener)
+    rows = [*found.rows, *association_rows(found.associations), *geometry_rows(found.geometry)]
     if format_ != "table":
         render([row.as_dict() for row in rows], format_)
         return

@@ -34,8 +34,9 @@ class LearningCurve:
 class Association:
     """How much nearer one set of words is to one set of attributes than another set is (WEAT; Caliskan et al., 2017).
 
-    `effect` is in standard deviations, between -2 and 2, with its 95 % interval; `p_value` is one-sided, by permutation
-    of the targets; `left_out` are the words without a vector; `note` says why there is no figure.
+    `effect` is in standard deviations, between -2 and 2 for sets of equal size, with its 95 % interval; `p_value` is
+    one-sided, by permutation of the targets, and `p_holm` corrected for the tests beside it (Holm, 1979); `left_out`
+    are the words without a vector; `note` says why there is no figure; `system` is what has the vectors.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Association:
     n_words: int
     left_out: tuple[str, ...] = ()
     note: str = ""
+    p_holm: float = math.nan
+    system: str = "words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Findings:
     rows : figures beside baselines.
     curves : accuracy by number of labels.
     associations : bias tests.
-    geometry : by table (``words``, ``sentences``), facts about the shape of the space by name.
+    geometry : by space, facts about its shape by name (explained in `embedpipe.probes.geometry.MEANING`): ``words`` and
+        ``sentences``, and beside them what begins with their names (``words, as trained``, ``words, random vectors``).
     leaks : overlap between what was trained on and what is tested, for each task that was looked at.
     """
 

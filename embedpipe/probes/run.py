@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes.association import associations
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import Row, corrected, headline, skipped
+from embedpipe.probes.spaces import bundle_geometry
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
-from embedpipe.tasks.builtin import DOCUMENTS, find_task
+from embedpipe.tasks.associations import Associations
+from embedpipe.tasks.builtin import DOCUMENTS, GEOMETRY, find_task
 from embedpipe.tasks.shapes import Classification, Task
 
 if TYPE_CHECKING:
@@ -59,9 +62,16 @@ def probe_bundle(
     InputError
         For a task that is no built-in name and no task file; before anything is measured.
     """
-    tasks = [task_of(name, bundle, text, config, seed) for name in config.tasks]
+    tasks = [task_of(name, bundle, text, config, seed) for name in config.tasks if name != GEOMETRY]
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+    subject = subject_of(bundle, seed)
+    tests = [task for task in tasks if isinstance(task, Associations) and subject.words is not None]
+    rows = run_probes(subject, [task for task in tasks if task not in tests], settings, listener=listener)
+    found = [
+        one for test in tests for one in associations(test, subject, repeats=settings.bootstrap, seed=settings.seed)
+    ]
+    geometry, missing = bundle_geometry(bundle, subject, text, seed=seed) if GEOMETRY in config.tasks else ({}, [])
+    return Findings(rows=[*rows, *missing], associations=found, geometry=geometry)
 
 
 def task_of(name: str, bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Task | Row:

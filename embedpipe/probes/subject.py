@@ -1,5 +1,6 @@
 """A bundle as a probe sees it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from embedpipe.probes.baselines import Encoder, Subject
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["BundleLike", "subject_of"]
 
 
-class _Names(Protocol):
+class _Files(Protocol):
     def __contains__(self, name: str) -> bool: ...
+
+    def file(self, name: str, part: str) -> Path: ...
 
 
 class BundleLike(Protocol):
-    """The parts of a bundle, and which of them there are (by the names of their files)."""
+    """The parts of a bundle, and the files that they lie in (by name)."""
 
     @property
-    def parts(self) -> _Names: ...
+    def parts(self) -> _Files: ...
 
     @property
     def codec(self) -> "TextCodec": ...

@@ -8,20 +8,24 @@ import numpy as np
 from embedpipe.errors import InputError
 from embedpipe.tasks.files import read_analogies, read_lines, read_task, read_word_similarity
 from embedpipe.tasks.shapes import Analogies, DocumentSimilarity, Task, WordSimilarity
+from embedpipe.tasks.weat import WEAT, weat
 from embedpipe.text.read_named import gensim_test_file
 from embedpipe.text.read_types import did_you_mean
 
-__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "check_tasks", "find_task", "task_files"]
+__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "GEOMETRY", "check_tasks", "find_task", "task_files"]
 
 DOCUMENTS = "documents"
 """The task that a corpus makes of itself (which document does a sentence come from); `probes.corpus` draws it."""
+GEOMETRY = "geometry"
+"""The look at the shape of a space, which needs no task at all; `probes.geometry` takes it."""
 
 
 def find_task(name: str) -> Task:
     """Return the built-in task of that name, or the task in the file of that path.
 
     Built in are ``wordsim353`` (Finkelstein et al., 2002), ``simlex999`` (Hill et al., 2015), ``analogies`` (the
-    19,544 Google questions; Mikolov et al., 2013) and ``lee`` (50 news documents; Lee et al., 2005).
+    19,544 Google questions; Mikolov et al., 2013), ``lee`` (50 news documents; Lee et al., 2005) and ``weat`` (bias
+    tests for English; Caliskan et al., 2017).
 
     Raises
     ------
@@ -40,7 +44,9 @@ def find_task(name: str) -> Task:
         return read_task(name)
     if name == DOCUMENTS:
         raise InputError("the task 'documents' is drawn from a prepared corpus: say where that is")
-    known = [*BUILTIN_TASKS, DOCUMENTS]
+    if name == GEOMETRY:
+        raise InputError("'geometry' is no task with questions: it is looked at with a bundle at hand")
+    known = [*BUILTIN_TASKS, DOCUMENTS, GEOMETRY]
     hint = did_you_mean(name.lower(), known)
     raise InputError(f"no task '{name}': neither a file nor a built-in name ({', '.join(known)}){hint}")
 
@@ -48,13 +54,13 @@ def find_task(name: str) -> Task:
 def check_tasks(names: Iterable[str]) -> None:
     """Raise `InputError` if one of the tasks that a run is to measure cannot be found or read."""
     for name in names:
-        if name != DOCUMENTS:
+        if name not in (DOCUMENTS, GEOMETRY):
             find_task(name)
 
 
 def task_files(names: Iterable[str]) -> list[str]:
     """Return those of the tasks `names` that are files."""
-    return [name for name in names if name not in (*BUILTIN_TASKS, DOCUMENTS) and Path(name).is_file()]
+    return [name for name in names if name not in (*BUILTIN_TASKS, DOCUMENTS, GEOMETRY) and Path(name).is_file()]
 
 
 def _word_similarity(name: str, file: str) -> WordSimilarity:
@@ -80,4 +86,5 @@ BUILTIN_TASKS: dict[str, Callable[[], Task]] = {
     "simlex999": lambda: _word_similarity("simlex999", "simlex999.txt"),
     "analogies": _analogies,
     "lee": _lee,
+    WEAT: weat,
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from embedpipe.errors import InputError
+from embedpipe.tasks.associations import read_associations
 from embedpipe.tasks.shapes import (
     Analogies,
     Classification,
@@ -45,6 +46,7 @@ def read_task(path: str | Path) -> Task:
     ``score text_a text_b``     `SentenceSimilarity`
     ``label text``              `Classification`
     ``label text_a text_b``     `Inference`
+    ``set word``                `Associations`, two sets of targets and two of attributes
     ``: section``               `Analogies`, four words a line (the Google format)
     ========================== =====================================================
 
@@ -144,6 +146,7 @@ HEADERS: dict[tuple[str, ...], Callable[[str, Path, Sequence[tuple[int, list[str
     ("score", "text_a", "text_b"): _sentence_similarity,
     ("label", "text"): _classification,
     ("label", "text_a", "text_b"): _inference,
+    ("set", "word"): read_associations,
 }
 _ANALOGY_HEADER = ("word_a", "word_b", "word_c", "word_d")
 

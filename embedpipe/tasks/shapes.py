@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.tasks.associations import Associations
+
 __all__ = [
     "Analogies",
     "Classification",
@@ -119,7 +121,7 @@ class Paraphrases:
         _same_length(self.name, self.groups, self.groups if self.negatives is None else self.negatives)
 
 
-Task = WordSimilarity | Analogies | SentenceSimilarity | DocumentSimilarity | Classification | Inference
+Task = WordSimilarity | Analogies | Associations | SentenceSimilarity | DocumentSimilarity | Classification | Inference
 
 
 def with_test_part(train: Classification, test: Classification) -> Classification:
