@@ -225,7 +225,29 @@ def _measured(bundles: Sequence[Sequence[Bundle]], tasks: Sequence[str], seed: i
             for of_seed in bundles
         ]
         measured.append(_fitted(common, sizes, seed))
+        if math.isfinite(common[0].coverage[0]):
+            measured.append(_covered(common, sizes))
     return measured
+
+
+def _covered(common: Sequence[Common], sizes: Sequence[int]) -> CurveTask:
+    """Return how the share of the questions grows that the vocabulary can answer: what more text buys rarer words."""
+    shares = np.mean([one.coverage for one in common], axis=0)
+    law = fit_power_law(sizes, shares[:, None])
+    values = tuple(float(share) for share in shares)
+    forecasts = tuple(forecast(law, sizes[-1], times) for times in _TIMES)
+    return CurveTask(
+        common[0].task,
+        "coverage",
+        0,
+        values,
+        values,
+        law.limit,
+        law.scale,
+        law.exponent,
+        forecasts,
+        "of all its questions",
+    )
 
 
 def _fitted(common: Sequence[Common], sizes: Sequence[int], seed: int) -> CurveTask:
@@ -273,6 +295,8 @@ def _with_noise(stacked: NDArray[np.float64], sizes: Sequence[int], seed: int) -
 def _said(task: CurveTask) -> str:
     name = f"{task.task} {task.metric} {task.values[-1]:.3f}"
     twice, eight = task.forecasts
+    if task.metric == "coverage":
+        return f"{name}: twice the text {twice.gain:+.3f}, eight times {eight.gain:+.3f}"
     gains = f"twice the text {twice.gain:+.3f} [{twice.gain_low:+.3f}, {twice.gain_high:+.3f}]"
     if not eight.measurable:
         return f"{name}: more text buys nothing that can be measured here ({gains})"

@@ -46,7 +46,10 @@ def test_sizes_double_and_are_parts_of_each_other(toy_curve):
 @pytest.mark.slow
 def test_figures_are_of_common_questions_and_the_advice_is_said(toy_curve):
     folder, _, found = toy_curve
-    pairs, documents, wordsim = found.tasks
+    pairs, coverage, documents, wordsim, _ = found.tasks
+    assert (coverage.task, coverage.metric) == ("pairs", "coverage")
+    assert coverage.values == pairs.coverage
+    assert 0 < coverage.values[0] <= coverage.values[-1] <= 1
     assert (pairs.task, pairs.metric, len(pairs.values)) == ("pairs", "spearman", 4)
     assert pairs.n >= 30
     assert [forecast.times for forecast in pairs.forecasts] == [2.0, 8.0]
