@@ -80,6 +80,10 @@ class Curve:
         """What to do, one sentence a line."""
         n = self.points[-1].n_tokens
         lines = [_said(task) for task in self.tasks if task.forecasts]
+        if self.seeds == 1:
+            lines.append(
+                "one seed: the chance of the training shows only in what each law leaves unexplained (--seeds)"
+            )
         lines.append(
             f"preset for {n:,} training tokens: {preset_for(n)}; for twice as many {preset_for(2 * n)}, for eight "
             f"times {preset_for(8 * n)}"
@@ -246,7 +250,6 @@ def _covered(common: Sequence[Common], sizes: Sequence[int]) -> CurveTask:
         law.scale,
         law.exponent,
         forecasts,
-        "of all its questions",
     )
 
 
@@ -260,9 +263,7 @@ def _fitted(common: Sequence[Common], sizes: Sequence[int], seed: int) -> CurveT
     stacked = np.stack([one.replicates for one in common])  # (seeds, sizes, 1 + resamples)
     replicates = _with_noise(stacked, sizes, seed)
     law = fit_power_law(sizes, replicates)
-    note = "" if len(common) > 1 else "one seed: chance of the training shows only in what the law leaves unexplained"
-    if law.scale <= 0:
-        note = "; ".join(filter(None, ["the figure does not grow over these sizes", note]))
+    note = "the figure does not grow over these sizes" if law.scale <= 0 else ""
     return CurveTask(
         first.task,
         first.metric,

@@ -58,7 +58,7 @@ def test_figures_are_of_common_questions_and_the_advice_is_said(toy_curve):
     written = read_curve(folder)
     assert written == json.loads(json.dumps(found.as_dict()))
     assert written["advice"][-1].startswith("preset for")
-    assert "one seed: chance of the training shows only" in pairs.note
+    assert "one seed: the chance of the training shows only" in written["advice"][-2]
 
 
 @pytest.mark.slow
