@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError, NotEnoughDataError
-from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
+from embedpipe.probes.analogies import analogy_accuracy
 from embedpipe.probes.next_sentence import CANDIDATES, NextSentences, draw_next_sentences, reciprocal_rank
+from embedpipe.probes.word_similarity import word_similarity_rows
 from embedpipe.tasks.builtin import find_task
 from embedpipe.tasks.shapes import Analogies, Task, WordSimilarity
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
@@ -168,4 +169,4 @@ def _size(task: WordTask) -> int:
 def _figure(task: WordTask, words: WordVectors, seed: int) -> float:
     if isinstance(task, WordSimilarity):
         return word_similarity_rows(task, words, bootstrap=_BOOTSTRAP, seed=seed)[0].value
-    return analogy_rows(task, words, restrict=len(words.vocabulary), seed=seed)[0].value
+    return analogy_accuracy(task, words, restrict=len(words.vocabulary))

@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.classification import classification_rows, inference_rows
 from embedpipe.probes.comparison import Parts
-from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
-from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.intrinsic import word_rows
+from embedpipe.probes.rows import Row
 from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
-from embedpipe.tasks.shapes import (
-    Analogies,
-    Classification,
-    DocumentSimilarity,
-    SentenceSimilarity,
-    Task,
-    WordSimilarity,
-)
+from embedpipe.tasks.shapes import Classification, DocumentSimilarity, SentenceSimilarity, Task, WordTask
 
 __all__ = ["MeasureSettings", "measure"]
 
@@ -47,15 +40,8 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     parts : questions of the task that get rows of their own, bool of shape (n_questions,) by name.
     """
     bootstrap, seed = settings.bootstrap, settings.seed
-    if isinstance(task, WordSimilarity | Analogies) and subject.words is None:
-        metric = "accuracy" if isinstance(task, Analogies) else "spearman"
-        return [skipped(task.name, metric, "the bundle has no word vectors")]
-    if isinstance(task, WordSimilarity):
-        assert subject.words is not None
-        return word_similarity_rows(task, subject.words, bootstrap=bootstrap, seed=seed)
-    if isinstance(task, Analogies):
-        assert subject.words is not None
-        return analogy_rows(task, subject.words, restrict=settings.restrict, seed=seed)
+    if isinstance(task, WordTask):
+        return word_rows(task, subject, restrict=settings.restrict, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, SentenceSimilarity):
         return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, DocumentSimilarity):

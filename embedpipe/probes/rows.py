@@ -7,7 +7,10 @@ from typing import Any
 
 from embedpipe.probes.statistics import holm
 
-__all__ = ["PIVOT_COLUMNS", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
+__all__ = ["PIVOT_COLUMNS", "SECTION", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
+
+SECTION = "section"
+"""Begins the name of a part that is too small a matter for tables: only JSON and CSV have rows of it."""
 
 _MIN_HEADLINE = 30
 
@@ -125,10 +128,12 @@ def pivot(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return one mapping for each task and metric, its baselines in one cell, the best first.
 
     A baseline from which the system differs by chance alone, as far as the sample tells (p above 0.05), is marked
-    with ``~``.
+    with ``~``. Sections of a task are left out.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
+        if f"({SECTION} " in row.metric:
+            continue
         groups.setdefault((row.task, row.metric), []).append(row)
     table = []
     for (task, metric), group in groups.items():

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from embedpipe.sentences.encoder import SentenceEncoder
     from embedpipe.text.codec import TextCodec
     from embedpipe.words.bag import Bag
+    from embedpipe.words.lookup import Lookup
     from embedpipe.words.table import WordVectors
 
 __all__ = ["BundleLike", "subject_of"]
@@ -29,6 +30,9 @@ class BundleLike(Protocol):
 
     @property
     def words(self) -> "WordVectors": ...
+
+    @property
+    def lookup(self) -> "Lookup": ...
 
     @property
     def bag(self) -> "Bag": ...
@@ -65,4 +69,5 @@ def subject_of(bundle: BundleLike, seed: int) -> Subject:
         random=random if trained is not None else None,
         codec=codec,
         seed=seed,
+        lookup=bundle.lookup if bundle.lookup.subwords is not None else None,
     )
