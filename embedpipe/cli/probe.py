@@ -34,7 +34,8 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     the prepared text) or a tab-separated file whose header says what it is. Of words: 'word_a word_b score', 'word
     category', 'set word outlier' (yes or no), 'word_a relation word_b', or ': section' lines of four words. Of texts:
     'score text_a text_b' (and 'source', for figures of each), 'label text', 'label text_a text_b'. Without one, all
-    built-in tasks. What is in brackets behind a metric is a part of the task or another way to measure it. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
+    built-in tasks. Brackets behind a metric name a part of the task, or another way to measure it. In the table, '~'
+    marks a baseline from which the figure does not differ (p > 0.05, paired).
 
     \b
     embedpipe probe wiki.bundle

@@ -117,5 +117,5 @@ def _kinds(task: Analogies) -> dict[str, NDArray[np.bool_]]:
     if syntactic.any() and not syntactic.all():
         kinds = {"semantic": ~syntactic, "syntactic": syntactic}
     if len(task.sections) > 1:
-        kinds |= {f"{SECTION} {name}": names == name for name in task.sections}
+        kinds |= {f"{SECTION}{name}": names == name for name in task.sections}
     return kinds

@@ -12,7 +12,7 @@ from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.word_lookup import as_wrong, find_words, random_like, unit_length
 from embedpipe.tasks.shapes import Categories
 
-__all__ = ["category_rows", "cluster", "majority_of_cluster"]
+__all__ = ["category_rows", "cluster", "majority_of_cluster", "purities"]
 
 _SEEDS = 10
 _STARTS = 3
@@ -84,6 +84,21 @@ def category_rows(task: Categories, words: Words, *, bootstrap: int, seed: int) 
         note = f"all {n_all} words, the {left_out} unknown ones counted as wrong"
         found += rows("purity (all)", everywhere, note, own.spread * n / n_all)
     return found
+
+
+def purities(task: Categories, words: Words, *, seed: int) -> NDArray[np.float64]:
+    """Return for each word how often it is of its cluster's most frequent category, float64 of shape (n,).
+
+    Parameters
+    ----------
+    task : the words, all of them in the vocabulary, and their categories.
+    words : the vectors.
+    seed : of the first k-means.
+    """
+    labels = np.unique(np.array(task.categories), return_inverse=True)[1].astype(np.int64)
+    table = unit_length(np.asarray(words.vectors[find_words(words, task.words)]))
+    shares: NDArray[np.float64] = _Clusterings.of(table, labels, seed).pure.mean(axis=0)
+    return shares
 
 
 @dataclass(frozen=True)

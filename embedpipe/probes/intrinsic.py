@@ -1,11 +1,12 @@
 """Word vectors by themselves, without any text: each shape of task to its probe."""
 
 from embedpipe.probes.analogies import analogy_rows
-from embedpipe.probes.baselines import Subject
+from embedpipe.probes.baselines import Subject, Words
 from embedpipe.probes.categories import category_rows
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.outliers import outlier_rows
 from embedpipe.probes.relations import relation_rows
+from embedpipe.probes.rival_sets import SetTask, rival_set_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.word_similarity import word_similarity_rows
 from embedpipe.tasks.shapes import Analogies, Categories, Outliers, Relations, WordSimilarity, WordTask
@@ -43,6 +44,13 @@ def word_rows(
         return word_similarity_rows(task, words, bootstrap=bootstrap, seed=seed, parts=parts, lookup=lookup)
     if isinstance(task, Analogies):
         return analogy_rows(task, words, restrict=restrict, seed=seed, bootstrap=bootstrap, parts=parts)
+    return [
+        *_set_rows(task, words, bootstrap=bootstrap, seed=seed),
+        *rival_set_rows(task, words, subject.rival_words(), bootstrap=bootstrap, seed=seed),
+    ]
+
+
+def _set_rows(task: SetTask, words: Words, *, bootstrap: int, seed: int) -> list[Row]:
     if isinstance(task, Categories):
         return category_rows(task, words, bootstrap=bootstrap, seed=seed)
     if isinstance(task, Outliers):

@@ -12,7 +12,7 @@ from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.word_lookup import as_wrong, find_words, random_like, spelling_similarities, unit_length
 from embedpipe.tasks.shapes import Outliers
 
-__all__ = ["outlier_position", "outlier_rows"]
+__all__ = ["outlier_position", "outlier_rows", "outliers_found"]
 
 _MIN_MEMBERS = 2
 
@@ -28,8 +28,8 @@ def outlier_rows(task: Outliers, words: Words, *, bootstrap: int, seed: int) -> 
     percentage, here a share) is the mean position of the outlier, 1 where it is last and 0 where it is first.
 
     Unknown words of a set are left out of it. A question is left out where its outlier is unknown or fewer than two
-    words of its set are known; in ``accuracy (all)`` it counts as wrong. Questions of one set share their words, so the
-    intervals resample sets.
+    words of its set are known; in ``accuracy (all)`` it counts as wrong, in ``opp (all)`` as in the middle. Questions
+    of one set share their words, so the intervals resample sets.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def outlier_rows(task: Outliers, words: Words, *, bootstrap: int, seed: int) -> 
     found["chance"] = np.array([1 / question.n_words for question in asked])
     positions["chance"] = np.full(n, 0.5)
     n_sets = int(sets.max()) + 1
-    how = f"{n:,} of {n_all:,} questions in {n_sets} sets seen, {n_unknown} unknown words left out; sets are resampled"
+    how = f"{n:,} of {n_all:,} questions in {n_sets} sets seen, unknown words left out: {n_unknown}; sets are resampled"
 
     def rows(metric: str, systems: dict[str, Array], units: NDArray[np.int64], note: str) -> list[Row]:
         return mean_rows(
@@ -67,9 +67,29 @@ def outlier_rows(task: Outliers, words: Words, *, bootstrap: int, seed: int) -> 
         covered = np.array([question is not None for question in questions])
         units = np.repeat(np.arange(len(task.sets)), [len(group.outliers) for group in task.sets])
         everywhere = {system: as_wrong(values, covered) for system, values in found.items()}
-        note = f"all {n_all:,} questions, the {n_all - n:,} unseen ones counted as wrong; sets are resampled"
-        result += rows("accuracy (all)", everywhere, units, note)
+        middle = {system: 0.5 + as_wrong(values - 0.5, covered) for system, values in positions.items()}
+        unseen = f"all {n_all:,} questions, the {n_all - n:,} unseen ones counted as"
+        result += rows("accuracy (all)", everywhere, units, f"{unseen} wrong; sets are resampled")
+        result += rows("opp (all)", middle, units, f"{unseen} in the middle; sets are resampled")
     return result
+
+
+def outliers_found(task: Outliers, words: Words) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return for each question that can be asked whether its outlier is found, its position, and its set.
+
+    Parameters
+    ----------
+    task : the sets.
+    words : the vectors.
+
+    Returns
+    -------
+    Two arrays of shape (n,), as `outlier_position` has them, and int64 of shape (n,), numbered from 0 without gaps.
+    """
+    asked = [question for question in _questions(task, words, 0)[0] if question is not None]
+    ranked = np.array([question.ranked["words"] for question in asked]).reshape(-1, 2)
+    sets = np.unique([question.group for question in asked], return_inverse=True)[1].astype(np.int64)
+    return ranked[:, 0], ranked[:, 1], sets
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Which relations make two words near each other?"""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from embedpipe.probes.word_lookup import find_words, guessed, pair_cosines, rand
 from embedpipe.tasks.shapes import Relations
 from embedpipe.tasks.word_sets import RANDOM
 
-__all__ = ["average_precision", "nearest_of_relations", "relation_rows"]
+__all__ = ["average_precision", "nearest_of_relations", "relation_precisions", "relation_rows"]
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -57,43 +59,80 @@ def relation_rows(task: Relations, words: Words, *, bootstrap: int, seed: int) -
         "random vectors": pair_cosines(random_like(vectors, seed), at),
     }
     relations = np.array(task.relations)
-    concepts = np.unique(np.array(task.concepts), return_inverse=True)[1].astype(np.int64)
+    concepts = _concepts(task)
     random = np.char.startswith(relations, RANDOM)
     nearest = nearest_of_relations(systems["words"], concepts[covered], relations[covered])
 
-    def rows(
-        metric: str, of: Mapping[str, Array], positive: Bools, inside: Bools, ranked: Bools, note: str
-    ) -> list[Row]:
-        """Rows of `positive` among the `ranked`; `inside` are the rows that `of` has values for."""
-        some = ranked[inside]
+    def rows(metric: str, of: Mapping[str, Array], part: "_Ranking", inside: Bools, note: str) -> list[Row]:
+        """Rows of one ranking; `inside` are the rows of the task that `of` has values for."""
         precisions = {
-            system: average_precision(values[some], positive[inside][some], concepts[inside][some])
-            for system, values in of.items()
+            system: part.of_rows(inside).precisions(values, concepts[inside]) for system, values in of.items()
         }
         if not len(precisions["words"]):
             return [skipped(task.name, metric, "no concept has known words of both sides")]
         return mean_rows(task.name, metric, precisions, coverage=n / n_all, note=note, bootstrap=bootstrap, seed=seed)
 
     left_out = n_all - n
-    everything = np.ones(n_all, dtype=bool)
     oov = f"{n:,} of {n_all:,} rows seen" + (", the others left out for an unknown word" if left_out else "")
-    found = []
-    if random.any():
-        found += rows("map", systems, ~random, covered, everything, f"related before random words; {oov}")
     against = "random words" if random.any() else "words of all other relations"
-    for relation in sorted(set(task.relations)):
-        own = relations == relation
-        if random[own].any():
-            continue
-        z, share = nearest.get(relation, (float("nan"), 0.0))
-        note = f"before {against}; its nearest word: z {z:+.2f}, the nearest of all for {share:.0%} of concepts"
-        ranked = own | random if random.any() else everything
-        found += rows(f"map ({relation})", systems, own, covered, ranked, note)
+    found = []
+    for metric, part in _rankings(task).items():
+        z, share = nearest.get(part.relation, (math.nan, 0.0))
+        of_relation = f"before {against}; its nearest word: z {z:+.2f}, the nearest of all for {share:.0%} of concepts"
+        found += rows(
+            metric, systems, part, covered, of_relation if part.relation else f"related before random words; {oov}"
+        )
     if left_out and random.any():
         everywhere = {system: guessed(values, covered) for system, values in systems.items()} | {"spelling": spelling}
         note = f"all {n_all:,} rows; the mean of the other cosines for {left_out:,} with an unknown word"
-        found += rows("map (all)", everywhere, ~random, everything, everything, note)
+        found += rows("map (all)", everywhere, _rankings(task)["map"], np.ones(n_all, dtype=bool), note)
     return found
+
+
+def relation_precisions(task: Relations, words: Words) -> dict[str, Array]:
+    """Return, by metric, the average precision of each concept that has words of both sides.
+
+    Parameters
+    ----------
+    task : the rows, all of whose words are in the vocabulary.
+    words : the vectors.
+    """
+    pairs = np.stack([find_words(words, task.concepts), find_words(words, task.words)], axis=1)
+    known, places = np.unique(pairs, return_inverse=True)
+    cosines = pair_cosines(np.asarray(words.vectors[known]), places.reshape(-1, 2))
+    return {metric: part.precisions(cosines, _concepts(task)) for metric, part in _rankings(task).items()}
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Which rows of a task are to stand before which others: `positive` among `ranked`; of one relation or of all."""
+
+    relation: str
+    positive: Bools
+    ranked: Bools
+
+    def of_rows(self, inside: Bools) -> "_Ranking":
+        return _Ranking(self.relation, self.positive[inside], self.ranked[inside])
+
+    def precisions(self, scores: Array, concepts: Ids) -> Array:
+        return average_precision(scores[self.ranked], self.positive[self.ranked], concepts[self.ranked])
+
+
+def _rankings(task: Relations) -> dict[str, _Ranking]:
+    """Return by metric what is ranked: related before random words, and each relation by itself."""
+    relations = np.array(task.relations)
+    random = np.char.startswith(relations, RANDOM)
+    everything = np.ones(len(relations), dtype=bool)
+    found = {"map": _Ranking("", ~random, everything)} if random.any() else {}
+    for relation in sorted(set(task.relations)):
+        if not relation.startswith(RANDOM):
+            own = relations == relation
+            found[f"map ({relation})"] = _Ranking(relation, own, own | random if random.any() else everything)
+    return found
+
+
+def _concepts(task: Relations) -> Ids:
+    return np.unique(np.array(task.concepts), return_inverse=True)[1].astype(np.int64)
 
 
 def average_precision(scores: Array, positive: Bools, groups: Ids) -> Array:

@@ -9,7 +9,7 @@ from embedpipe.probes.statistics import holm
 
 __all__ = ["PIVOT_COLUMNS", "SECTION", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
 
-SECTION = "section"
+SECTION = "section: "
 """Begins the name of a part that is too small a matter for tables: only JSON and CSV have rows of it."""
 
 _MIN_HEADLINE = 30
@@ -132,7 +132,7 @@ def pivot(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if f"({SECTION} " in row.metric:
+        if SECTION in row.metric:
             continue
         groups.setdefault((row.task, row.metric), []).append(row)
     table = []

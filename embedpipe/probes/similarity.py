@@ -42,7 +42,9 @@ def sentence_similarity_rows(
 
     Parameters
     ----------
-    task : the pairs. Where it names sources, the figures are over all pairs pooled, and each source has its own.
+    task : the pairs. Where it names sources, the figures are over all pairs pooled, as Reimers and Gurevych (2019)
+        and Gao et al. (2021) have STS 2012 to 2016, and each source has its own; the note has the mean over sources,
+        plain and weighted by their pairs, as the contests had it. Tables show the sources of the first figure alone.
     subject : what is probed.
     bootstrap, seed : of the intervals; the seed is that of the folds too.
     parts : pairs of the task that get rows of their own, bool of shape (n_pairs,) by name.
@@ -64,29 +66,39 @@ def sentence_similarity_rows(
     encoded = _encode(texts_a + texts_b, subject)
     pairs = np.arange(2 * (n + n_train)).reshape(2, -1).T
     systems = encoded.cosines(pairs[:n])
-    of_pairs = {**_sources(task), **(parts or {})}
     coverage = token_coverage(subject.codec, [*task.texts_a, *task.texts_b])
     empty = int((~encoded.first[pairs[:n].ravel()].any(axis=1)).sum())
     known = f"; {empty} of {2 * n} texts hold no known word" if empty else ""
 
-    def rows(kind: Correlation, metric: str, systems: Systems, scores: Array, note: str, parts: Parts) -> list[Row]:
-        return correlation_rows(
-            task.name,
-            systems,
-            scores,
-            coverage=coverage,
-            note=note,
-            bootstrap=bootstrap,
-            seed=seed,
-            kind=kind,
-            metric=metric,
-            parts=parts,
-        )
+    def rows(kind: Correlation, how: str, systems: Systems, note: str) -> list[Row]:
+        """Rows of the whole, then of each part, whose figure is named `kind (how, part)`."""
+        whole = f"{kind} ({how})" if how else kind
+        found = []
+        named = {whole: (np.ones(n, dtype=bool), note + _pooled(task, next(iter(systems.values())), kind))}
+        for part, inside in {**_sources(task, table=not how and kind == "spearman"), **(parts or {})}.items():
+            metric = f"{kind} ({how}, {part})" if how else f"{kind} ({part})"
+            if 0 < inside.sum() < 3:
+                found.append(skipped(task.name, metric, f"{int(inside.sum())} pairs, 3 are needed"))
+            elif inside.any() and not inside.all():
+                named[metric] = (inside, note)
+        measured = [
+            row
+            for metric, (inside, said) in named.items()
+            for row in correlation_rows(
+                task.name,
+                {system: values[inside] for system, values in systems.items()},
+                task.scores[inside],
+                coverage=coverage,
+                note=said + known,
+                bootstrap=bootstrap,
+                seed=seed,
+                kind=kind,
+                metric=metric,
+            )
+        ]
+        return measured + found
 
-    found = []
-    for kind in _KINDS:
-        note = f"zero-shot cosine{_pooled(task, next(iter(systems.values())), kind)}{known}"
-        found += rows(kind, kind, systems, task.scores, note, of_pairs)
+    found = [row for kind in _KINDS for row in rows(kind, "", systems, "zero-shot cosine")]
     scores = task.scores if train is None else np.concatenate([task.scores, train.scores])
     folds = np.repeat(np.array([0, -1]), [n, n_train])
     if train is None:
@@ -98,16 +110,8 @@ def sentence_similarity_rows(
         name: predict_scores(encoded.features(name, pairs), scores, folds, seed=seed)[:n] for name in encoded.tables
     }
     trained["zero-shot cosine"] = next(iter(systems.values()))
-    how = _how(folds, n_train)
-    for kind in _KINDS:
-        note = f"ridge regression on |u - v|, u * v, {how}{_pooled(task, next(iter(trained.values())), kind)}{known}"
-        found += rows(kind, f"{kind} (trained)", trained, task.scores, note, {})
-        for part, inside in of_pairs.items():
-            if part.startswith(SECTION) or inside.all() or inside.sum() < 3:
-                continue
-            some = {name: values[inside] for name, values in trained.items()}
-            found += rows(kind, f"{kind} (trained, {part})", some, task.scores[inside], note, {})
-    return found
+    note = f"ridge regression on |u - v|, u * v, {_how(folds, n_train)}"
+    return found + [row for kind in _KINDS for row in rows(kind, "trained", trained, note)]
 
 
 def document_similarity_rows(task: DocumentSimilarity, subject: Subject, *, bootstrap: int, seed: int) -> list[Row]:
@@ -195,19 +199,19 @@ def _sparse_cosines(table: Any, pairs: NDArray[np.int64]) -> Array:
     return cosines
 
 
-def _sources(task: SentenceSimilarity) -> dict[str, NDArray[np.bool_]]:
-    """Return the pairs of each source, in the order in which they come."""
+def _sources(task: SentenceSimilarity, *, table: bool) -> dict[str, NDArray[np.bool_]]:
+    """Return the pairs of each source, in the order in which they come; named as sections where not for a table."""
     if task.sources is None:
         return {}
     sources = np.array(task.sources)
     names = list(dict.fromkeys(task.sources))
-    before = f"{SECTION} " if len(names) > _MOST_SOURCES else ""
+    before = "" if table and len(names) <= _MOST_SOURCES else SECTION
     return {before + name: sources == name for name in names}
 
 
 def _pooled(task: SentenceSimilarity, values: Array, kind: Correlation) -> str:
     """Return how the figure sums up the sources: over all pairs pooled, and what other conventions give."""
-    masks = list(_sources(task).values())
+    masks = list(_sources(task, table=True).values())
     if len(masks) < 2:
         return ""
     each = [correlation(kind, values[inside], task.scores[inside]) for inside in masks]

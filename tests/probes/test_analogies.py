@@ -138,8 +138,8 @@ def test_kinds_and_sections_have_rows_of_their_own_and_sections_stay_out_of_tabl
     seen = {row.metric: (row.n, row.coverage) for row in rows}
     assert seen["accuracy (semantic)"] == (4, 1.0)
     assert seen["accuracy (syntactic)"] == (2, pytest.approx(2 / 3))
-    assert seen["accuracy (section gram1)"] == (2, 1.0)
-    assert seen["accuracy (section gram2)"][0] == 0
+    assert seen["accuracy (section: gram1)"] == (2, 1.0)
+    assert seen["accuracy (section: gram2)"][0] == 0
     assert {row["metric"] for row in pivot(rows)} == {
         "accuracy",
         "accuracy (3CosMul)",

@@ -34,7 +34,7 @@ def test_planted_outliers_are_found_where_chance_and_random_vectors_do_not_find_
         assert of[metric, "random vectors"].baseline_value == pytest.approx(chance, abs=0.25)
     assert (
         of["accuracy", "chance"].note
-        == "18 of 18 questions in 6 sets seen, 0 unknown words left out; sets are resampled"
+        == "18 of 18 questions in 6 sets seen, unknown words left out: 0; sets are resampled"
     )
 
 
@@ -53,10 +53,12 @@ def test_unknown_words_are_counted_and_unseen_questions_are_wrong_over_all(plant
     of = {row.metric: row for row in rows}
     assert (of["accuracy"].value, of["accuracy"].n, of["accuracy"].coverage) == (1.0, 2, 0.4)
     assert of["accuracy"].note == (
-        "2 sets, too few for an interval; 2 of 5 questions in 2 sets seen, 2 unknown words left out; sets are resampled"
+        "2 sets, too few for an interval; 2 of 5 questions in 2 sets seen, unknown words left out: 2; "
+        "sets are resampled"
     )
     assert (of["accuracy (all)"].value, of["accuracy (all)"].n) == (pytest.approx(2 / 5), 5)
     assert "all 5 questions, the 3 unseen ones counted as wrong" in of["accuracy (all)"].note
+    assert of["opp (all)"].value == pytest.approx((2 * 1 + 3 * 0.5) / 5)
     (row,) = outlier_rows(Outliers("t", task.sets[:1]), planted.subject().words, bootstrap=100, seed=1)
     assert row.note == "skipped: in none of 1 questions the outlier and two words of its set are in the vocabulary"
 
