@@ -138,8 +138,8 @@ def development(
 def _of_words(task: Task) -> WordTask:
     if not isinstance(task, WordSimilarity | Analogies):
         raise ConfigError(
-            f"the task '{task.name}' is not of words: settings of words are chosen by files of 'word_a word_b score' "
-            "or of ': section' lines of four words"
+            f"the task '{task.name}' is neither word pairs nor analogies: settings of words are chosen by files of "
+            "'word_a word_b score' or of ': section' lines of four words"
         )
     return task
 

@@ -75,7 +75,7 @@ def word_similarity_rows(
     if lookup is not None:
         composed, n_composed = _composed(task, lookup, covered, everywhere["words"])
         variants["subwords"] = (
-            {"words": composed, "words, guessing": everywhere["words"], **_without(everywhere, "words")},
+            {"words": composed, "guesses": everywhere["words"], **_without(everywhere, "words")},
             f"{n_composed} of {left_out} pairs with an unknown word have vectors of n-grams, the others a guess",
         )
     for variant, (of_all, how) in variants.items():
