@@ -106,6 +106,10 @@ def sentence_similarity_rows(
             reason = f"{n} pairs, {_MIN_TRAINED} are needed to train on some and test on others"
             return [*found, skipped(task.name, "spearman (trained)", reason)]
         folds = apart(task.texts_a, task.texts_b, task.scores, _FOLDS, seed=seed)
+        smallest = n - int(np.bincount(folds).max())
+        if 2 * smallest < _MIN_TRAINED:
+            reason = f"so many pairs share a text that {smallest} are left to train on for the others"
+            return [*found, skipped(task.name, "spearman (trained)", reason)]
     trained = {
         name: predict_scores(encoded.features(name, pairs), scores, folds, seed=seed)[:n] for name in encoded.tables
     }

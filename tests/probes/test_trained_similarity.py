@@ -170,3 +170,11 @@ def test_parts_and_sources_stand_side_by_side_and_many_sources_stay_out_of_table
     of = {row.metric: row.n for row in rows}
     assert of["spearman (unleaked)"] == of["spearman (trained, unleaked)"] == 100
     assert of["spearman (section: s12)"] == 10
+
+
+def test_pairs_that_all_share_one_text_cannot_be_split_and_that_is_said():
+    task = planted_task(0, 80)
+    same = SentenceSimilarity("t", ["7"] * 80, task.texts_b, task.scores)
+    *found, last = sentence_similarity_rows(same, Subject(encoder=Vectors(2_000)), bootstrap=50, seed=1)
+    assert {row.metric for row in found} == {"spearman", "pearson"}
+    assert last.note == "skipped: so many pairs share a text that 0 are left to train on for the others"
