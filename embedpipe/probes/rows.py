@@ -22,8 +22,8 @@ class Row:
     Parameters
     ----------
     task : name of the task.
-    metric : ``spearman``, ``pearson``, ``accuracy``, ``purity``, ``opp``, ``map`` …, with the part of the task in brackets
-        where it is a part.
+    metric : ``spearman``, ``pearson``, ``accuracy``, ``purity``, ``opp``, ``map`` …, with the part of the task in
+        brackets where it is a part.
     value : the figure; NaN where it is not defined (the note says why).
     low, high : its 95 % interval: bootstrap percentiles for correlations and means, Wilson's for accuracies of one run.
     n : questions, pairs or texts that the figure rests on.
