@@ -118,10 +118,13 @@ def sentence_similarity_rows(
     return found + [row for kind in _KINDS for row in rows(kind, "trained", trained, note)]
 
 
-def document_similarity_rows(task: DocumentSimilarity, subject: Subject, *, bootstrap: int, seed: int) -> list[Row]:
+def document_similarity_rows(
+    task: DocumentSimilarity, subject: Subject, *, bootstrap: int, seed: int, parts: Parts | None = None
+) -> list[Row]:
     """Return the Pearson and Spearman correlation of cosines with human scores over all pairs of documents.
 
-    The interval resamples documents, not pairs: the pairs that share a document are not independent.
+    The interval resamples documents, not pairs: the pairs that share a document are not independent. The questions of
+    `parts` are the pairs, row by row above the diagonal.
     """
     if not subject.encoders():
         return [skipped(task.name, "spearman", NO_ENCODER)]
@@ -143,6 +146,7 @@ def document_similarity_rows(task: DocumentSimilarity, subject: Subject, *, boot
             seed=seed,
             units=units,
             kind=kind,
+            parts=parts,
         )
     return rows
 

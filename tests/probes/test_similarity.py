@@ -83,9 +83,12 @@ def test_documents(planted):
     topics = rng.choice(list(planted.words), size=24)
     texts = [planted.sentence(rng, topic, 12) for topic in topics]
     scores = np.triu((topics[:, None] == topics[None, :]).astype(float))
-    rows = document_similarity_rows(DocumentSimilarity("d", texts, scores), planted.subject(), bootstrap=100, seed=1)
+    part = {"half": np.arange(24 * 23 // 2) % 2 == 0}
+    task = DocumentSimilarity("d", texts, scores)
+    rows = document_similarity_rows(task, planted.subject(), bootstrap=100, seed=1, parts=part)
     values = {row.metric: row for row in rows}
-    assert set(values) == {"pearson", "spearman"}
+    assert set(values) == {"pearson", "pearson (half)", "spearman", "spearman (half)"}
+    assert values["pearson (half)"].n == 138
     assert values["pearson"].value > 0.9
     assert values["pearson"].n == 24 * 23 // 2
 
