@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from embedpipe.config import PipelineConfig, WordsConfig
-from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
+from embedpipe.probes.analogies import analogy_rows
+from embedpipe.probes.word_similarity import word_similarity_rows
 from embedpipe.tasks.files import read_task
 from embedpipe.tasks.shapes import Analogies, WordSimilarity
 from embedpipe.text.prepare import prepare

@@ -32,9 +32,11 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
 
     TASK is wordsim353, simlex999, analogies, lee, weat (bias tests for English), documents (which held-out document
     does a sentence come from; needs the prepared text), geometry (the shape of the spaces of words and sentences) or a
-    tab-separated file whose header says what it is: 'word_a word_b score', 'score text_a text_b', 'label text', 'label
-    text_a text_b', 'set word' (a bias test of your own), or ': section' lines of four words. Without one, all built-in
-    tasks but geometry. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
+    tab-separated file whose header says what it is. Of words: 'word_a word_b score', 'word category', 'set word
+    outlier' (yes or no), 'word_a relation word_b', 'set word' (a bias test of your own), or ': section' lines of four
+    words. Of texts: 'score text_a text_b' (and 'source', for figures of each), 'label text', 'label text_a text_b'.
+    Without one, all built-in tasks but geometry. Brackets behind a metric name a part of the task, or another way to
+    measure it. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
 
     \b
     embedpipe probe wiki.bundle

@@ -101,7 +101,8 @@ def tune(
     MissingExtraError
         Without Optuna.
     ConfigError
-        For an unknown or wrong setting, one that trains from other vectors, or a task that is not of words.
+        For an unknown or wrong setting, one that trains from other vectors, or a task that is neither word pairs nor
+        analogies.
     InputError, NotEnoughDataError
         For sources or tasks that cannot be read or are too small.
     OutputError

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from embedpipe.text.vocabulary import UNK, Vocabulary
 from embedpipe.words.bag import BagEncoder, plain_average
 
-__all__ = ["Codec", "Encoder", "Rival", "Subject", "Words", "random_average", "token_coverage"]
+__all__ = ["Codec", "Encoder", "Lookup", "Rival", "Subject", "Words", "random_average", "token_coverage"]
 
 Vectors = NDArray[np.float32]
 
@@ -41,6 +41,13 @@ class Words(Protocol):
     def vectors(self) -> Vectors: ...
 
 
+class Lookup(Protocol):
+    """Words to vectors, where n-grams were trained: also for words that are not in the vocabulary."""
+
+    def vectors(self, words: Sequence[str], *, oov: Literal["subword"]) -> Vectors:
+        """Return float32 of shape (n, dim), zeros for a word of which no n-gram is known."""
+
+
 @dataclass(frozen=True)
 class Rival:
     """What the user names to stand beside the subject: word vectors, an encoder, or both."""
@@ -63,6 +70,7 @@ class Subject:
     codec : the tokenizer and the vocabulary; tf-idf and random vectors use the same tokens.
     seed : of what is random in the baselines.
     against : rivals by name.
+    lookup : makes vectors for unknown words of their n-grams; None where none were trained.
     """
 
     words: Words | None = None
@@ -73,6 +81,7 @@ class Subject:
     codec: Codec | None = None
     seed: int = 0
     against: Mapping[str, Rival] = field(default_factory=dict)
+    lookup: Lookup | None = None
 
     def encoders(self) -> dict[str, Encoder]:
         """Return the encoders by name: first the one that is probed, then its baselines, then its rivals."""

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError, NotEnoughDataError
-from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
+from embedpipe.probes.analogies import analogy_accuracy
 from embedpipe.probes.next_sentence import CANDIDATES, NextSentences, draw_next_sentences, reciprocal_rank
+from embedpipe.probes.word_similarity import word_similarity_rows
 from embedpipe.tasks.builtin import find_task
 from embedpipe.tasks.shapes import Analogies, Task, WordSimilarity
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
@@ -137,8 +138,8 @@ def development(
 def _of_words(task: Task) -> WordTask:
     if not isinstance(task, WordSimilarity | Analogies):
         raise ConfigError(
-            f"the task '{task.name}' is not of words: settings of words are chosen by files of 'word_a word_b score' "
-            "or of ': section' lines of four words"
+            f"the task '{task.name}' is neither word pairs nor analogies: settings of words are chosen by files of "
+            "'word_a word_b score' or of ': section' lines of four words"
         )
     return task
 
@@ -168,4 +169,4 @@ def _size(task: WordTask) -> int:
 def _figure(task: WordTask, words: WordVectors, seed: int) -> float:
     if isinstance(task, WordSimilarity):
         return word_similarity_rows(task, words, bootstrap=_BOOTSTRAP, seed=seed)[0].value
-    return analogy_rows(task, words, restrict=len(words.vocabulary), seed=seed)[0].value
+    return analogy_accuracy(task, words, restrict=len(words.vocabulary))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.probes.analogy_answers import answer_analogies
 from embedpipe.probes.baselines import Subject, Words
 from embedpipe.probes.classification import classification_rows
-from embedpipe.probes.intrinsic import answer_analogies
 from embedpipe.probes.rows import Row
 from embedpipe.probes.statistics import Correlation, bootstrap_correlations, bootstrap_means, correlation
 from embedpipe.tasks.shapes import (
@@ -106,7 +106,7 @@ def _analogies(subjects: Sequence[Subject], task: Analogies, restrict: int, boot
     if common.sum() < _MIN_QUESTIONS:
         return Common(task.name, "accuracy", int(common.sum()), coverage, np.empty((len(subjects), 0)))
     right = [
-        answer_analogies(np.asarray(_words_of(subject).vectors[:limit]), of[common], seed=seed)["3CosAdd"]
+        answer_analogies(np.asarray(_words_of(subject).vectors[:limit]), of[common], multiply=False)["3CosAdd"]
         == of[common, 3]
         for subject, of, limit in zip(subjects, ids, limits, strict=True)
     ]

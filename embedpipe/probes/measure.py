@@ -6,18 +6,11 @@ from embedpipe.probes.association import association_rows, associations
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.classification import classification_rows, inference_rows
 from embedpipe.probes.comparison import Parts
-from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
+from embedpipe.probes.intrinsic import word_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
 from embedpipe.tasks.associations import Associations
-from embedpipe.tasks.shapes import (
-    Analogies,
-    Classification,
-    DocumentSimilarity,
-    SentenceSimilarity,
-    Task,
-    WordSimilarity,
-)
+from embedpipe.tasks.shapes import Classification, DocumentSimilarity, SentenceSimilarity, Task, WordTask
 
 __all__ = ["MeasureSettings", "measure"]
 
@@ -49,21 +42,16 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     parts : questions of the task that get rows of their own, bool of shape (n_questions,) by name.
     """
     bootstrap, seed = settings.bootstrap, settings.seed
-    if isinstance(task, WordSimilarity | Analogies | Associations) and subject.words is None:
-        metric = {Analogies: "accuracy", WordSimilarity: "spearman", Associations: "effect"}[type(task)]
-        return [skipped(task.name, metric, "the bundle has no word vectors")]
-    if isinstance(task, WordSimilarity):
-        assert subject.words is not None
-        return word_similarity_rows(task, subject.words, bootstrap=bootstrap, seed=seed)
-    if isinstance(task, Analogies):
-        assert subject.words is not None
-        return analogy_rows(task, subject.words, restrict=settings.restrict, seed=seed)
+    if isinstance(task, WordTask):
+        return word_rows(task, subject, restrict=settings.restrict, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, Associations):
+        if subject.words is None:
+            return [skipped(task.name, "effect", "the bundle has no word vectors")]
         return association_rows(associations(task, subject, repeats=bootstrap, seed=seed))
     if isinstance(task, SentenceSimilarity):
         return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, DocumentSimilarity):
-        return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed)
+        return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, Classification):
         return classification_rows(task, subject, seed=seed, parts=parts)
     return inference_rows(task, subject, seed=seed, parts=parts)

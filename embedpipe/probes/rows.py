@@ -7,7 +7,10 @@ from typing import Any
 
 from embedpipe.probes.statistics import holm
 
-__all__ = ["PIVOT_COLUMNS", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
+__all__ = ["PIVOT_COLUMNS", "SECTION", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
+
+SECTION = "section: "
+"""Begins the name of a part that is too small a matter for tables: only JSON and CSV have rows of it."""
 
 _MIN_HEADLINE = 30
 
@@ -19,10 +22,10 @@ class Row:
     Parameters
     ----------
     task : name of the task.
-    metric : ``spearman``, ``pearson``, ``accuracy``, ``purity`` …, with the part of the task in brackets where it is a
-        part.
+    metric : ``spearman``, ``pearson``, ``accuracy``, ``purity``, ``opp``, ``map`` …, with the part of the task in
+        brackets where it is a part.
     value : the figure; NaN where it is not defined (the note says why).
-    low, high : its 95 % interval: bootstrap percentiles for correlations, Wilson's for accuracies of one run.
+    low, high : its 95 % interval: bootstrap percentiles for correlations and means, Wilson's for accuracies of one run.
     n : questions, pairs or texts that the figure rests on.
     coverage : for words, the share of the task's questions that are in the vocabulary (the others are left out);
         for sentences, the share of the task's tokens that are.
@@ -125,10 +128,12 @@ def pivot(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return one mapping for each task and metric, its baselines in one cell, the best first.
 
     A baseline from which the system differs by chance alone, as far as the sample tells (p above 0.05), is marked
-    with ``~``.
+    with ``~``. Sections of a task are left out.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
+        if SECTION in row.metric:
+            continue
         groups.setdefault((row.task, row.metric), []).append(row)
     table = []
     for (task, metric), group in groups.items():

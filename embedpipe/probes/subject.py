@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from embedpipe.sentences.encoder import SentenceEncoder
     from embedpipe.text.codec import TextCodec
     from embedpipe.words.bag import Bag
+    from embedpipe.words.lookup import Lookup
     from embedpipe.words.table import WordVectors
 
 __all__ = ["BundleLike", "subject_of"]
@@ -32,6 +33,9 @@ class BundleLike(Protocol):
 
     @property
     def words(self) -> "WordVectors": ...
+
+    @property
+    def lookup(self) -> "Lookup": ...
 
     @property
     def bag(self) -> "Bag": ...
@@ -68,4 +72,5 @@ def subject_of(bundle: BundleLike, seed: int) -> Subject:
         random=random if trained is not None else None,
         codec=codec,
         seed=seed,
+        lookup=bundle.lookup if bundle.lookup.subwords is not None else None,
     )

@@ -19,6 +19,7 @@ from embedpipe.tasks.shapes import (
     Task,
     WordSimilarity,
 )
+from embedpipe.tasks.word_sets import read_categories, read_outliers, read_relations
 from embedpipe.text.read_types import did_you_mean
 
 __all__ = [
@@ -39,16 +40,20 @@ Line = tuple[int, str]
 def read_task(path: str | Path) -> Task:
     """Return the task in a file; its first line says what it is.
 
-    ========================== =====================================================
-    header (tab-separated)      task
-    ========================== =====================================================
-    ``word_a word_b score``     `WordSimilarity`
-    ``score text_a text_b``     `SentenceSimilarity`
-    ``label text``              `Classification`
-    ``label text_a text_b``     `Inference`
-    ``set word``                `Associations`, two sets of targets and two of attributes
-    ``: section``               `Analogies`, four words a line (the Google format)
-    ========================== =====================================================
+    ================================== =====================================================
+    header (tab-separated)              task
+    ================================== =====================================================
+    ``word_a word_b score``             `WordSimilarity`
+    ``: section``                       `Analogies`, four words a line (the Google format)
+    ``word category``                   `Categories`
+    ``set word outlier``                `Outliers`; the last column is ``yes`` or ``no``
+    ``word_a relation word_b``          `Relations` from a concept to its words
+    ``set word``                        `Associations`, two sets of targets and two of attributes
+    ``score text_a text_b``             `SentenceSimilarity`
+    ``score text_a text_b source``      the same, with figures for each source
+    ``label text``                      `Classification`
+    ``label text_a text_b``             `Inference`
+    ================================== =====================================================
 
     A file that ends in ``.gz`` is decompressed. Lines that are quite empty are passed over. The name of the task is
     the name of the file up to its first dot.
@@ -130,7 +135,8 @@ def read_word_similarity(name: str, path: Path, rows: Sequence[tuple[int, list[s
 
 def _sentence_similarity(name: str, path: Path, rows: Sequence[tuple[int, list[str]]]) -> SentenceSimilarity:
     scores = np.array([_score(path, number, row[0]) for number, row in rows])
-    return SentenceSimilarity(name, [row[1] for _, row in rows], [row[2] for _, row in rows], scores)
+    sources = [row[3].strip() for _, row in rows] if len(rows[0][1]) > 3 else None
+    return SentenceSimilarity(name, [row[1] for _, row in rows], [row[2] for _, row in rows], scores, sources)
 
 
 def _classification(name: str, path: Path, rows: Sequence[tuple[int, list[str]]]) -> Classification:
@@ -143,7 +149,11 @@ def _inference(name: str, path: Path, rows: Sequence[tuple[int, list[str]]]) -> 
 
 HEADERS: dict[tuple[str, ...], Callable[[str, Path, Sequence[tuple[int, list[str]]]], Task]] = {
     ("word_a", "word_b", "score"): read_word_similarity,
+    ("word", "category"): read_categories,
+    ("set", "word", "outlier"): read_outliers,
+    ("word_a", "relation", "word_b"): read_relations,
     ("score", "text_a", "text_b"): _sentence_similarity,
+    ("score", "text_a", "text_b", "source"): _sentence_similarity,
     ("label", "text"): _classification,
     ("label", "text_a", "text_b"): _inference,
     ("set", "word"): read_associations,

@@ -10,13 +10,18 @@ from embedpipe.tasks.associations import Associations
 
 __all__ = [
     "Analogies",
+    "Categories",
     "Classification",
     "DocumentSimilarity",
     "Inference",
+    "OutlierSet",
+    "Outliers",
     "Paraphrases",
+    "Relations",
     "SentenceSimilarity",
     "Task",
     "WordSimilarity",
+    "WordTask",
     "with_test_part",
 ]
 
@@ -44,16 +49,68 @@ class Analogies:
 
 
 @dataclass(frozen=True, eq=False)
+class Categories:
+    """Words and the category that people put each in (Almuhareb and Poesio, 2005)."""
+
+    name: str
+    words: Sequence[str]
+    categories: Sequence[str]
+
+    def __post_init__(self) -> None:
+        _same_length(self.name, self.words, self.categories)
+
+
+@dataclass(frozen=True)
+class OutlierSet:
+    """Words that belong together, and others that do not belong to them: each of these is one question."""
+
+    name: str
+    members: tuple[str, ...]
+    outliers: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Outliers:
+    """Sets of words with their outliers (Camacho-Collados and Navigli, 2016)."""
+
+    name: str
+    sets: Sequence[OutlierSet]
+
+
+@dataclass(frozen=True, eq=False)
+class Relations:
+    """Concepts, words, and the relation from each concept to its word (Baroni and Lenci, 2011).
+
+    Words of a relation whose name begins with ``random`` are not related to the concept.
+    """
+
+    name: str
+    concepts: Sequence[str]
+    relations: Sequence[str]
+    words: Sequence[str]
+
+    def __post_init__(self) -> None:
+        _same_length(self.name, self.concepts, self.relations, self.words)
+
+
+@dataclass(frozen=True, eq=False)
 class SentenceSimilarity:
-    """Pairs of texts and how similar people find them; `scores` is float64 of shape (n_pairs,)."""
+    """Pairs of texts and how similar people find them; `scores` is float64 of shape (n_pairs,).
+
+    `sources` is None, or says where each pair comes from (a part of the task with figures of its own); `train` is None,
+    or the pairs that a regressor is to be trained on, where they are given.
+    """
 
     name: str
     texts_a: Sequence[str]
     texts_b: Sequence[str]
     scores: NDArray[np.float64]
+    sources: Sequence[str] | None = None
+    train: "SentenceSimilarity | None" = None
 
     def __post_init__(self) -> None:
-        _same_length(self.name, self.texts_a, self.texts_b, self.scores)
+        sources = self.texts_a if self.sources is None else self.sources
+        _same_length(self.name, self.texts_a, self.texts_b, self.scores, sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +178,8 @@ class Paraphrases:
         _same_length(self.name, self.groups, self.groups if self.negatives is None else self.negatives)
 
 
-Task = WordSimilarity | Analogies | Associations | SentenceSimilarity | DocumentSimilarity | Classification | Inference
+WordTask = WordSimilarity | Analogies | Categories | Outliers | Relations
+Task = WordTask | Associations | SentenceSimilarity | DocumentSimilarity | Classification | Inference
 
 
 def with_test_part(train: Classification, test: Classification) -> Classification:

@@ -110,7 +110,7 @@ def test_files_of_others_are_kept(source, tmp_path) -> None:
     [
         ({"settings": {"words": {"vectors": "x.vec"}}}, ConfigError, r"leave words\.vectors out"),
         ({"settings": {"words": {"epochs": 0}}}, ConfigError, r"words\.epochs=0 trains nothing"),
-        ({"tasks": ["lee"]}, ConfigError, "'lee' is not of words"),
+        ({"tasks": ["lee"]}, ConfigError, "'lee' is neither word pairs nor analogies"),
         ({"tasks": ["simlex99"]}, InputError, "did you mean 'simlex999'"),
     ],
 )

@@ -60,5 +60,19 @@ class Planted:
 
 
 @pytest.fixture(scope="session")
+def word_table():
+    """Makes word vectors of rows by word, the first word the most frequent."""
+
+    def table(rows):
+        vocabulary = Vocabulary.from_counts({word: 100_000 - i for i, word in enumerate(rows)})
+        vectors = np.zeros((len(vocabulary), len(next(iter(rows.values())))), dtype=np.float32)
+        for word, row in rows.items():
+            vectors[vocabulary.index[word]] = row
+        return WordVectors(vocabulary, vectors)
+
+    return table
+
+
+@pytest.fixture(scope="session")
 def planted():
     return Planted()

@@ -67,5 +67,5 @@ def test_without_anything_to_measure_it_is_refused(text, tmp_path) -> None:
 
 
 def test_a_task_that_is_not_of_words_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'lee' is not of words"):
+    with pytest.raises(ConfigError, match="'lee' is neither word pairs nor analogies"):
         find_word_tasks(["lee"])

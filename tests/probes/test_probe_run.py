@@ -12,13 +12,18 @@ from embedpipe.probes.run import probe_bundle, run_probes
 from embedpipe.runtime import Evaluated, StageStarted, Step
 from embedpipe.tasks.shapes import (
     Analogies,
+    Categories,
     Classification,
     DocumentSimilarity,
     Inference,
+    Outliers,
+    OutlierSet,
+    Relations,
     SentenceSimilarity,
     WordSimilarity,
 )
 from embedpipe.words.bag import fit_bag
+from embedpipe.words.lookup import Lookup
 from embedpipe.words.table import WordVectors
 
 
@@ -29,6 +34,9 @@ def tasks(planted):
     return [
         WordSimilarity("words", pairs, np.array([7.0, 8, 9, 10, 1, 2, 3, 4, 5, 6])),
         Analogies("analogies", {"s": [("sea0", "war0", "sea1", "war1")]}),
+        Categories("categories", ["sea1", "sea2", "sea3", "war1", "war2", "war3"], ["s", "s", "s", "w", "w", "w"]),
+        Outliers("outliers", [OutlierSet(str(i), (f"sea{i}", "sea8", "sea9"), (f"war{i}",)) for i in range(6)]),
+        Relations("relations", [f"sea{i // 2}" for i in range(12)], ["kin", "random"] * 6, ["sea9", "war9"] * 6),
         SentenceSimilarity("sentences", sea + sea, sea + war, np.arange(20.0)[::-1].copy()),
         DocumentSimilarity("documents", sea + war, np.kron(np.eye(2), np.ones((10, 10)))),
         Classification("labels", ["a"] * 10 + ["b"] * 10, sea + war),
@@ -43,16 +51,27 @@ def test_each_task_gives_rows_and_progress(planted):
     assert found == {
         ("words", "spearman"),
         ("analogies", "accuracy"),
+        ("analogies", "accuracy (3CosMul)"),
+        ("categories", "purity"),
+        ("outliers", "accuracy"),
+        ("outliers", "opp"),
+        ("relations", "map"),
+        ("relations", "map (kin)"),
         ("sentences", "spearman"),
+        ("sentences", "pearson"),
+        ("sentences", "spearman (trained)"),
         ("documents", "pearson"),
         ("documents", "spearman"),
         ("labels", "accuracy"),
         ("inference", "accuracy"),
     }
-    assert all(row.baseline is not None and row.low <= row.value <= row.high for row in rows)
-    assert events[0] == StageStarted("probes", 6, "task")
+    assert [row.note for row in rows if row.baseline is None] == [
+        "skipped: 20 pairs, 50 are needed to train on some and test on others"
+    ]
+    assert all(row.low <= row.value <= row.high for row in rows if row.baseline is not None)
+    assert events[0] == StageStarted("probes", 9, "task")
     steps = [event.done for event in events if isinstance(event, Step)]
-    assert steps == [0, 1, 2, 3, 4, 5, 6]
+    assert steps == list(range(10))
     # The other tasks ask fewer than 30 questions.
     told = {event.name for event in events if isinstance(event, Evaluated)}
     assert told == {"documents pearson", "documents spearman"}
@@ -61,7 +80,7 @@ def test_each_task_gives_rows_and_progress(planted):
 def test_missing_parts_give_one_row_each_that_says_so(planted):
     passed_on = skipped("documents", "accuracy", "no text")
     rows = run_probes(Subject(codec=planted.codec), [*tasks(planted), passed_on], MeasureSettings(bootstrap=100))
-    assert len(rows) == 7
+    assert len(rows) == 10
     assert all(row.note.startswith("skipped: ") for row in rows)
 
 
@@ -71,10 +90,12 @@ def test_a_bundle_without_an_encoder_is_probed_with_its_bag(planted):
         codec: object
         words: object
         bag: object
+        lookup: Lookup
         parts: tuple = ("words.safetensors",)
 
     bag = fit_bag(planted.vectors, planted.vocabulary.probabilities, 1e-3)
-    bundle = Halfway(planted.codec, WordVectors(planted.vocabulary, planted.vectors), bag)
+    words = WordVectors(planted.vocabulary, planted.vectors)
+    bundle = Halfway(planted.codec, words, bag, Lookup(words))
     config = ProbesConfig(tasks=("wordsim353", "lee", "documents"), bootstrap=100)
     rows = probe_bundle(bundle, None, config, seed=1).rows
     assert {row.task for row in rows} == {"wordsim353", "lee", "documents"}
