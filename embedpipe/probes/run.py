@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
-from embedpipe.probes.findings import Findings
+from embedpipe.probes.findings import Findings, LearningCurve
+from embedpipe.probes.learning_curves import learning_curves
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.subject import BundleLike, subject_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.text.token_store import TokenStore
 
-__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_probes"]
+__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_curves", "run_probes", "tasks_of"]
 
 STAGE = "probes"
 
@@ -59,6 +60,24 @@ def probe_bundle(
     InputError
         For a task that is no built-in name and no task file; before anything is measured.
     """
+    tasks = tasks_of(bundle, text, config, seed=seed)
+    subject = subject_of(bundle, seed)
+    settings = MeasureSettings(
+        restrict=config.restrict, bootstrap=config.bootstrap, seed=seed, folds=config.folds, seeds=config.seeds
+    )
+    rows = run_probes(subject, tasks, settings, listener=listener)
+    own = [task for task in tasks if isinstance(task, Classification) and task.name == DOCUMENTS]
+    return Findings(rows=rows, curves=run_curves(subject, own, seed=seed) if config.curves else ())
+
+
+def tasks_of(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", *, seed: int) -> list[Task | Row]:
+    """Return the tasks that the configuration names; a row that says why for one that cannot be made.
+
+    Raises
+    ------
+    InputError
+        For a task that is no built-in name and no task file.
+    """
     tasks: list[Task | Row] = []
     for name in config.tasks:
         if name != DOCUMENTS:
@@ -68,8 +87,29 @@ def probe_bundle(
             tasks.append(_documents(bundle, text, config, seed))
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
-    settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+    return tasks
+
+
+def run_curves(
+    subject: Subject, tasks: Sequence[Task | Row], *, seed: int, listener: Listener = silent
+) -> list[LearningCurve]:
+    """Return the accuracy by number of labels on those of the tasks that are texts with labels.
+
+    Parameters
+    ----------
+    subject : what is probed.
+    tasks : any tasks; of what has no labelled texts there are no curves.
+    seed : of folds and draws.
+    listener : is called with one step for each task.
+    """
+    labelled = [task for task in tasks if isinstance(task, Classification)]
+    curves: list[LearningCurve] = []
+    listener(StageStarted(STAGE, len(labelled), "task"))
+    for done, task in enumerate(labelled):
+        listener(Step(STAGE, done, task.name))
+        curves += learning_curves(task, subject, seed=seed)
+    listener(Step(STAGE, len(labelled)))
+    return curves
 
 
 def run_probes(
