@@ -25,9 +25,14 @@ __all__ = ["command"]
     type=named_path,
     help="Folder of the prepared text, for the task 'documents'.  [default: BUNDLE.work/text]",
 )
+@click.option(
+    "--curves", is_flag=True, help="Show accuracy by number of labelled texts instead, for tasks of texts with labels."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of resampling and folds.  [default: the bundle's]")
 @format_option
-def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, format_: str) -> None:
+def command(
+    bundle: Path, tasks: tuple[str, ...], corpus: Path | None, curves: bool, seed: int | None, format_: str
+) -> None:
     """Measure a bundle on tasks, each figure beside baselines and with a 95 % interval.
 
     TASK is wordsim353, simlex999, analogies, lee, documents (which held-out document does a sentence come from; needs
@@ -38,6 +43,7 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     \b
     embedpipe probe wiki.bundle
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
+    embedpipe probe wiki.bundle my_labels.tsv --curves
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
@@ -54,8 +60,11 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
         say("documents is left out: the prepared text is not beside the bundle (--corpus FOLDER)")
         asked = tuple(BUILTIN_TASKS)
     config = _settings(opened, asked)
+    seed = opened.manifest.seed if seed is None else seed
+    if curves:
+        _show_curves(opened, text, config, seed, format_)
+        return
     with progress() as listener:
-        seed = opened.manifest.seed if seed is None else seed
         rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
     if format_ != "table":
         render([row.as_dict() for row in rows], format_)
@@ -67,12 +76,31 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
             say(f"{row['task']} {row['metric']}: {row['note']}")
 
 
+def _show_curves(
+    bundle: "Bundle", text: "PreparedText | None", config: "ProbesConfig", seed: int, format_: str
+) -> None:
+    from embedpipe.cli.progress import progress
+    from embedpipe.probes.learning_curves import curve_table
+    from embedpipe.probes.run import run_curves, tasks_of
+    from embedpipe.probes.subject import subject_of
+
+    with progress() as listener:
+        found = run_curves(
+            subject_of(bundle, seed), tasks_of(bundle, text, config, seed=seed), seed=seed, listener=listener
+        )
+    measured = {curve.task for curve in found}
+    render(curve_table(found), format_)
+    left_out = [name for name in config.tasks if not measured & {name, Path(name).name.split(".")[0]}]
+    if left_out:
+        say(f"no curve of {', '.join(left_out)}: not texts with labels, or too few of them")
+
+
 def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
     """Return the settings of the bundle's own probes, for other tasks."""
     from embedpipe.bundle.recorded import recorded_config
 
     probes = recorded_config(bundle.parts.file("config.toml", "text")).probes
-    return probes.model_copy(update={"tasks": tasks})
+    return probes.model_copy(update={"tasks": tasks, "curves": False})
 
 
 def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":
