@@ -213,12 +213,12 @@ def _how(question: _Question, stopped: int, by_seed: NDArray[np.float64]) -> str
         said[-1] += f" drawn {len(by_seed)} times, standard deviation over draws {by_seed.std(ddof=1):.4f}"
     said.append(_HOW)
     if not question.single and (counts < n_folds).any():
-        said.append(f"{int((counts < n_folds).sum())} labels have fewer than {n_folds} texts")
+        said.append(f"labels with fewer than {n_folds} texts: {int((counts < n_folds).sum())}")
     if question.single:
         known = np.unique(question.labels[~question.tested])
         n = int((~np.isin(question.labels[question.tested], known)).sum())
         if n:
-            said.append(f"{n} tested texts have a label that the training part lacks")
+            said.append(f"tested texts whose label the training part lacks: {n}")
     if stopped:
-        said.append(f"{stopped} fits stopped before they converged")
+        said.append(f"fits that stopped before they converged: {stopped}")
     return ", ".join(said[:3]) + "".join(f"; {one}" for one in said[3:])

@@ -107,3 +107,46 @@ def test_folds_are_stratified(n_folds):
         counts = np.bincount(folds[labels == label], minlength=n_folds)
         assert counts.max() - counts.min() <= 1
     assert not np.array_equal(folds, stratified_folds(labels, n_folds, seed=2))
+
+
+def test_several_seeds_draw_other_folds_and_give_a_spread(planted):
+    rng = np.random.default_rng(8)
+    labels = rng.choice(list(planted.words), size=60)
+    said = np.where(rng.random(60) < 0.3, rng.choice(list(planted.words), size=60), labels)
+    texts = [planted.sentence(rng, topic, 1) for topic in labels]
+    task = Classification("noisy", said.tolist(), texts)
+    row = classification_rows(task, planted.subject(), seed=1, n_folds=3, n_seeds=2)[0]
+    assert row.n == 60
+    assert row.value * 120 == pytest.approx(round(row.value * 120))  # the mean of two runs over 60 texts
+    assert row.spread > 0
+    assert f"3 folds drawn 2 times, standard deviation over draws {row.spread:.4f}" in row.note
+
+
+def test_rare_labels_and_labels_that_are_never_trained_on_are_said():
+    subject = Subject(encoder=Constant())
+    labels, texts = ["a"] * 11 + ["b"] * 6 + ["c"], [f"t{i}" for i in range(18)]
+    row = classification_rows(Classification("rare", labels, texts), subject, seed=1, n_seeds=1)[0]
+    assert "labels with fewer than 5 texts: 1" in row.note
+    split = Classification("split", labels, texts, np.array([-1] * 10 + [0] * 8))
+    row = classification_rows(split, subject, seed=1)[0]
+    assert "one fit: another seed would change nothing" in row.note
+    assert "tested texts whose label the training part lacks: 7" in row.note
+    assert np.isnan(row.spread)
+
+
+def test_macro_f1_stands_beside_accuracy_where_one_label_is_most(planted):
+    labels = ["a"] * 17 + ["b"] * 3
+    rows = classification_rows(
+        Classification("m", labels, [f"t{i}" for i in range(20)]), Subject(encoder=Constant()), seed=1, n_seeds=1
+    )
+    by_metric = {(row.metric, row.baseline): row for row in rows}
+    assert by_metric["accuracy", "majority"].value == 0.85
+    assert by_metric["macro-F1", "majority"].value == pytest.approx((2 * 17 / 37 + 0) / 2)
+    even = Classification("even", ["a", "b"] * 10, [f"t{i}" for i in range(20)])
+    assert {row.metric for row in classification_rows(even, Subject(encoder=Constant()), seed=1)} == {"accuracy"}
+
+
+def test_a_split_without_a_training_part_is_said():
+    task = Classification("t", ["a", "b"] * 6, [f"t{i}" for i in range(12)], np.zeros(12, dtype=np.int64))
+    (row,) = classification_rows(task, Subject(encoder=Constant()), seed=1)
+    assert row.note == "skipped: no text is in the training part"
