@@ -290,6 +290,12 @@ class ProbesConfig(_Strict):
     max_documents: int = Field(default=40, ge=2)
     """Documents (classes) in the probe that asks which document a sentence comes from."""
     sentences_per_document: int = Field(default=30, ge=4)
+    folds: int = Field(default=5, ge=2)
+    """Folds of a classification that brings none of its own."""
+    seeds: int = Field(default=3, ge=1)
+    """How often those folds are drawn anew."""
+    curves: bool = True
+    """Whether the accuracy by number of labels is measured on the task 'documents'."""
 
 
 class PipelineConfig(_Strict):

@@ -1,219 +1,224 @@
-"""Logistic regression on frozen sentence vectors: what can be read off them, beside much simpler features."""
+"""Logistic regression on frozen sentence vectors: what can be read off them, beside much simpler features.
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+Folds are drawn anew for each of several seeds, and the strength of regularisation is chosen inside each training part
+(nested cross-validation), so that no text decides about the classifier that it is tested by.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.baselines import Subject, token_coverage
 from embedpipe.probes.comparison import Parts, accuracy_rows
+from embedpipe.probes.features import FeaturesOfSplit, dense, pair_features, tfidf, tfidf_of_pairs
+from embedpipe.probes.logistic import one_thread, predict, stratified_folds
+from embedpipe.probes.macro_f1 import macro_f1_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.similarity import NO_ENCODER
 from embedpipe.tasks.shapes import Classification, Inference
 
-__all__ = ["classification_rows", "inference_rows", "pair_features", "predict", "stratified_folds"]
+__all__ = ["GRID", "GRID_SPARSE", "classification_rows", "inference_rows", "why_not"]
 
-_FOLDS = 5
-_INNER_FOLDS = 3
-_INNER_ROWS = 3_000
-_C_DENSE = (0.001, 0.01, 0.1, 1.0)
-_C_TFIDF = (1.0, 10.0, 100.0)
+GRID = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+"""Strengths C that are tried on standardised vectors."""
+GRID_SPARSE = (1.0, 10.0, 100.0)
+"""Strengths C that are tried on tf-idf weights."""
+_IMBALANCED = 2 / 3
 _HOW = "logistic regression, C by 3-fold cross-validation inside the training part"
 
-Labels = NDArray[np.str_]
-Features = Any
-"""A dense float32 matrix, or a scipy sparse matrix of tf-idf weights."""
-FeaturesOfSplit = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[Features, Features]]
-"""Rows of the training and of the test part to their features; whatever is fitted sees the training part only."""
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked: `labels` int64 of shape (n,), whose names are `names`; `folds` int64 of shape (n_seeds, n)."""
+
+    task: str
+    labels: NDArray[np.int64]
+    names: NDArray[np.str_]
+    folds: NDArray[np.int64]
+    given: bool
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """Which of the texts are tested: the same ones for each seed."""
+        return np.asarray(self.folds[0] >= 0)
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one training and one test part."""
+        return len(np.unique(self.folds[0][self.tested])) == 1
 
 
-def classification_rows(task: Classification, subject: Subject, *, seed: int, parts: Parts | None = None) -> list[Row]:
+def classification_rows(
+    task: Classification,
+    subject: Subject,
+    *,
+    seed: int,
+    parts: Parts | None = None,
+    n_folds: int = 5,
+    n_seeds: int = 3,
+    bootstrap: int = 1_000,
+) -> list[Row]:
     """Return the accuracy of logistic regression on the frozen vectors of the texts.
 
-    Folds are the task's own, or five stratified ones. Features are standardised on the training part. Baselines,
-    all on the same folds: majority, tf-idf + logistic regression, the SIF average, the plain average, a random
-    encoder, and random vectors.
+    Features are standardised on the training part. Baselines, all on the same folds: majority, tf-idf + logistic
+    regression, the SIF average, the plain average, a random encoder, random vectors, and what the user named. Where
+    more than two thirds of the tested texts have one label, macro-F1 is measured too.
+
+    Parameters
+    ----------
+    task : texts and labels. Where it brings folds of its own, those are taken, once.
+    subject : what is probed.
+    seed : of folds and resamples.
+    parts : texts that get rows of their own, bool of shape (n_texts,) by name.
+    n_folds : stratified folds for a task without its own.
+    n_seeds : how often they are drawn anew; the figure is the mean, `Row.spread` the standard deviation.
+    bootstrap : resamples of the texts for intervals.
     """
-    encoders, labels = subject.encoders(), np.array(task.labels)
-    folds = stratified_folds(labels, _FOLDS, seed) if task.folds is None else task.folds
-    reason = _why_not(labels, folds, bool(encoders))
+    encoders = subject.encoders()
+    reason = why_not(task, bool(encoders), n_folds)
     if reason:
         return [skipped(task.name, "accuracy", reason)]
-    texts = list(task.texts)
-    systems = {name: _dense(encoder.encode(texts)) for name, encoder in encoders.items()}
-    tokens = [subject.tokenize(text) for text in texts]
-    return _rows(task.name, labels, folds, systems, {"tf-idf": _tfidf(tokens)}, subject, texts, task.note, seed, parts)
+    question, texts = _question(task, n_folds, n_seeds, seed), list(task.texts)
+    systems = {name: dense(encoder.encode(texts)) for name, encoder in encoders.items()}
+    sparse = {"tf-idf": tfidf([subject.tokenize(text) for text in texts])}
+    coverage = token_coverage(subject.codec, texts)
+    return _rows(question, systems, sparse, coverage, task.note, seed, parts, bootstrap)
 
 
-def inference_rows(task: Inference, subject: Subject, *, seed: int, parts: Parts | None = None) -> list[Row]:
+def inference_rows(
+    task: Inference,
+    subject: Subject,
+    *,
+    seed: int,
+    parts: Parts | None = None,
+    n_folds: int = 5,
+    n_seeds: int = 3,
+    bootstrap: int = 1_000,
+) -> list[Row]:
     """Return the accuracy of logistic regression on ``[u, v, |u - v|, u * v]`` (Conneau et al., 2017).
 
-    Beside the baselines of `classification_rows` stands tf-idf of the second text alone: what its wording gives
-    away without the first (Gururangan et al., 2018).
+    Beside the baselines of `classification_rows`, whose parameters these are, stands tf-idf of the second text alone:
+    what its wording gives away without the first (Gururangan et al., 2018).
     """
-    encoders, labels = subject.encoders(), np.array(task.labels)
-    folds = stratified_folds(labels, _FOLDS, seed)
-    reason = _why_not(labels, folds, bool(encoders))
+    encoders = subject.encoders()
+    reason = why_not(task, bool(encoders), n_folds)
     if reason:
         return [skipped(task.name, "accuracy", reason)]
-    n, texts = len(labels), [*task.texts_a, *task.texts_b]
+    question, n, texts = _question(task, n_folds, n_seeds, seed), len(task.labels), [*task.texts_a, *task.texts_b]
     systems = {}
     for name, encoder in encoders.items():
         vectors = encoder.encode(texts)
-        systems[name] = _dense(pair_features(vectors[:n], vectors[n:]))
+        systems[name] = dense(pair_features(vectors[:n], vectors[n:]))
     tokens = [subject.tokenize(text) for text in texts]
-    sparse = {"tf-idf": _tfidf_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": _tfidf(tokens[n:])}
-    return _rows(task.name, labels, folds, systems, sparse, subject, texts, "", seed, parts)
+    sparse = {"tf-idf": tfidf_of_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": tfidf(tokens[n:])}
+    return _rows(question, systems, sparse, token_coverage(subject.codec, texts), "", seed, parts, bootstrap)
 
 
-def pair_features(u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``[u, v, |u - v|, u * v]``, shape (n, 4 * dim)."""
-    return np.concatenate([u, v, np.abs(u - v), u * v], axis=1)
-
-
-def stratified_folds(labels: Labels, n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each row, int64 of shape (n,): each label is dealt out evenly, in an order drawn by `seed`.
-
-    >>> folds = stratified_folds(np.array(list("aaaabbbb")), 2, seed=0)
-    >>> np.bincount(folds[:4]).tolist(), np.bincount(folds[4:]).tolist()
-    ([2, 2], [2, 2])
-    """
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    dealt = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    folds = np.empty(len(labels), dtype=np.int64)
-    folds[dealt] = np.arange(len(labels)) % n_folds
-    return folds
-
-
-def predict(
-    train: Features, labels: Labels, test: Features, grid: Sequence[float], *, seed: int
-) -> tuple[Labels, bool]:
-    """Return the predicted label of each row of `test`, and whether the last fit converged.
-
-    C is the value of `grid` with the best accuracy over three inner folds of (at most 3,000 rows of) the training
-    part, the smallest one on a tie.
-    """
-    inner = np.random.default_rng(seed).permutation(len(labels))[:_INNER_ROWS]
-    folds = stratified_folds(labels[inner], _INNER_FOLDS, seed)
-    hits = [0] * len(grid)
-    for fold in range(_INNER_FOLDS):
-        fit_rows, held = inner[folds != fold], inner[folds == fold]
-        for i, c in enumerate(grid):
-            guesses, _ = _fit_predict(train[fit_rows], labels[fit_rows], train[held], c)
-            hits[i] += int((guesses == labels[held]).sum())
-    return _fit_predict(train, labels, test, grid[int(np.argmax(hits))])
-
-
-def _fit_predict(train: Features, labels: Labels, test: Features, c: float) -> tuple[Labels, bool]:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    if len(set(labels.tolist())) < 2:
-        return np.full(test.shape[0], labels[0] if len(labels) else ""), True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # counted in the note of the row
-        model = LogisticRegression(C=c, max_iter=300, tol=1e-3).fit(train, labels)
-    return model.predict(test), bool(np.max(model.n_iter_) < 300)
-
-
-def _rows(
-    name: str,
-    labels: Labels,
-    folds: NDArray[np.int64],
-    dense: dict[str, FeaturesOfSplit],
-    sparse: dict[str, FeaturesOfSplit],
-    subject: Subject,
-    texts: list[str],
-    note: str,
-    seed: int,
-    parts: Parts | None,
-) -> list[Row]:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    tested = folds >= 0
-    predictions = {system: labels.copy() for system in (*dense, *sparse, "majority")}
-    stopped = 0
-    # A fit of this size is many times slower when its small products are shared out over threads.
-    with threadpool_limits(limits=1):
-        for fold in np.unique(folds[tested]):
-            train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            for systems, grid in ((dense, _C_DENSE), (sparse, _C_TFIDF)):
-                for system, features in systems.items():
-                    x, held = features(train, test)
-                    predictions[system][test], converged = predict(x, labels[train], held, grid, seed=seed)
-                    stopped += not converged
-            counts = Counter(labels[train].tolist())
-            predictions["majority"][test] = min(counts, key=lambda label: (-counts[label], label))
-    n_folds = len(np.unique(folds[tested]))
-    split = "a given test part" if (folds == -1).any() else f"{n_folds} folds"
-    how = f"{len(set(labels.tolist()))} labels, {split}, {_HOW}"
-    if stopped:
-        how += f"; {stopped} fits stopped before they converged"
-    return accuracy_rows(
-        name,
-        {system: (guess == labels)[tested] for system, guess in predictions.items()},
-        metric="accuracy",
-        coverage=token_coverage(subject.codec, texts),
-        system=next(iter(dense)),
-        note="; ".join(part for part in (note, how) if part),
-        folds=folds[tested] if n_folds > 1 else None,
-        seed=seed,
-        parts={part: inside[tested] for part, inside in (parts or {}).items()},
-    )
-
-
-def _why_not(labels: Labels, folds: NDArray[np.int64], encoders: bool) -> str:
+def why_not(task: Classification | Inference, encoders: bool, n_folds: int) -> str:
+    """Return why a task cannot be measured, empty where it can."""
+    n, folds = len(task.labels), task.folds if isinstance(task, Classification) else None
     if not encoders:
         return NO_ENCODER
-    if len(set(labels.tolist())) < 2:
+    if len(set(task.labels)) < 2:
         return "all texts have the same label"
-    if len(labels) < 2 * _FOLDS or not (folds >= 0).any():
-        return f"{len(labels)} texts, {2 * _FOLDS} are needed"
+    if folds is not None and not (folds >= 0).any():
+        return "no text is in the test part"
+    if folds is not None and len(np.unique(folds)) < 2:
+        return "no text is in the training part"
+    if n < 2 * n_folds:
+        return f"{n} texts, {2 * n_folds} are needed"
     return ""
 
 
-def _dense(matrix: NDArray[np.float32]) -> FeaturesOfSplit:
-    def features(train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[Features, Features]:
-        mean, spread = matrix[train].mean(axis=0), matrix[train].std(axis=0)
-        spread[spread < 1e-8] = 1.0
-        return (matrix[train] - mean) / spread, (matrix[test] - mean) / spread
-
-    return features
-
-
-def _tfidf(tokens: list[list[str]]) -> FeaturesOfSplit:
-    def features(train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[Features, Features]:
-        vectorizer = _vectorizer([tokens[i] for i in train])
-        return vectorizer.transform([tokens[i] for i in train]), vectorizer.transform([tokens[i] for i in test])
-
-    return features
+def _question(task: Classification | Inference, n_folds: int, n_seeds: int, seed: int) -> _Question:
+    names, labels = np.unique(np.array(task.labels), return_inverse=True)
+    given = task.folds if isinstance(task, Classification) else None
+    if given is not None:
+        return _Question(task.name, labels, names, given[None], given=True)
+    seeds = np.random.SeedSequence(seed).generate_state(n_seeds).tolist()
+    folds = np.stack([stratified_folds(labels, n_folds, own) for own in seeds])
+    return _Question(task.name, labels, names, folds, given=False)
 
 
-def _tfidf_pairs(first: list[list[str]], second: list[list[str]]) -> FeaturesOfSplit:
-    def features(train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[Features, Features]:
-        from scipy.sparse import hstack
+def _rows(
+    question: _Question,
+    systems: Mapping[str, FeaturesOfSplit],
+    sparse: Mapping[str, FeaturesOfSplit],
+    coverage: float,
+    note: str,
+    seed: int,
+    parts: Parts | None,
+    bootstrap: int,
+) -> list[Row]:
+    guesses, stopped = _guesses(question, systems, sparse, seed)
+    tested, labels = question.tested, question.labels
+    correct = {system: (guess == labels)[:, tested] for system, guess in guesses.items()}
+    first = next(iter(systems))
+    how = _how(question, stopped, correct[first].mean(axis=1))
+    inside = {part: mask[tested] for part, mask in (parts or {}).items()}
+    note = f"{note}; {how}" if note else how
+    rows = accuracy_rows(
+        question.task,
+        correct,
+        metric="accuracy",
+        coverage=coverage,
+        system=first,
+        note=note,
+        folds=None if question.single else question.folds[:, tested],
+        bootstrap=bootstrap,
+        seed=seed,
+        parts=inside,
+    )
+    asked = labels[tested]
+    if np.bincount(asked).max() > _IMBALANCED * len(asked):
+        of_tested = {system: guess[:, tested] for system, guess in guesses.items()}
+        rows += macro_f1_rows(
+            question.task, of_tested, asked, coverage=coverage, note=note, bootstrap=bootstrap, seed=seed, parts=inside
+        )
+    return rows
 
-        vectorizer = _vectorizer([side[i] for side in (first, second) for i in train])
 
-        def of(rows: NDArray[np.int64]) -> Features:
-            u, v = (vectorizer.transform([side[i] for i in rows]) for side in (first, second))
-            return hstack([u, v, abs(u - v), u.multiply(v)]).tocsr()
+def _guesses(
+    question: _Question, systems: Mapping[str, FeaturesOfSplit], sparse: Mapping[str, FeaturesOfSplit], seed: int
+) -> tuple[dict[str, NDArray[np.int64]], int]:
+    """Return what each system says of every text, int64 of shape (n_seeds, n), and how many fits did not converge."""
+    labels, stopped = question.labels, 0
+    guesses = {system: np.tile(labels, (len(question.folds), 1)) for system in (*systems, *sparse, "majority")}
+    with one_thread():
+        for s, folds in enumerate(question.folds):
+            for fold in np.unique(folds[folds >= 0]):
+                train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+                for group, grid in ((systems, GRID), (sparse, GRID_SPARSE)):
+                    for system, features in group.items():
+                        x, held = features(train, test)
+                        guesses[system][s, test], converged = predict(x, labels[train], held, grid, seed=seed)
+                        stopped += not converged
+                guesses["majority"][s, test] = np.bincount(labels[train]).argmax()
+    return guesses, stopped
 
-        return of(train), of(test)
 
-    return features
-
-
-def _vectorizer(tokens: list[list[str]]) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    # A training part without a single token still needs one column.
-    return TfidfVectorizer(analyzer=_as_it_is, sublinear_tf=True).fit([*tokens, [""]])
-
-
-def _as_it_is(tokens: list[str]) -> list[str]:
-    return tokens
+def _how(question: _Question, stopped: int, by_seed: NDArray[np.float64]) -> str:
+    """Return in words what was done, and what is odd about the labels."""
+    counts, n_folds = np.bincount(question.labels), len(np.unique(question.folds[0][question.tested]))
+    said = [f"{len(counts)} labels"]
+    if question.single:
+        said.append("a given test part, one fit: another seed would change nothing")
+    elif question.given:
+        said.append(f"{n_folds} given folds")
+    else:
+        said.append(f"{n_folds} folds")
+    if len(by_seed) > 1:
+        said[-1] += f" drawn {len(by_seed)} times, standard deviation over draws {by_seed.std(ddof=1):.4f}"
+    said.append(_HOW)
+    if not question.single and (counts < n_folds).any():
+        said.append(f"labels with fewer than {n_folds} texts: {int((counts < n_folds).sum())}")
+    if question.single:
+        known = np.unique(question.labels[~question.tested])
+        n = int((~np.isin(question.labels[question.tested], known)).sum())
+        if n:
+            said.append(f"tested texts whose label the training part lacks: {n}")
+    if stopped:
+        said.append(f"fits that stopped before they converged: {stopped}")
+    return ", ".join(said[:3]) + "".join(f"; {one}" for one in said[3:])

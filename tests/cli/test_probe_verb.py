@@ -73,3 +73,15 @@ def test_a_corpus_that_is_none(toy_bundle, tmp_path, embedpipe_cli):
     outcome = embedpipe_cli("probe", toy_bundle.path, "documents", "--corpus", tmp_path)
     assert outcome.exit_code == 1
     assert str(tmp_path) in outcome.err
+
+
+def test_curves_stand_in_place_of_the_figures(toy_bundle, own_tasks, embedpipe_cli):
+    outcome = embedpipe_cli("probe", toy_bundle.path, own_tasks, "wordsim353", "--curves", "--format", "json")
+    assert outcome.exit_code == 0, outcome.err
+    table = json.loads(outcome.out)
+    assert {line["task"] for line in table} == {"mood"}
+    assert {line["labels"] for line in table} == {"16", "4 of each", "8 of each"}
+    assert {line["system"] for line in table} == {"encoder", "SIF average", "random encoder", "tf-idf"}
+    # One word in each text says which it is.
+    assert all(line["accuracy"] == 1 for line in table if line["system"] == "tf-idf" and line["labels"] == "16")
+    assert "no curve of wordsim353: not texts with labels, or too few of them" in outcome.err

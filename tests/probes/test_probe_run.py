@@ -46,7 +46,9 @@ def tasks(planted):
 
 def test_each_task_gives_rows_and_progress(planted):
     events = []
-    rows = run_probes(planted.subject(), tasks(planted), MeasureSettings(bootstrap=100), listener=events.append)
+    rows = run_probes(
+        planted.subject(), tasks(planted), MeasureSettings(bootstrap=100, seeds=1), listener=events.append
+    )
     found = {(row.task, row.metric) for row in rows}
     assert found == {
         ("words", "spearman"),
@@ -79,7 +81,9 @@ def test_each_task_gives_rows_and_progress(planted):
 
 def test_missing_parts_give_one_row_each_that_says_so(planted):
     passed_on = skipped("documents", "accuracy", "no text")
-    rows = run_probes(Subject(codec=planted.codec), [*tasks(planted), passed_on], MeasureSettings(bootstrap=100))
+    rows = run_probes(
+        Subject(codec=planted.codec), [*tasks(planted), passed_on], MeasureSettings(bootstrap=100, seeds=1)
+    )
     assert len(rows) == 10
     assert all(row.note.startswith("skipped: ") for row in rows)
 
