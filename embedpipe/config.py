@@ -281,13 +281,28 @@ class GenerationConfig(_Strict):
 class ProbesConfig(_Strict):
     """What is measured at the end of the main job."""
 
-    tasks: tuple[str, ...] = ("wordsim353", "simlex999", "analogies", "lee", "documents")
+    tasks: tuple[str, ...] = (
+        "wordsim353",
+        "simlex999",
+        "analogies",
+        "lee",
+        "documents",
+        "length",
+        "word-content",
+        "bigram-shift",
+        "odd-word",
+        "adjacency",
+        "order",
+        "topic",
+    )
     bootstrap: int = Field(default=1_000, ge=100)
     restrict: int = Field(default=30_000, ge=100)
     """Analogies search the most frequent words only."""
     max_documents: int = Field(default=40, ge=2)
     """Documents (classes) in the probe that asks which document a sentence comes from."""
     sentences_per_document: int = Field(default=30, ge=4)
+    sentences_per_task: int = Field(default=1_200, ge=60)
+    """Most sentences, or pairs of them, in each of the other probes that a corpus makes of itself."""
 
 
 class PipelineConfig(_Strict):

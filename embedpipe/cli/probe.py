@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.options import bundle_argument, format_option, named_path
+from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
-from embedpipe.errors import BundleError, InputError
+from embedpipe.cli.probe_corpus import corpus_option, probed_text
+from embedpipe.errors import InputError
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.loading import Bundle
-    from embedpipe.text.prepared import PreparedText
 
 __all__ = ["command"]
 
@@ -20,43 +20,47 @@ __all__ = ["command"]
 @click.command("probe")
 @bundle_argument
 @click.argument("tasks", metavar="[TASK]...", nargs=-1)
-@click.option(
-    "--corpus",
-    type=named_path,
-    help="Folder of the prepared text, for the task 'documents'.  [default: BUNDLE.work/text]",
-)
+@corpus_option
 @click.option("--seed", type=click.IntRange(min=0), help="Of resampling and folds.  [default: the bundle's]")
 @format_option
-def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, format_: str) -> None:
+def command(bundle: Path, tasks: tuple[str, ...], corpus: str | None, seed: int | None, format_: str) -> None:
     """Measure a bundle on tasks, each figure beside baselines and with a 95 % interval.
 
-    TASK is wordsim353, simlex999, analogies, lee, documents (which held-out document does a sentence come from; needs
-    the prepared text) or a tab-separated file whose header says what it is: 'word_a word_b score', 'score text_a
-    text_b', 'label text', 'label text_a text_b', or ': section' lines of four words. Without one, all built-in
-    tasks. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
+    TASK is wordsim353, simlex999, analogies, lee, the name of a task that a corpus makes of itself, or a tab-separated
+    file whose header says what it is: 'word_a word_b score', 'score text_a text_b', 'label text', 'label text_a
+    text_b', or ': section' lines of four words. Without one, all of these but files. In the table, '~' marks a baseline
+    from which the figure does not differ (p > 0.05, paired).
+
+    The tasks that a corpus makes of its held-out sentences: documents (which document is a sentence from), length,
+    word-content (which of 30 words is in it), bigram-shift (were two words swapped), odd-word (was one replaced),
+    adjacency (does one sentence follow the other), order (which of two came first), topic.
 
     \b
     embedpipe probe wiki.bundle
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
+    embedpipe probe wiki.bundle bigram-shift topic --corpus news.txt
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
     from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
     from embedpipe.probes.run import probe_bundle
-    from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS
+    from embedpipe.tasks.builtin import BUILTIN_TASKS, CORPUS_TASKS
 
     opened = load(bundle)
-    asked = tasks or (*BUILTIN_TASKS, DOCUMENTS)
-    text = _prepared_text(opened, corpus) if DOCUMENTS in asked else None
-    if text is None and DOCUMENTS in tasks:
-        raise InputError("the task 'documents' needs the prepared text that the bundle was made from: --corpus FOLDER")
-    if text is None and DOCUMENTS in asked:
-        say("documents is left out: the prepared text is not beside the bundle (--corpus FOLDER)")
-        asked = tuple(BUILTIN_TASKS)
-    config = _settings(opened, asked)
-    with progress() as listener:
-        seed = opened.manifest.seed if seed is None else seed
-        rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
+    asked = tasks or (*BUILTIN_TASKS, *CORPUS_TASKS)
+    with probed_text(opened, corpus, asked) as text:
+        needy = [task for task in asked if task in CORPUS_TASKS] if text is None else []
+        if tasks and needy:
+            raise InputError(
+                f"the prepared text is not beside the bundle; the task '{needy[0]}' needs it, or another corpus: "
+                "--corpus FOLDER or SOURCE"
+            )
+        if needy:
+            say(f"left out: {', '.join(needy)}; the prepared text is not beside the bundle (--corpus FOLDER or SOURCE)")
+        config = _settings(opened, tuple(task for task in asked if task not in needy))
+        with progress() as listener:
+            seed = opened.manifest.seed if seed is None else seed
+            rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
     if format_ != "table":
         render([row.as_dict() for row in rows], format_)
         return
@@ -73,23 +77,3 @@ def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
 
     probes = recorded_config(bundle.parts.file("config.toml", "text")).probes
     return probes.model_copy(update={"tasks": tasks})
-
-
-def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":
-    """Open the prepared text and make sure that it is the one that the bundle was made from."""
-    from embedpipe.pipeline.work import WorkFolder
-    from embedpipe.text.prepared import PreparedText
-
-    folder = corpus or WorkFolder(bundle.path.resolve()).stage("text")
-    if corpus is None and not folder.is_dir():
-        return None
-    try:
-        text = PreparedText(folder)
-        same = text.vocabulary.tokens == bundle.vocabulary.tokens
-    except BundleError:
-        if corpus is not None:
-            raise
-        return None
-    if not same and corpus is not None:
-        raise InputError("this text was prepared for another bundle: its vocabulary differs", folder)
-    return text if same else None

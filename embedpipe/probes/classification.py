@@ -54,7 +54,7 @@ def inference_rows(task: Inference, subject: Subject, *, seed: int, parts: Parts
     away without the first (Gururangan et al., 2018).
     """
     encoders, labels = subject.encoders(), np.array(task.labels)
-    folds = stratified_folds(labels, _FOLDS, seed)
+    folds = stratified_folds(labels, _FOLDS, seed) if task.folds is None else task.folds
     reason = _why_not(labels, folds, bool(encoders))
     if reason:
         return [skipped(task.name, "accuracy", reason)]
@@ -65,7 +65,7 @@ def inference_rows(task: Inference, subject: Subject, *, seed: int, parts: Parts
         systems[name] = _dense(pair_features(vectors[:n], vectors[n:]))
     tokens = [subject.tokenize(text) for text in texts]
     sparse = {"tf-idf": _tfidf_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": _tfidf(tokens[n:])}
-    return _rows(task.name, labels, folds, systems, sparse, subject, texts, "", seed, parts)
+    return _rows(task.name, labels, folds, systems, sparse, subject, texts, task.note, seed, parts)
 
 
 def pair_features(u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:

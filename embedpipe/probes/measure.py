@@ -1,8 +1,8 @@
 """One task to the probe of its shape."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from embedpipe.probes.baselines import Subject
+from embedpipe.probes.baselines import Rival, Subject
 from embedpipe.probes.classification import classification_rows, inference_rows
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
@@ -61,5 +61,7 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     if isinstance(task, DocumentSimilarity):
         return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed)
     if isinstance(task, Classification):
+        cues = {name: Rival(encoder=features) for name, features in task.cues.items()}
+        subject = replace(subject, against={**cues, **subject.against})
         return classification_rows(task, subject, seed=seed, parts=parts)
     return inference_rows(task, subject, seed=seed, parts=parts)

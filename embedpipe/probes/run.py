@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.baselines import Subject
-from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.findings import Findings
+from embedpipe.probes.linguistic.make import ProbedCorpus, corpus_task
+from embedpipe.probes.linguistic.pool import HeldOutSplit
 from embedpipe.probes.measure import MeasureSettings, measure
-from embedpipe.probes.rows import Row, corrected, headline, skipped
+from embedpipe.probes.rows import Row, corrected, headline
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
-from embedpipe.tasks.builtin import DOCUMENTS, find_task
-from embedpipe.tasks.shapes import Classification, Task
+from embedpipe.tasks.builtin import CORPUS_TASKS, find_task
+from embedpipe.tasks.shapes import Task
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
@@ -25,8 +25,9 @@ STAGE = "probes"
 
 
 class HeldOut(Protocol):
-    """The splits of a prepared text that no weight was trained on; `validation` chose the states that are kept."""
+    """The splits of a prepared text: weights were trained on `train`, `validation` chose the states that are kept."""
 
+    train: "TokenStore"
     test: "TokenStore"
     validation: "TokenStore"
     test_text: Path
@@ -49,7 +50,7 @@ def probe_bundle(
     Parameters
     ----------
     bundle : an opened bundle, whole or with some of its parts.
-    text : the prepared text; None where there is none, and then the task ``documents`` is a skipped row.
+    text : the prepared text; None where there is none, and then the tasks of a corpus are skipped rows.
     config : tasks by name or path, and their settings.
     seed : of resampling, folds and random baselines.
     listener : is called with progress events.
@@ -59,15 +60,8 @@ def probe_bundle(
     InputError
         For a task that is no built-in name and no task file; before anything is measured.
     """
-    tasks: list[Task | Row] = []
-    for name in config.tasks:
-        if name != DOCUMENTS:
-            tasks.append(find_task(name))
-            continue
-        try:
-            tasks.append(_documents(bundle, text, config, seed))
-        except NotEnoughDataError as error:
-            tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
+    corpus = None if text is None else _corpus(bundle, text, config, seed)
+    tasks = [corpus_task(name, corpus) if name in CORPUS_TASKS else find_task(name) for name in config.tasks]
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
     return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
 
@@ -101,15 +95,15 @@ def run_probes(
     return corrected(rows)
 
 
-def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
-    if text is None:
-        raise NotEnoughDataError("the prepared text is not at hand")
+def _corpus(bundle: BundleLike, text: HeldOut, config: "ProbesConfig", seed: int) -> ProbedCorpus:
     whole = text.report["units"] == "documents"
-    return documents_task(
+    return ProbedCorpus(
         [HeldOutSplit(text.test, text.test_text), HeldOutSplit(text.validation, text.validation_text)],
-        bundle.codec.tokenizer,
-        units="documents" if whole else "runs of sentences (the corpus has few documents)",
+        text.train,
+        bundle.codec,
+        n_sentences=config.sentences_per_task,
         max_documents=config.max_documents,
         sentences_per_document=config.sentences_per_document,
         seed=seed,
+        units="documents" if whole else "runs of sentences (the corpus has few documents)",
     )

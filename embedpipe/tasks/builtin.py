@@ -11,10 +11,26 @@ from embedpipe.tasks.shapes import Analogies, DocumentSimilarity, Task, WordSimi
 from embedpipe.text.read_named import gensim_test_file
 from embedpipe.text.read_types import did_you_mean
 
-__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "check_tasks", "find_task", "task_files"]
+__all__ = [
+    "ADJACENCY",
+    "BIGRAM_SHIFT",
+    "BUILTIN_TASKS",
+    "CORPUS_TASKS",
+    "DOCUMENTS",
+    "LENGTH",
+    "ODD_WORD",
+    "ORDER",
+    "TOPIC",
+    "WORD_CONTENT",
+    "check_tasks",
+    "find_task",
+    "task_files",
+]
 
-DOCUMENTS = "documents"
-"""The task that a corpus makes of itself (which document does a sentence come from); `probes.corpus` draws it."""
+DOCUMENTS, LENGTH, WORD_CONTENT, BIGRAM_SHIFT = "documents", "length", "word-content", "bigram-shift"
+ODD_WORD, ADJACENCY, ORDER, TOPIC = "odd-word", "adjacency", "order", "topic"
+CORPUS_TASKS = (DOCUMENTS, LENGTH, WORD_CONTENT, BIGRAM_SHIFT, ODD_WORD, ADJACENCY, ORDER, TOPIC)
+"""The tasks that a prepared corpus makes of itself, without labels; `probes.linguistic` draws them."""
 
 
 def find_task(name: str) -> Task:
@@ -38,9 +54,9 @@ def find_task(name: str) -> Task:
         return BUILTIN_TASKS[name]()
     if name and Path(name).exists():
         return read_task(name)
-    if name == DOCUMENTS:
-        raise InputError("the task 'documents' is drawn from a prepared corpus: say where that is")
-    known = [*BUILTIN_TASKS, DOCUMENTS]
+    if name in CORPUS_TASKS:
+        raise InputError(f"the task '{name}' is drawn from a prepared corpus: say where that is")
+    known = [*BUILTIN_TASKS, *CORPUS_TASKS]
     hint = did_you_mean(name.lower(), known)
     raise InputError(f"no task '{name}': neither a file nor a built-in name ({', '.join(known)}){hint}")
 
@@ -48,13 +64,13 @@ def find_task(name: str) -> Task:
 def check_tasks(names: Iterable[str]) -> None:
     """Raise `InputError` if one of the tasks that a run is to measure cannot be found or read."""
     for name in names:
-        if name != DOCUMENTS:
+        if name not in CORPUS_TASKS:
             find_task(name)
 
 
 def task_files(names: Iterable[str]) -> list[str]:
     """Return those of the tasks `names` that are files."""
-    return [name for name in names if name not in (*BUILTIN_TASKS, DOCUMENTS) and Path(name).is_file()]
+    return [name for name in names if name not in (*BUILTIN_TASKS, *CORPUS_TASKS) and Path(name).is_file()]
 
 
 def _word_similarity(name: str, file: str) -> WordSimilarity:
