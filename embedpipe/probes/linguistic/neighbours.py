@@ -30,7 +30,7 @@ def adjacency_task(pool: Pool, *, n_sentences: int, seed: int) -> Inference:
         If there are too few pairs of neighbours.
     """
     rng = np.random.default_rng([seed, 5])
-    anchors = _anchors(pool)
+    anchors = _anchors(pool, rng)
     need(ADJACENCY, len(anchors), "pairs of neighbouring sentences", pool.folds[anchors])
     near: list[int] = []
     apart: list[int] = []
@@ -71,21 +71,25 @@ def order_task(pool: Pool, *, n_sentences: int, seed: int) -> Inference:
         If there are too few pairs of neighbours.
     """
     rng = np.random.default_rng([seed, 6])
-    anchors = rng.permutation(_anchors(pool))[:n_sentences]
+    anchors = rng.permutation(_anchors(pool, rng))[:n_sentences]
     need(ORDER, len(anchors), "pairs of neighbouring sentences", pool.folds[anchors])
     ordered = ~halves(pool.folds[anchors], rng)
     return _task(pool, ORDER, anchors + ~ordered, anchors + ordered, np.where(ordered, "in order", "reversed"))
 
 
-def _anchors(pool: Pool) -> Ints:
-    """Return sentences that the next of the pool follows in its document, of which no two share a pair."""
+def _anchors(pool: Pool, rng: np.random.Generator) -> Ints:
+    """Return sentences that the next of the pool follows in its document, of which no two share a pair.
+
+    Pairs begin at the first or the second sentence of a document, as it is drawn: else a sentence that opens a document
+    would never be the second of a pair.
+    """
     if len(pool) < 2:
         return np.empty(0, dtype=np.int64)
     joined = (np.diff(pool.places) == 1) & (np.diff(pool.documents) == 0)
-    # The how-manieth sentence of its unbroken run each is: every second one begins a pair.
     begins = np.flatnonzero(np.r_[True, ~joined])
-    place = np.arange(len(pool)) - np.repeat(begins, np.diff(np.r_[begins, len(pool)]))
-    return np.flatnonzero(np.r_[joined, False] & (place % 2 == 0))
+    place_in_run = np.arange(len(pool)) - np.repeat(begins, np.diff(np.r_[begins, len(pool)]))
+    phase = rng.integers(2, size=int(pool.documents.max()) + 1)[pool.documents]
+    return np.flatnonzero(np.r_[joined, False] & (place_in_run % 2 == phase))
 
 
 def _task(pool: Pool, name: str, first: Ints, second: Ints, labels: NDArray[np.str_]) -> Inference:

@@ -45,15 +45,15 @@ def word_content_task(pool: Pool, *, n_sentences: int, seed: int) -> Classificat
     # A few more than wanted, for sentences with two of the words are left out.
     beside = np.abs(np.log(n_holding[seen] * _WORDS / (1.25 * n_sentences)))
     words = seen[np.lexsort((seen, beside, -n_folds[seen]))][:_WORDS]
-    label, kept = _labels(ids, sentences, words, len(pool)), np.zeros(len(words), dtype=bool)
-    # Sentences with two of the words are left out: a word may so lose too many, and free others by leaving.
-    while len(words) and not kept.all():
+    # Sentences with two of the words are left out. A word that so loses too many leaves, and gives others theirs back.
+    while len(words):
+        label = _labels(ids, sentences, words, len(pool))
         sizes = np.bincount(label[label >= 0], minlength=len(words))
         spread = _count(label[label >= 0], pool.folds[label >= 0], len(words))
-        kept = (sizes >= _MIN_SENTENCES) & (spread >= 2)
-        if not kept.all():
-            words = words[kept]
-            label = _labels(ids, sentences, words, len(pool))
+        poorest = int(np.argmin(np.where(spread >= 2, sizes, 0)))
+        if spread[poorest] >= 2 and sizes[poorest] >= _MIN_SENTENCES:
+            break
+        words = np.delete(words, poorest)
     if len(words) < _MIN_WORDS:
         raise NotEnoughDataError(
             f"the held-out text gives {len(words)} words of middle frequency with {_MIN_SENTENCES} usable sentences of "
