@@ -57,7 +57,7 @@ def prepare_source(
     try:
         spec = json.loads(tokenizer_spec.read_text(encoding="utf-8"))
         splitter = SentenceSplitter.from_spec(spec["sentences"]) if "sentences" in spec else SentenceSplitter()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{tokenizer_spec}: does not say how sentences end: {error}") from error
     settings = config.model_copy(
         update={
