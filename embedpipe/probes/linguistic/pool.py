@@ -32,6 +32,7 @@ _FOLDS = 5
 _PER_DOCUMENT = 400
 _MIN_SENTENCES = 50
 _POOL = 5
+_DOCUMENTS = 20
 
 
 class HeldOutSplit(NamedTuple):
@@ -159,7 +160,7 @@ def draw_pool(
     Parameters
     ----------
     splits : what no vector was trained on, the best first; one is turned to only where those before it hold fewer than
-        five documents or twice `n_sentences` usable sentences.
+        twenty documents or twice `n_sentences` usable sentences.
     codec : of the bundle.
     n_sentences : that a task asks for.
     seed : of the order of the documents.
@@ -171,9 +172,9 @@ def draw_pool(
     known: set[str] = set()
     n_seen = n_documents = 0
     for s, (store, text) in enumerate(splits):
-        if n_documents >= _FOLDS and len(tokens) >= 2 * n_sentences:
+        if n_documents >= _DOCUMENTS and len(tokens) >= 2 * n_sentences:
             break
-        drawn = _documents(store, np.random.default_rng([seed, s]), _POOL * n_sentences - len(tokens))
+        drawn = _documents(store, np.random.default_rng([seed, s]), _POOL * n_sentences - len(tokens), n_documents)
         wanted = [(document, place, i) for document, first, last in drawn for place, i in enumerate(range(first, last))]
         n_seen += len(wanted)
         fits = (store.lengths >= MIN_TOKENS) & (store.lengths <= MAX_TOKENS)
@@ -194,13 +195,15 @@ def draw_pool(
     return Pool(codec, tokens, np.array(documents, dtype=np.int64), np.array(places, dtype=np.int64), n_seen, units)
 
 
-def _documents(store: TokenStore, rng: np.random.Generator, n_sentences: int) -> list[tuple[int, int, int]]:
+def _documents(
+    store: TokenStore, rng: np.random.Generator, n_sentences: int, n_documents: int
+) -> list[tuple[int, int, int]]:
     """Return a number from 0, and the first and last + 1 sentence of as many documents as it takes, in their order."""
     offsets = store.document_offsets.astype(np.int64)
     order = rng.permutation(store.n_documents)
     sizes = np.minimum(np.diff(offsets), _PER_DOCUMENT)[order]
     enough = int(np.searchsorted(np.cumsum(sizes), n_sentences)) + 1
-    chosen = np.sort(order[: max(enough, _FOLDS)])
+    chosen = np.sort(order[: max(enough, _DOCUMENTS - n_documents)])
     return [
         (number, int(offsets[i]), int(min(offsets[i + 1], offsets[i] + _PER_DOCUMENT)))
         for number, i in enumerate(chosen.tolist())

@@ -10,19 +10,19 @@ from embedpipe.tasks.shapes import Classification
 
 __all__ = ["word_content_task"]
 
-_WORDS = 30
-_MIN_WORDS = 5
+_MIN_WORDS, _MAX_WORDS = 5, 30
+_PER_WORD = 40
 _MIN_SENTENCES = 8
 
 Ints = NDArray[np.int64]
 
 
 def word_content_task(pool: Pool, *, n_sentences: int, seed: int) -> Classification:
-    """Return sentences labelled with the one of (at most) thirty words that they contain.
+    """Return sentences labelled with the one of some words, thirty or one for forty sentences, that they contain.
 
     The words are of middle frequency (`Pool.is_content`): first those in most of the five folds, then those in about as
-    many sentences as are wanted of each. Each sentence holds exactly one of them, and each word has as many sentences
-    as the others.
+    many sentences as are wanted of each. Each sentence holds exactly one of them, and a word has from eight sentences
+    to its equal share of `n_sentences`.
 
     Parameters
     ----------
@@ -42,9 +42,10 @@ def word_content_task(pool: Pool, *, n_sentences: int, seed: int) -> Classificat
     n_holding = _count(ids, sentences, n_tokens)
     n_folds = _count(ids, pool.folds[sentences], n_tokens)
     seen = np.flatnonzero((n_holding >= _MIN_SENTENCES) & (n_folds >= 2))
+    n_words = min(_MAX_WORDS, max(_MIN_WORDS, n_sentences // _PER_WORD))
     # A few more than wanted, for sentences with two of the words are left out.
-    beside = np.abs(np.log(n_holding[seen] * _WORDS / (1.25 * n_sentences)))
-    words = seen[np.lexsort((seen, beside, -n_folds[seen]))][:_WORDS]
+    beside = np.abs(np.log(n_holding[seen] * n_words / (1.25 * n_sentences)))
+    words = seen[np.lexsort((seen, beside, -n_folds[seen]))][:n_words]
     # Sentences with two of the words are left out. A word that so loses too many leaves, and gives others theirs back.
     while len(words):
         label = _labels(ids, sentences, words, len(pool))
@@ -59,7 +60,7 @@ def word_content_task(pool: Pool, *, n_sentences: int, seed: int) -> Classificat
             f"the held-out text gives {len(words)} words of middle frequency with {_MIN_SENTENCES} usable sentences of "
             f"their own in two documents; the task '{WORD_CONTENT}' needs {_MIN_WORDS}"
         )
-    per_word = min(int(sizes.min()), max(_MIN_SENTENCES, n_sentences // len(words)))
+    per_word = max(_MIN_SENTENCES, n_sentences // len(words))
     rng = np.random.default_rng([seed, 2])
     rows = np.concatenate([rng.permutation(np.flatnonzero(label == w))[:per_word] for w in range(len(words))])
     spelt = pool.codec.vocabulary.word
@@ -68,8 +69,13 @@ def word_content_task(pool: Pool, *, n_sentences: int, seed: int) -> Classificat
         [spelt(int(words[label[i]])) for i in rows],
         [pool.text(i) for i in rows],
         pool.folds[rows],
-        pool.note(f"{per_word} sentences for each of {len(words)} words of middle frequency, out"),
+        pool.note(f"{len(rows)} sentences, {_range(sizes, per_word)} for each of {len(words)} words, out"),
     )
+
+
+def _range(sizes: Ints, most: int) -> str:
+    least, largest = min(int(sizes.min()), most), min(int(sizes.max()), most)
+    return str(least) if least == largest else f"{least} to {largest}"
 
 
 def _count(ids: Ints, holders: Ints, n_ids: int) -> Ints:

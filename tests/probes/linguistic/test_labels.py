@@ -36,7 +36,8 @@ def test_each_sentence_holds_the_word_that_is_its_label_and_no_other(topics):
     words = set(task.labels)
     sizes = Counter(task.labels)
     assert len(words) >= 5
-    assert set(sizes.values()) == {sizes.most_common(1)[0][1]}
+    assert min(sizes.values()) >= 8
+    assert max(sizes.values()) <= 200 // len(words)
     for label, text in zip(task.labels, task.texts, strict=True):
         assert words & set(text.split()) == {label}
     assert all(word[:3] in ("sea", "war", "law") or word == "end" for word in words)
