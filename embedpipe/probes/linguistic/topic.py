@@ -27,7 +27,8 @@ def topic_task(pool: Pool, train: TokenStore, *, n_sentences: int, seed: int) ->
 
     Topics are the factors of a non-negative factorisation (Lee and Seung, 1999) of tf-idf weights of the training
     documents, over words of middle frequency. A held-out document is of the topic that weighs most in it; there is one
-    topic for three of them, from two to eight. Each topic is of two documents at least, which are in different folds.
+    topic for three of them, from two to eight. Each topic is of two documents at least, which are in different folds,
+    and has from eight sentences to its equal share of `n_sentences`.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def topic_task(pool: Pool, train: TokenStore, *, n_sentences: int, seed: int) ->
         raise NotEnoughDataError(
             f"of {n_topics} topics {len(kept)} have two held-out {pool.units} or more; the task '{TOPIC}' needs two"
         )
-    per_topic = min(int(sizes[kept].min()), n_sentences // len(kept))
+    per_topic = max(_MIN_SENTENCES, n_sentences // len(kept))
     folds = folds_by_document(pool.documents, _FOLDS, topic)
     rows = np.concatenate([rng.permutation(np.flatnonzero(topic == t))[:per_topic] for t in kept])
     return Classification(
@@ -66,7 +67,7 @@ def topic_task(pool: Pool, train: TokenStore, *, n_sentences: int, seed: int) ->
         [names[topic[i]] for i in rows],
         [pool.text(i) for i in rows],
         folds[rows],
-        pool.note(f"{per_topic} sentences for each of {len(kept)} topics of the training text, out"),
+        pool.note(f"{len(rows)} sentences of {len(kept)} topics of the training text, out"),
     )
 
 
