@@ -283,7 +283,22 @@ class GenerationConfig(_Strict):
 class ProbesConfig(_Strict):
     """What is measured at the end of the main job."""
 
-    tasks: tuple[str, ...] = ("wordsim353", "simlex999", "analogies", "lee", "documents", "weat", "geometry")
+    tasks: tuple[str, ...] = (
+        "wordsim353",
+        "simlex999",
+        "analogies",
+        "lee",
+        "documents",
+        "length",
+        "word-content",
+        "bigram-shift",
+        "odd-word",
+        "adjacency",
+        "order",
+        "topic",
+        "weat",
+        "geometry",
+    )
     bootstrap: int = Field(default=1_000, ge=100)
     restrict: int = Field(default=30_000, ge=100)
     """Analogies search the most frequent words only."""
@@ -296,6 +311,8 @@ class ProbesConfig(_Strict):
     """How often those folds are drawn anew."""
     curves: bool = True
     """Whether the accuracy by number of labels is measured on the task 'documents'."""
+    sentences_per_task: int = Field(default=1_200, ge=60)
+    """Most sentences, or pairs of them, in each of the other probes that a corpus makes of itself."""
 
 
 class PipelineConfig(_Strict):

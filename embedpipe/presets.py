@@ -35,6 +35,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "sentences": {**_SENTENCES, "hidden": 128, "batch": 128, "steps": 200},
         "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
+        "probes": {"sentences_per_task": 400},
     },
     "small": {"words": {**_WORDS, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
     "medium": {"words": {**_WORDS, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},

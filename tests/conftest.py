@@ -21,7 +21,13 @@ TOY_SETTINGS = {
     "words": {**ONE_TRAINING, "dim": 48, "epochs": 12, "window": 4},
     "sentences": {"hidden": 32, "steps": 40, "batch": 64},
     "generation": {"hidden": 48, "steps": 200, "batch": 16, "bptt": 24},
-    "probes": {"bootstrap": 200, "max_documents": 8, "sentences_per_document": 10},
+    "probes": {
+        "tasks": ["wordsim353", "simlex999", "analogies", "lee", "documents", "bigram-shift"],
+        "bootstrap": 200,
+        "max_documents": 8,
+        "sentences_per_document": 10,
+        "sentences_per_task": 60,
+    },
 }
 
 

@@ -8,7 +8,7 @@ from embedpipe.probes.findings import Findings
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import HeldOut, probe_bundle
 from embedpipe.runtime import Listener, silent
-from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS, GEOMETRY
+from embedpipe.tasks.builtin import BUILTIN_TASKS, MADE_TASKS
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
@@ -25,7 +25,7 @@ def probe_again(
     A task whose file is gone, or that needs the text where there is none, is a row without a figure that says so: what
     was measured before the training is never passed on as if it were measured now.
     """
-    known = (*BUILTIN_TASKS, DOCUMENTS, GEOMETRY)
+    known = (*BUILTIN_TASKS, *MADE_TASKS)
     gone = [task for task in config.tasks if task not in known and not Path(task).is_file()]
     left = config.model_copy(update={"tasks": tuple(task for task in config.tasks if task not in gone)})
     findings = probe_bundle(bundle, text, left, seed=seed, listener=listener)

@@ -113,12 +113,13 @@ def inference_rows(
         systems[name] = dense(pair_features(vectors[:n], vectors[n:]))
     tokens = [subject.tokenize(text) for text in texts]
     sparse = {"tf-idf": tfidf_of_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": tfidf(tokens[n:])}
-    return _rows(question, systems, sparse, token_coverage(subject.codec, texts), "", seed, parts, bootstrap)
+    coverage = token_coverage(subject.codec, texts)
+    return _rows(question, systems, sparse, coverage, task.note, seed, parts, bootstrap)
 
 
 def why_not(task: Classification | Inference, encoders: bool, n_folds: int) -> str:
     """Return why a task cannot be measured, empty where it can."""
-    n, folds = len(task.labels), task.folds if isinstance(task, Classification) else None
+    n, folds = len(task.labels), task.folds
     if not encoders:
         return NO_ENCODER
     if len(set(task.labels)) < 2:
@@ -134,9 +135,8 @@ def why_not(task: Classification | Inference, encoders: bool, n_folds: int) -> s
 
 def _question(task: Classification | Inference, n_folds: int, n_seeds: int, seed: int) -> _Question:
     names, labels = np.unique(np.array(task.labels), return_inverse=True)
-    given = task.folds if isinstance(task, Classification) else None
-    if given is not None:
-        return _Question(task.name, labels, names, given[None], given=True)
+    if task.folds is not None:
+        return _Question(task.name, labels, names, task.folds[None], given=True)
     seeds = np.random.SeedSequence(seed).generate_state(n_seeds).tolist()
     folds = np.stack([stratified_folds(labels, n_folds, own) for own in seeds])
     return _Question(task.name, labels, names, folds, given=False)

@@ -12,12 +12,32 @@ from embedpipe.tasks.weat import WEAT, weat
 from embedpipe.text.read_named import gensim_test_file
 from embedpipe.text.read_types import did_you_mean
 
-__all__ = ["BUILTIN_TASKS", "DOCUMENTS", "GEOMETRY", "check_tasks", "find_task", "task_files"]
+__all__ = [
+    "ADJACENCY",
+    "BIGRAM_SHIFT",
+    "BUILTIN_TASKS",
+    "CORPUS_TASKS",
+    "DOCUMENTS",
+    "GEOMETRY",
+    "LENGTH",
+    "MADE_TASKS",
+    "ODD_WORD",
+    "ORDER",
+    "TOPIC",
+    "WORD_CONTENT",
+    "check_tasks",
+    "find_task",
+    "task_files",
+]
 
-DOCUMENTS = "documents"
-"""The task that a corpus makes of itself (which document does a sentence come from); `probes.corpus` draws it."""
+DOCUMENTS, LENGTH, WORD_CONTENT, BIGRAM_SHIFT = "documents", "length", "word-content", "bigram-shift"
+ODD_WORD, ADJACENCY, ORDER, TOPIC = "odd-word", "adjacency", "order", "topic"
+CORPUS_TASKS = (DOCUMENTS, LENGTH, WORD_CONTENT, BIGRAM_SHIFT, ODD_WORD, ADJACENCY, ORDER, TOPIC)
+"""The tasks that a prepared corpus makes of itself, without labels; `probes.linguistic` draws them."""
 GEOMETRY = "geometry"
 """The look at the shape of a space, which needs no task at all; `probes.geometry` takes it."""
+MADE_TASKS = (*CORPUS_TASKS, GEOMETRY)
+"""What is named like a task and has no data of its own."""
 
 
 def find_task(name: str) -> Task:
@@ -42,11 +62,11 @@ def find_task(name: str) -> Task:
         return BUILTIN_TASKS[name]()
     if name and Path(name).exists():
         return read_task(name)
-    if name == DOCUMENTS:
-        raise InputError("the task 'documents' is drawn from a prepared corpus: say where that is")
+    if name in CORPUS_TASKS:
+        raise InputError(f"the task '{name}' is drawn from a prepared corpus: say where that is")
     if name == GEOMETRY:
         raise InputError("'geometry' is no task with questions: it is looked at with a bundle at hand")
-    known = [*BUILTIN_TASKS, DOCUMENTS, GEOMETRY]
+    known = [*BUILTIN_TASKS, *MADE_TASKS]
     hint = did_you_mean(name.lower(), known)
     raise InputError(f"no task '{name}': neither a file nor a built-in name ({', '.join(known)}){hint}")
 
@@ -54,13 +74,13 @@ def find_task(name: str) -> Task:
 def check_tasks(names: Iterable[str]) -> None:
     """Raise `InputError` if one of the tasks that a run is to measure cannot be found or read."""
     for name in names:
-        if name not in (DOCUMENTS, GEOMETRY):
+        if name not in MADE_TASKS:
             find_task(name)
 
 
 def task_files(names: Iterable[str]) -> list[str]:
     """Return those of the tasks `names` that are files."""
-    return [name for name in names if name not in (*BUILTIN_TASKS, DOCUMENTS, GEOMETRY) and Path(name).is_file()]
+    return [name for name in names if name not in (*BUILTIN_TASKS, *MADE_TASKS) and Path(name).is_file()]
 
 
 def _word_similarity(name: str, file: str) -> WordSimilarity:

@@ -1,7 +1,8 @@
 """The shapes that labelled data comes in; each is what one family of probes measures on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,19 @@ __all__ = [
     "Relations",
     "SentenceSimilarity",
     "Task",
+    "TextFeatures",
     "WordSimilarity",
     "WordTask",
     "with_test_part",
 ]
 
 Quadruple = tuple[str, str, str, str]
+
+
+class TextFeatures(Protocol):
+    """Texts to float32 of shape (n, n_features)."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +142,8 @@ class Classification:
     """Texts and the label of each.
 
     `folds` is None (the probe makes its own stratified folds) or int64 of shape (n_texts,): texts of fold *f* are
-    tested by a classifier trained on all others; fold -1 is trained on and never tested.
+    tested by a classifier trained on all others; fold -1 is trained on and never tested. `cues` are what may give the
+    label away without being understood, each a baseline of its own.
     """
 
     name: str
@@ -142,6 +151,7 @@ class Classification:
     texts: Sequence[str]
     folds: NDArray[np.int64] | None = None
     note: str = ""
+    cues: Mapping[str, TextFeatures] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         folds = self.texts if self.folds is None else self.folds
@@ -150,15 +160,21 @@ class Classification:
 
 @dataclass(frozen=True, eq=False)
 class Inference:
-    """Pairs of texts and the label of the step from the first (premise) to the second (hypothesis)."""
+    """Pairs of texts and the label of the step from the first (premise) to the second (hypothesis).
+
+    `folds` and `note` are those of `Classification`.
+    """
 
     name: str
     labels: Sequence[str]
     texts_a: Sequence[str]
     texts_b: Sequence[str]
+    folds: NDArray[np.int64] | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
-        _same_length(self.name, self.labels, self.texts_a, self.texts_b)
+        folds = self.labels if self.folds is None else self.folds
+        _same_length(self.name, self.labels, self.texts_a, self.texts_b, folds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,7 +63,7 @@ def test_documents_without_the_prepared_text(toy_bundle, tmp_path, embedpipe_cli
     shutil.copytree(toy_bundle.path, alone)
     outcome = embedpipe_cli("probe", alone, "documents")
     assert outcome.exit_code == 1
-    assert "--corpus FOLDER" in outcome.err
+    assert "--corpus FOLDER or SOURCE" in outcome.err
     given = embedpipe_cli("probe", alone, "documents", "--corpus", f"{toy_bundle.path}.work/text", "--format", "jsonl")
     assert given.exit_code == 0, given.err
     assert {json.loads(line)["task"] for line in given.out.splitlines()} == {"documents"}
@@ -85,3 +85,23 @@ def test_curves_stand_in_place_of_the_figures(toy_bundle, own_tasks, embedpipe_c
     # One word in each text says which it is.
     assert all(line["accuracy"] == 1 for line in table if line["system"] == "tf-idf" and line["labels"] == "16")
     assert "no curve of wordsim353: not texts with labels, or too few of them" in outcome.err
+def test_tasks_made_of_another_corpus(toy_bundle, few_documents, tmp_path, embedpipe_cli):
+    alone = tmp_path / "alone.bundle"
+    shutil.copytree(toy_bundle.path, alone)
+    outcome = embedpipe_cli("probe", alone, "bigram-shift", "adjacency", "--corpus", few_documents, "--format", "json")
+    assert outcome.exit_code == 0, outcome.err
+    rows = json.loads(outcome.out)
+    assert {row["task"] for row in rows} == {"bigram-shift", "adjacency"}
+    assert all(row["value"] is not None for row in rows)
+    assert {"bigram counts", "SIF average", "tf-idf"} <= {row["baseline"] for row in rows}
+    assert "held-out tokens" in outcome.err
+    assert "% outside the vocabulary" in outcome.err
+
+
+def test_what_needs_a_text_is_left_out_where_there_is_none_and_says_so(toy_bundle, tmp_path, embedpipe_cli):
+    alone = tmp_path / "alone.bundle"
+    shutil.copytree(toy_bundle.path, alone)
+    outcome = embedpipe_cli("probe", alone, "--format", "json")
+    assert outcome.exit_code == 0, outcome.err
+    assert {row["task"] for row in json.loads(outcome.out)} == {"wordsim353", "simlex999", "analogies", "lee"}
+    assert "left out: documents, length, word-content, bigram-shift, odd-word, adjacency, order, topic" in outcome.err

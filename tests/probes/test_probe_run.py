@@ -10,6 +10,7 @@ from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import probe_bundle, run_probes
 from embedpipe.runtime import Evaluated, StageStarted, Step
+from embedpipe.tasks.builtin import BUILTIN_TASKS, CORPUS_TASKS
 from embedpipe.tasks.shapes import (
     Analogies,
     Categories,
@@ -106,3 +107,7 @@ def test_a_bundle_without_an_encoder_is_probed_with_its_bag(planted):
     assert next(row for row in rows if row.task == "lee").system == "SIF average"
     assert next(row for row in rows if row.task == "lee").note.startswith("not defined")  # no English word is known
     assert rows[-1].note == "skipped: the prepared text is not at hand"
+
+
+def test_a_run_measures_every_task_that_has_a_name():
+    assert ProbesConfig().tasks == (*BUILTIN_TASKS, *CORPUS_TASKS)

@@ -1,38 +1,24 @@
-"""The task that a corpus makes of itself: which document does a sentence come from?"""
+"""Which document does a sentence come from?"""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes.linguistic.pool import Detokenizer, HeldOutSplit
 from embedpipe.tasks.builtin import DOCUMENTS
 from embedpipe.tasks.shapes import Classification
 from embedpipe.text.split_text import read_sentences
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import UNK
 
-__all__ = ["HeldOutSplit", "documents_task"]
+__all__ = ["documents_task"]
 
 _MIN_DOCUMENTS = 2
 _MIN_TOKENS = 5
 _MIN_SENTENCES = 8
 _FOLDS = 5
-
-
-class HeldOutSplit(NamedTuple):
-    """A split twice: ids, and the text file whose lines are the same sentences with all their words."""
-
-    store: TokenStore
-    text: Path
-
-
-class Detokenizer(Protocol):
-    """Tokens to text."""
-
-    def detokenize(self, tokens: Sequence[str]) -> str: ...
 
 
 def documents_task(

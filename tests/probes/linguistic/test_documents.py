@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.probes.corpus import HeldOutSplit, documents_task
+from embedpipe.probes.linguistic.documents import documents_task
+from embedpipe.probes.linguistic.pool import HeldOutSplit
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, UNK
 
