@@ -54,7 +54,9 @@ class Association:
 class Leak:
     """How many of the `n` questions of a task stand in what something was trained on, exactly or nearly.
 
-    `place` is ``training text`` (of the bundle) or ``training part`` (of the task itself).
+    `place` is ``training text`` (of the bundle) or ``training part`` (of the task itself); `near` does not count those
+    of `exact`; `unasked` of the questions hold too few known words to tell; `note` says how it was looked for, or why
+    it was not.
     """
 
     task: str
@@ -63,6 +65,8 @@ class Leak:
     near: int
     n: int
     examples: tuple[str, ...] = ()
+    unasked: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,216 @@
+"""Which questions of a task were met in training: in the text of the bundle, or in the training part of the task.
+
+Each score can then be given without them (``accuracy (unleaked)``): what was trained is the same, and the questions
+that leaked are not asked.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.probes.comparison import Parts
+from embedpipe.probes.copies import SIMILARITY, CopyFinder, number_groups, pair_numbers
+from embedpipe.probes.findings import Leak
+from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.training_text import FoundTexts, TrainingText, find_in_training
+from embedpipe.probes.word_rows import word_rows
+from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
+
+__all__ = ["TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage"]
+
+TRAINING_TEXT, TRAINING_PART = "training text", "training part"
+UNLEAKED = "unleaked"
+"""The part of a task without the questions that leaked."""
+
+_EXAMPLES = 5
+_EXAMPLE_CHARACTERS = 160
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TaskLeakage:
+    """What leaked of one task.
+
+    Parameters
+    ----------
+    leaks : what was found, one for each place that was searched.
+    leaked : bool of shape (n_questions,), in any of the places; None where nothing was looked for.
+    tested : bool of the same shape: the questions that are asked.
+    """
+
+    leaks: tuple[Leak, ...] = ()
+    leaked: Flags | None = None
+    tested: Flags | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The part without what leaked; nothing where nothing did."""
+        if self.leaked is None or not self.leaked.any():
+            return {}
+        return {UNLEAKED: ~self.leaked}
+
+    def rows_of_nothing(self, rows: Sequence[Row]) -> list[Row]:
+        """Return a row that says so for each metric of `rows` if all questions leaked, else nothing."""
+        if self.leaked is None or self.tested is None or not self.tested.any() or not self.leaked[self.tested].all():
+            return []
+        metrics = dict.fromkeys((row.task, row.metric) for row in rows if "(" not in row.metric and row.n)
+        reason = f"all of the {int(self.tested.sum()):,} questions leaked"
+        return [skipped(task, f"{metric} ({UNLEAKED})", reason) for task, metric in metrics]
+
+
+@dataclass(frozen=True, eq=False)
+class _Questions:
+    """The texts of a task, the numbers of those of each question (n_questions, 1 or 2), and who is trained on whom.
+
+    `folds` is None where nothing is trained; questions of one fold are tested together, those of fold -1 never.
+    """
+
+    name: str
+    texts: Sequence[str]
+    members: NDArray[np.int64]
+    folds: NDArray[np.int64] | None
+
+    @property
+    def tested(self) -> Flags:
+        return np.ones(len(self.members), dtype=np.bool_) if self.folds is None else self.folds >= 0
+
+    def show(self, question: int) -> str:
+        return " | ".join(_clip(self.texts[i]) for i in self.members[question].tolist())
+
+
+def find_leakage(
+    tasks: Sequence[Task | Row], training: TrainingText | None, *, threshold: float = SIMILARITY
+) -> list[TaskLeakage]:
+    """Return what leaked of each of `tasks`, in their order.
+
+    A question leaks from the training text if one of its texts stands there: word for word, within a document, or
+    nearly, sentence by sentence, in four fifths of its words. Words that are not in the vocabulary are all alike, so
+    texts with fewer than five known words, or of which more than a third are unknown, are counted as `unasked`.
+
+    A question leaks from the training part of its task if a copy of it, exact or near, is in another fold than it
+    (for a pair of texts: a copy of both, in either order). Where the probe makes its own folds, any other question
+    is taken to be in another one. Tasks of words are not asked: words are meant to stand in the training text.
+
+    Parameters
+    ----------
+    tasks : labelled data; a `Row` among them (a task that could not be made) has no leaks.
+    training : what the bundle was trained on; None where it is not at hand, and each leak says so. It is read once,
+        for all tasks together, a million tokens at a time.
+    threshold : the Jaccard similarity of words and pairs of words from which texts are near-duplicates, in (0, 1].
+    """
+    asked = [None if isinstance(task, Row) else _questions(task) for task in tasks]
+    present = [questions for questions in asked if questions is not None]
+    found = None
+    if training is not None and present:
+        found = find_in_training([text for questions in present for text in questions.texts], training, threshold)
+    result, start = [], 0
+    for task, questions in zip(tasks, asked, strict=True):
+        if isinstance(task, Row):
+            result.append(TaskLeakage())
+            continue
+        if questions is None:
+            result.append(TaskLeakage((_not_asked(task.name, "words are meant to stand in the training text"),)))
+            continue
+        leaks, leaked = [], np.zeros(len(questions.members), dtype=np.bool_)
+        if found is None or training is None:
+            leaks.append(_not_asked(task.name, "the training text is not at hand"))
+        else:
+            leak, leaked = _in_training_text(questions, start, found, training, threshold)
+            leaks.append(leak)
+        if questions.folds is not None:
+            leak, copied = _in_training_part(questions, questions.folds, threshold)
+            leaks.append(leak)
+            leaked = leaked | copied
+        start += len(questions.texts)
+        result.append(TaskLeakage(tuple(leaks), leaked, questions.tested))
+    return result
+
+
+def _questions(task: Task) -> _Questions | None:
+    if isinstance(task, Classification):
+        n = len(task.texts)
+        folds = np.arange(n) if task.folds is None else task.folds
+        return _Questions(task.name, task.texts, np.arange(n)[:, None], folds)
+    if isinstance(task, Inference | SentenceSimilarity):
+        n = len(task.texts_a)
+        members = np.stack([np.arange(n), np.arange(n) + n], axis=1)
+        return _Questions(task.name, [*task.texts_a, *task.texts_b], members, np.arange(n))
+    if isinstance(task, DocumentSimilarity):
+        pairs = np.stack(np.triu_indices(len(task.texts), 1), axis=1)
+        return _Questions(task.name, task.texts, pairs, None)
+    return None
+
+
+def _in_training_text(
+    questions: _Questions, start: int, found: FoundTexts, training: TrainingText, threshold: float
+) -> tuple[Leak, Flags]:
+    """Return what leaked from the training text; the texts of the questions begin at `start` of those looked for."""
+    texts = questions.members + start
+    exact = found.exact[texts].any(axis=1) & questions.tested
+    leaked = (found.exact | found.near)[texts].any(axis=1) & questions.tested
+    unasked = int((~found.asked[texts].any(axis=1) & questions.tested).sum())
+
+    def copy(question: int) -> str:
+        places = found.sentence[texts[question]]
+        return _clip(training.sentence(int(places[places >= 0][0])))
+
+    examples = _examples(questions, exact, leaked, copy)
+    return _leak(questions, TRAINING_TEXT, exact, leaked, examples, unasked, threshold), leaked
+
+
+def _in_training_part(questions: _Questions, folds: NDArray[np.int64], threshold: float) -> tuple[Leak, Flags]:
+    rows = word_rows(questions.texts)
+    matches = CopyFinder(rows, threshold).find(rows)
+    same, alike = (number_groups(rows, matches, exact=only)[questions.members] for only in (True, False))
+    exact, leaked = (_in_another_fold(groups, folds) & questions.tested for groups in (same, alike))
+    groups = np.sort(alike, axis=1)
+
+    def copy(question: int) -> str:
+        others = (groups == groups[question]).all(axis=1) & (folds != folds[question])
+        return questions.show(int(np.flatnonzero(others)[0]))
+
+    examples = _examples(questions, exact, leaked, copy)
+    return _leak(questions, TRAINING_PART, exact, leaked, examples, 0, threshold), leaked
+
+
+def _in_another_fold(groups: NDArray[np.int64], folds: NDArray[np.int64]) -> Flags:
+    """Return which questions have one of the same groups of texts, in any order, in another fold."""
+    ordered, n = np.sort(groups, axis=1), int(groups.max(initial=0)) + 1
+    question = np.unique(pair_numbers(ordered[:, 0], ordered[:, -1], n), return_inverse=True)[1]
+    width = int(folds.max(initial=0)) + 2
+    places = np.unique(pair_numbers(question, folds + 1, width)) // width
+    several: Flags = np.bincount(places, minlength=1) > 1
+    return several[question]
+
+
+def _examples(questions: _Questions, exact: Flags, leaked: Flags, copy: Callable[[int], str]) -> tuple[str, ...]:
+    """Return some of the questions that leaked: first near ones, each beside its copy, for they are to be judged."""
+    near = np.flatnonzero(leaked & ~exact)[:_EXAMPLES].tolist()
+    same = np.flatnonzero(exact)[: _EXAMPLES - len(near)].tolist()
+    return (*(f"{questions.show(i)} ~ {copy(i)}" for i in near), *map(questions.show, same))
+
+
+def _leak(
+    questions: _Questions,
+    place: str,
+    exact: Flags,
+    leaked: Flags,
+    examples: tuple[str, ...],
+    unasked: int,
+    threshold: float,
+) -> Leak:
+    n_exact, n = int(exact.sum()), int(questions.tested.sum())
+    how = f"near: similarity {threshold:g} or more"
+    return Leak(questions.name, place, n_exact, int(leaked.sum()) - n_exact, n, examples, unasked, how)
+
+
+def _not_asked(task: str, reason: str) -> Leak:
+    return Leak(task, TRAINING_TEXT, 0, 0, 0, note=f"not asked: {reason}")
+
+
+def _clip(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _EXAMPLE_CHARACTERS else flat[: _EXAMPLE_CHARACTERS - 1] + "…"
