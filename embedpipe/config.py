@@ -288,6 +288,10 @@ class ProbesConfig(_Strict):
     max_documents: int = Field(default=40, ge=2)
     """Documents (classes) in the probe that asks which document a sentence comes from."""
     sentences_per_document: int = Field(default=30, ge=4)
+    leakage: bool = True
+    """Look for the questions of tasks in the training text and in the training parts of the tasks."""
+    leak_similarity: float = Field(default=0.8, gt=0, le=1)
+    """Jaccard similarity of words and pairs of neighbouring words from which two texts are near-duplicates."""
 
 
 class PipelineConfig(_Strict):

@@ -26,8 +26,11 @@ __all__ = ["command"]
     help="Folder of the prepared text, for the task 'documents'.  [default: BUNDLE.work/text]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of resampling and folds.  [default: the bundle's]")
+@click.option("--no-leakage", is_flag=True, help="Do not look for the questions of tasks in what was trained on.")
 @format_option
-def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, format_: str) -> None:
+def command(
+    bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, no_leakage: bool, format_: str
+) -> None:
     """Measure a bundle on tasks, each figure beside baselines and with a 95 % interval.
 
     TASK is wordsim353, simlex999, analogies, lee, documents (which held-out document does a sentence come from; needs
@@ -35,28 +38,36 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     text_b', 'label text', 'label text_a text_b', or ': section' lines of four words. Without one, all built-in
     tasks. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
 
+    The questions of each task are looked for, word for word and nearly, in the text that the bundle was trained on,
+    where it is at hand, and in the training part of the task. Where some are found, a row '(unleaked)' gives the figure
+    without them.
+
     \b
     embedpipe probe wiki.bundle
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
+    from embedpipe.probes.leakage import leak_lines
     from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
     from embedpipe.probes.run import probe_bundle
+    from embedpipe.probes.training_text import TrainingText
     from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS
 
     opened = load(bundle)
     asked = tasks or (*BUILTIN_TASKS, DOCUMENTS)
-    text = _prepared_text(opened, corpus) if DOCUMENTS in asked else None
+    text = _prepared_text(opened, corpus) if DOCUMENTS in asked or not no_leakage else None
     if text is None and DOCUMENTS in tasks:
         raise InputError("the task 'documents' needs the prepared text that the bundle was made from: --corpus FOLDER")
     if text is None and DOCUMENTS in asked:
         say("documents is left out: the prepared text is not beside the bundle (--corpus FOLDER)")
         asked = tuple(BUILTIN_TASKS)
-    config = _settings(opened, asked)
+    config = _settings(opened, asked).model_copy(update={"leakage": not no_leakage})
+    training = None if text is None else TrainingText.of(text)
     with progress() as listener:
         seed = opened.manifest.seed if seed is None else seed
-        rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
+        findings = probe_bundle(opened, text, config, seed=seed, training=training, listener=listener)
+    rows = findings.rows
     if format_ != "table":
         render([row.as_dict() for row in rows], format_)
         return
@@ -65,6 +76,8 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     for row in table:
         if row["note"]:
             say(f"{row['task']} {row['metric']}: {row['note']}")
+    for line in leak_lines(findings.leaks):
+        say(line)
 
 
 def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":

@@ -166,8 +166,16 @@ def run_probes(job: Job, out: Path) -> StageOutcome:
     from embedpipe.probes.findings import write_findings
     from embedpipe.probes.rows import headline, summary
     from embedpipe.probes.run import probe_bundle
+    from embedpipe.probes.training_text import TrainingText
 
-    findings = probe_bundle(job.parts, job.text, job.config.probes, seed=job.config.seed, listener=job.listener)
+    findings = probe_bundle(
+        job.parts,
+        job.text,
+        job.config.probes,
+        seed=job.config.seed,
+        training=TrainingText.of(job.text),
+        listener=job.listener,
+    )
     write_findings(out / "probes.json", findings)
     return StageOutcome(summary(findings.rows), {"scores": headline(findings.rows)})
 

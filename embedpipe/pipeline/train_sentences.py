@@ -22,6 +22,7 @@ from embedpipe.pipeline.train_command import OPTIONS, train_command
 from embedpipe.pipeline.work import STAGE_FILES, WorkFolder
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.rows import headline, summary
+from embedpipe.probes.training_text import TrainingText
 from embedpipe.runtime import (
     DeviceName,
     Listener,
@@ -265,7 +266,8 @@ def _probed(
 ) -> tuple[Findings, StageRecord]:
     """Return what the probes find now, and their record; `encoder` is the fingerprint of the encoder's stage."""
     start = time.perf_counter()
-    findings = probe_again(parts, text, config.probes, seed=config.seed, listener=listener)
+    training = None if text is None else TrainingText.of(text)
+    findings = probe_again(parts, text, config.probes, seed=config.seed, training=training, listener=listener)
     seconds = time.perf_counter() - start
     record = StageRecord(
         fingerprint("probes", encoder, config.probes.model_dump(mode="json"), config.seed),

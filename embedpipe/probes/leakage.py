@@ -18,7 +18,7 @@ from embedpipe.probes.training_text import FoundTexts, TrainingText, find_in_tra
 from embedpipe.probes.word_rows import word_rows
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
 
-__all__ = ["TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage"]
+__all__ = ["TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage", "leak_lines"]
 
 TRAINING_TEXT, TRAINING_PART = "training text", "training part"
 UNLEAKED = "unleaked"
@@ -127,6 +127,36 @@ def find_leakage(
         start += len(questions.texts)
         result.append(TaskLeakage(tuple(leaks), leaked, questions.tested))
     return result
+
+
+def leak_lines(leaks: Sequence[Leak]) -> list[str]:
+    """Return what was found in lines to read: tasks where nothing leaked, or that were not asked, share one.
+
+    Examples
+    --------
+    >>> found = Leak("trec", "training part", 11, 2, 500, ("What is leukemia ?",))
+    >>> for line in leak_lines([found, Leak("sst", "training text", 0, 0, 900, unasked=40)]):
+    ...     print(line)
+    trec: 13 of 500 questions leaked from the training part (11 exactly, 2 nearly), e.g. What is leukemia ?
+    nothing leaked from the training text: sst (0 of 900, 40 too short or unknown to tell)
+    """
+    lines: list[str] = []
+    clean: dict[str, list[str]] = {}
+    not_asked: dict[str, list[str]] = {}
+    for leak in leaks:
+        unasked = f"{leak.unasked:,} too short or unknown to tell"
+        if leak.exact + leak.near:
+            how = f"{leak.exact:,} exactly, {leak.near:,} nearly" + (f", {unasked}" if leak.unasked else "")
+            line = (
+                f"{leak.task}: {leak.exact + leak.near:,} of {leak.n:,} questions leaked from the {leak.place} ({how})"
+            )
+            lines.append(line + "".join(f", e.g. {example}" for example in leak.examples[:1]))
+        elif leak.n:
+            figure = f"{leak.task} (0 of {leak.n:,}" + (f", {unasked})" if leak.unasked else ")")
+            clean.setdefault(f"nothing leaked from the {leak.place}", []).append(figure)
+        else:
+            not_asked.setdefault(f"leaks from the {leak.place} {leak.note}", []).append(leak.task)
+    return lines + [f"{what}: {', '.join(tasks)}" for what, tasks in (clean | not_asked).items()]
 
 
 def _questions(task: Task) -> _Questions | None:

@@ -59,7 +59,7 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     if isinstance(task, SentenceSimilarity):
         return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, DocumentSimilarity):
-        return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed)
+        return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, Classification):
         return classification_rows(task, subject, seed=seed, parts=parts)
     return inference_rows(task, subject, seed=seed, parts=parts)

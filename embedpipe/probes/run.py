@@ -8,9 +8,11 @@ from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.findings import Findings
+from embedpipe.probes.leakage import TaskLeakage, find_leakage
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.subject import BundleLike, subject_of
+from embedpipe.probes.training_text import TrainingText
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
 from embedpipe.tasks.builtin import DOCUMENTS, find_task
 from embedpipe.tasks.shapes import Classification, Task
@@ -42,6 +44,7 @@ def probe_bundle(
     config: "ProbesConfig",
     *,
     seed: int,
+    training: TrainingText | None = None,
     listener: Listener = silent,
 ) -> Findings:
     """Return what is found on the tasks that the configuration names.
@@ -52,6 +55,8 @@ def probe_bundle(
     text : the prepared text; None where there is none, and then the task ``documents`` is a skipped row.
     config : tasks by name or path, and their settings.
     seed : of resampling, folds and random baselines.
+    training : the text that the bundle was trained on, in which the questions of tasks are looked for; where it is not
+        at hand, they are looked for in the training parts of the tasks alone.
     listener : is called with progress events.
 
     Raises
@@ -69,7 +74,9 @@ def probe_bundle(
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+    leakage = find_leakage(tasks, training, threshold=config.leak_similarity) if config.leakage else []
+    rows = run_probes(subject_of(bundle, seed), tasks, settings, leakage=leakage, listener=listener)
+    return Findings(rows=rows, leaks=[leak for found in leakage for leak in found.leaks])
 
 
 def run_probes(
@@ -77,6 +84,7 @@ def run_probes(
     tasks: Sequence[Task | Row],
     settings: MeasureSettings,
     *,
+    leakage: Sequence[TaskLeakage] = (),
     listener: Listener = silent,
 ) -> list[Row]:
     """Return what is measured on each task, one row for each metric and baseline, p-values corrected over the tasks.
@@ -86,6 +94,8 @@ def run_probes(
     subject : what is probed; a task whose part is missing gives one row that says so.
     tasks : labelled data; a `Row` among them (a task that could not be made) is passed on.
     settings : how they are measured.
+    leakage : what leaked of each task, as `find_leakage` returns it; where something did, there are rows without it.
+        Empty where it was not looked for.
     listener : is called with one step for each task and one evaluation for each headline figure.
     """
     rows: list[Row] = []
@@ -93,7 +103,9 @@ def run_probes(
     for done, task in enumerate(tasks):
         name = task.task if isinstance(task, Row) else task.name
         listener(Step(STAGE, done, name))
-        found = [task] if isinstance(task, Row) else measure(subject, task, settings)
+        leaked = leakage[done] if leakage else TaskLeakage()
+        found = [task] if isinstance(task, Row) else measure(subject, task, settings, leaked.parts)
+        found += leaked.rows_of_nothing(found)
         rows += found
         for figure, value in headline(found).items():
             listener(Evaluated(STAGE, figure, value, done + 1))

@@ -29,14 +29,17 @@ def sentence_similarity_rows(
     return _rows(task.name, texts, pairs, task.scores, subject, bootstrap=bootstrap, seed=seed, parts=parts)
 
 
-def document_similarity_rows(task: DocumentSimilarity, subject: Subject, *, bootstrap: int, seed: int) -> list[Row]:
+def document_similarity_rows(
+    task: DocumentSimilarity, subject: Subject, *, bootstrap: int, seed: int, parts: Parts | None = None
+) -> list[Row]:
     """Return the Pearson and Spearman correlation of cosines with human scores over all pairs of documents.
 
-    The interval resamples documents, not pairs: the pairs that share a document are not independent.
+    The interval resamples documents, not pairs: the pairs that share a document are not independent. The questions of
+    `parts` are the pairs, row by row above the diagonal.
     """
-    pairs = np.triu_indices(len(task.texts), 1)
+    texts, pairs = list(task.texts), np.triu_indices(len(task.texts), 1)
     scores = task.scores[pairs]
-    return _rows(task.name, list(task.texts), pairs, scores, subject, bootstrap=bootstrap, seed=seed, documents=True)
+    return _rows(task.name, texts, pairs, scores, subject, bootstrap=bootstrap, seed=seed, documents=True, parts=parts)
 
 
 def _rows(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from embedpipe.probes.copies import SIMILARITY, CopyFinder
 from embedpipe.probes.word_rows import WordRows, hash_words, join_treebank, rows_of_words
 from embedpipe.text.normalise import normalise
+from embedpipe.text.pieces import load_splitter
+from embedpipe.text.prepared import PreparedText
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
 
@@ -49,6 +51,11 @@ class TrainingText:
     store: TokenStore
     codec: _Codec
     splitter: _Splitter
+
+    @classmethod
+    def of(cls, text: PreparedText) -> "TrainingText":
+        """Return the training split of a prepared text."""
+        return cls(text.train, text.codec, load_splitter(text.path / "tokenizer_spec.json"))
 
     def sentence(self, number: int) -> str:
         """Return a sentence of the training split, without its unknown words."""
