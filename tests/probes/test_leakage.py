@@ -155,7 +155,7 @@ def test_over_many_tasks_the_unleaked_score_is_that_of_the_clean_task(planted):
         raised.append(dirty["accuracy"] - clean["accuracy"])
         left.append(dirty["accuracy (unleaked)"] - clean["accuracy (unleaked)"])
     error = np.std(left, ddof=1) / np.sqrt(len(left))
-    assert np.mean(raised) > 0.04
+    assert np.mean(raised) > 0.03
     assert abs(np.mean(left)) < 3 * error < 0.04
 
 
