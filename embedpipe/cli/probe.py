@@ -12,6 +12,7 @@ from embedpipe.errors import BundleError, InputError
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.loading import Bundle
+    from embedpipe.probes.labelled_texts import LabelledTexts
     from embedpipe.text.prepared import PreparedText
 
 __all__ = ["command"]
@@ -64,9 +65,12 @@ def command(
         asked = tuple(BUILTIN_TASKS)
     config = _settings(opened, asked).model_copy(update={"leakage": not no_leakage})
     training = None if text is None else TrainingText.of(text)
+    labelled = None if no_leakage else _labelled(opened)
     with progress() as listener:
         seed = opened.manifest.seed if seed is None else seed
-        findings = probe_bundle(opened, text, config, seed=seed, training=training, listener=listener)
+        findings = probe_bundle(
+            opened, text, config, seed=seed, training=training, labelled=labelled, listener=listener
+        )
     rows = findings.rows
     if format_ != "table":
         render([row.as_dict() for row in rows], format_)
@@ -86,6 +90,17 @@ def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
 
     probes = recorded_config(bundle.parts.file("config.toml", "text")).probes
     return probes.model_copy(update={"tasks": tasks})
+
+
+def _labelled(bundle: "Bundle") -> "LabelledTexts | None":
+    """Return what the encoder of a bundle learnt from beside the text, in its run and after it."""
+    from embedpipe.bundle.recorded import recorded_config
+    from embedpipe.pipeline.conflict import WENT_ON
+    from embedpipe.probes.labelled_texts import labelled_texts
+
+    record = bundle.manifest.stages.get("sentences")
+    config = recorded_config(bundle.parts.file("config.toml", "text")).sentences
+    return labelled_texts(config, record.result.get(WENT_ON, ()) if record else ())
 
 
 def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":

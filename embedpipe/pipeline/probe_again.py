@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedpipe.probes.findings import Findings
+from embedpipe.probes.labelled_texts import LabelledTexts
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import HeldOut, probe_bundle
 from embedpipe.probes.training_text import TrainingText
@@ -25,6 +26,7 @@ def probe_again(
     *,
     seed: int,
     training: TrainingText | None = None,
+    labelled: LabelledTexts | None = None,
     listener: Listener = silent,
 ) -> Findings:
     """Return what is found on the tasks that `config` names, as `probe_bundle` does.
@@ -35,6 +37,6 @@ def probe_again(
     known = (*BUILTIN_TASKS, DOCUMENTS)
     gone = [task for task in config.tasks if task not in known and not Path(task).is_file()]
     left = config.model_copy(update={"tasks": tuple(task for task in config.tasks if task not in gone)})
-    findings = probe_bundle(bundle, text, left, seed=seed, training=training, listener=listener)
+    findings = probe_bundle(bundle, text, left, seed=seed, training=training, labelled=labelled, listener=listener)
     missing = [skipped(Path(task).name, "score", f"{task} is no longer there") for task in gone]
     return replace(findings, rows=[*findings.rows, *missing])

@@ -164,6 +164,7 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
 def run_probes(job: Job, out: Path) -> StageOutcome:
     """Measure the words and the encoder beside baselines."""
     from embedpipe.probes.findings import write_findings
+    from embedpipe.probes.labelled_texts import labelled_texts
     from embedpipe.probes.rows import headline, summary
     from embedpipe.probes.run import probe_bundle
     from embedpipe.probes.training_text import TrainingText
@@ -174,6 +175,7 @@ def run_probes(job: Job, out: Path) -> StageOutcome:
         job.config.probes,
         seed=job.config.seed,
         training=TrainingText.of(job.text),
+        labelled=labelled_texts(job.config.sentences),
         listener=job.listener,
     )
     write_findings(out / "probes.json", findings)

@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.copies import SIMILARITY, CopyFinder, number_groups, pair_numbers
 from embedpipe.probes.findings import Leak
+from embedpipe.probes.labelled_texts import LabelledTexts
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.training_text import FoundTexts, TrainingText, find_in_training
 from embedpipe.probes.word_rows import word_rows
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
 
-__all__ = ["TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage", "leak_lines"]
+__all__ = ["LABELLED_DATA", "TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage", "leak_lines"]
 
-TRAINING_TEXT, TRAINING_PART = "training text", "training part"
+TRAINING_TEXT, TRAINING_PART, LABELLED_DATA = "training text", "training part", "labelled data"
 UNLEAKED = "unleaked"
 """The part of a task without the questions that leaked."""
 
 _EXAMPLES = 5
 _EXAMPLE_CHARACTERS = 160
+_BLOCK_TEXTS = 50_000
 
 Flags = NDArray[np.bool_]
 
@@ -82,13 +84,20 @@ class _Questions:
 
 
 def find_leakage(
-    tasks: Sequence[Task | Row], training: TrainingText | None, *, threshold: float = SIMILARITY
+    tasks: Sequence[Task | Row],
+    training: TrainingText | None,
+    labelled: LabelledTexts | None = None,
+    *,
+    threshold: float = SIMILARITY,
 ) -> list[TaskLeakage]:
     """Return what leaked of each of `tasks`, in their order.
 
     A question leaks from the training text if one of its texts stands there: word for word, within a document, or
     nearly, sentence by sentence, in four fifths of its words. Words that are not in the vocabulary are all alike, so
     texts with fewer than five known words, or of which more than a third are unknown, are counted as `unasked`.
+
+    A question leaks from the labelled data that the encoder learnt from if all its texts stand there, as whole texts or
+    within longer ones.
 
     A question leaks from the training part of its task if a copy of it, exact or near, is in another fold than it
     (for a pair of texts: a copy of both, in either order). Where the probe makes its own folds, any other question
@@ -99,6 +108,7 @@ def find_leakage(
     tasks : labelled data; a `Row` among them (a task that could not be made) has no leaks.
     training : what the bundle was trained on; None where it is not at hand, and each leak says so. It is read once,
         for all tasks together, a million tokens at a time.
+    labelled : what else the encoder learnt from; None where there is nothing else.
     threshold : the Jaccard similarity of words and pairs of words from which texts are near-duplicates, in (0, 1].
     """
     asked = [None if isinstance(task, Row) else _questions(task) for task in tasks]
@@ -120,6 +130,10 @@ def find_leakage(
         else:
             leak, leaked = _in_training_text(questions, start, found, training, threshold)
             leaks.append(leak)
+        if labelled is not None:
+            leak, learnt = _in_labelled_data(questions, labelled, threshold)
+            leaks.append(leak)
+            leaked = leaked | learnt
         if questions.folds is not None:
             leak, copied = _in_training_part(questions, questions.folds, threshold)
             leaks.append(leak)
@@ -191,6 +205,24 @@ def _in_training_text(
     return _leak(questions, TRAINING_TEXT, exact, leaked, examples, unasked, threshold), leaked
 
 
+def _in_labelled_data(questions: _Questions, labelled: LabelledTexts, threshold: float) -> tuple[Leak, Flags]:
+    finder = CopyFinder(word_rows(questions.texts), threshold)
+    copies = np.full((2, len(questions.texts)), -1)
+    for start in range(0, len(labelled.texts), _BLOCK_TEXTS):
+        matches = finder.find(word_rows(labelled.texts[start : start + _BLOCK_TEXTS]))
+        for kind, wanted in enumerate((matches.exact, ~matches.exact)):
+            copies[kind, matches.known[wanted]] = start + matches.other[wanted]
+    found = np.where(copies[0] >= 0, copies[0], copies[1])
+    exact, leaked = ((place[questions.members] >= 0).all(axis=1) & questions.tested for place in (copies[0], found))
+
+    def copy(question: int) -> str:
+        return " | ".join(_clip(labelled.texts[i]) for i in found[questions.members[question]].tolist())
+
+    examples = _examples(questions, exact, leaked, copy)
+    missing = f"; not there any more: {', '.join(labelled.missing)}" if labelled.missing else ""
+    return _leak(questions, LABELLED_DATA, exact, leaked, examples, 0, threshold, missing), leaked
+
+
 def _in_training_part(questions: _Questions, folds: NDArray[np.int64], threshold: float) -> tuple[Leak, Flags]:
     rows = word_rows(questions.texts)
     matches = CopyFinder(rows, threshold).find(rows)
@@ -231,9 +263,10 @@ def _leak(
     examples: tuple[str, ...],
     unasked: int,
     threshold: float,
+    missing: str = "",
 ) -> Leak:
     n_exact, n = int(exact.sum()), int(questions.tested.sum())
-    how = f"near: similarity {threshold:g} or more"
+    how = f"near: similarity {threshold:g} or more{missing}"
     return Leak(questions.name, place, n_exact, int(leaked.sum()) - n_exact, n, examples, unasked, how)
 
 

@@ -8,6 +8,7 @@ from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.findings import Findings
+from embedpipe.probes.labelled_texts import LabelledTexts
 from embedpipe.probes.leakage import TaskLeakage, find_leakage
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import Row, corrected, headline, skipped
@@ -45,6 +46,7 @@ def probe_bundle(
     *,
     seed: int,
     training: TrainingText | None = None,
+    labelled: LabelledTexts | None = None,
     listener: Listener = silent,
 ) -> Findings:
     """Return what is found on the tasks that the configuration names.
@@ -57,6 +59,7 @@ def probe_bundle(
     seed : of resampling, folds and random baselines.
     training : the text that the bundle was trained on, in which the questions of tasks are looked for; where it is not
         at hand, they are looked for in the training parts of the tasks alone.
+    labelled : the labelled data that its encoder learnt from, in which they are looked for too; None for none.
     listener : is called with progress events.
 
     Raises
@@ -74,7 +77,7 @@ def probe_bundle(
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    leakage = find_leakage(tasks, training, threshold=config.leak_similarity) if config.leakage else []
+    leakage = find_leakage(tasks, training, labelled, threshold=config.leak_similarity) if config.leakage else []
     rows = run_probes(subject_of(bundle, seed), tasks, settings, leakage=leakage, listener=listener)
     return Findings(rows=rows, leaks=[leak for found in leakage for leak in found.leaks])
 

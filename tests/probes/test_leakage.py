@@ -5,8 +5,10 @@ from zlib import crc32
 import numpy as np
 import pytest
 
+from embedpipe.config import SentencesConfig
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.findings import Leak
+from embedpipe.probes.labelled_texts import labelled_texts
 from embedpipe.probes.leakage import find_leakage
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import skipped
@@ -93,6 +95,23 @@ def test_what_cannot_be_asked_says_why():
     assert of_nothing.leaks == ()
     assert not of_words.parts
     assert not of_documents.parts
+
+
+def test_questions_leak_from_the_labelled_data_if_all_their_texts_stand_there(tmp_path):
+    pairs, scores = tmp_path / "pairs.tsv", tmp_path / "scores.tsv"
+    pairs.write_text(f"text_a\ttext_b\n{LONG}\tsomething else\n")
+    scores.write_text(f"score\ttext_a\ttext_b\n1\t{OTHERS[0]}\t{OTHERS[1]}\n2\t{OTHERS[2]}\tnothing\n")
+    config = SentencesConfig(pairs=(str(pairs),), scores=(str(scores),))
+    learnt = labelled_texts(config, [{"inference": [str(tmp_path / "gone.tsv")], "scores": [str(scores)]}])
+    assert learnt.texts == (LONG, "something else", OTHERS[0], OTHERS[2], OTHERS[1], "nothing")
+    assert labelled_texts(SentencesConfig()) is None
+    task = SentenceSimilarity("t", [NEAR, OTHERS[1], NEAR], [OTHERS[0].upper(), OTHERS[2], "new"], np.arange(3.0))
+    found = find_leakage([task], None, learnt)[0]
+    assert found.leaked.tolist() == [True, True, False]
+    leak = next(leak for leak in found.leaks if leak.place == "labelled data")
+    assert (leak.exact, leak.near, leak.n) == (1, 1, 3)
+    assert leak.examples[0] == f"{NEAR} | {OTHERS[0].upper()} ~ {LONG} | {OTHERS[0]}"
+    assert leak.note == f"near: similarity 0.8 or more; not there any more: {tmp_path / 'gone.tsv'}"
 
 
 class Memory:
