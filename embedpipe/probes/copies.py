@@ -34,7 +34,7 @@ SIMILARITY = 0.8
 _SLACK = 0.25
 """Five standard deviations of an estimate from 64 permutations."""
 _PAIRS_AT_ONCE = 20_000
-_TABLE_BITS = 24
+_TABLE_BITS, _LOOKS = 24, 32
 _RUN = 8
 _ODD = 0x9E3779B97F4A7C15
 _INVERSE = pow(_ODD, -1, 1 << 64)
@@ -77,14 +77,14 @@ class CopyFinder:
         self._known = filled[np.argsort(number, kind="stable")]
         self._copies = np.bincount(number, minlength=len(first))
         members, sizes = self._distinct.members()
-        self._members = _table(members)
+        self._members = _Table(members)
         self._signatures = _sign(members, sizes)
         self._bands = [_sorted(keys) for keys in self._keys(self._signatures)]
         self._long = np.flatnonzero(self._distinct.sizes >= _RUN)
         runs = _Runs(self._distinct.hashes)
         starts = (np.cumsum(self._distinct.sizes) - self._distinct.sizes)[self._long]
         heads = runs.digests(starts, _RUN)
-        self._is_head, self._heads = _table(heads), _sorted(heads)
+        self._is_head, self._heads = _Table(heads), _sorted(heads)
         self._whole = runs.digests(starts, self._distinct.sizes[self._long])
 
     def find(self, others: WordRows, wholes: NDArray[np.int64] | None = None) -> Matches:
@@ -120,7 +120,7 @@ class CopyFinder:
         runs = _Runs(others.hashes)
         starts = np.arange(max(0, len(others.hashes) - _RUN + 1))
         keys = runs.digests(starts, _RUN)
-        starts = starts[self._is_head[_places(keys)]]
+        starts = starts[self._is_head.may_hold(keys)]
         head, place = _equal(*self._heads, keys[starts])
         starts, text = starts[place], self._long[head]
         sizes = self._distinct.sizes[text]
@@ -133,7 +133,7 @@ class CopyFinder:
         """Return the pairs of a distinct known text and one of `others` that are as similar as the threshold."""
         members, sizes = others.members()
         # A near copy shares `threshold` of what is in it with one known text; half of it leaves room for repeats.
-        shared = np.concatenate([[0], np.cumsum(self._members[_places(members)])])
+        shared = np.concatenate([[0], np.cumsum(self._members.may_hold(members))])
         stops = np.cumsum(sizes)
         kept = np.flatnonzero((shared[stops] - shared[stops - sizes] >= self._threshold / 2 * sizes) & (sizes > 0))
         texts = others.take(kept)
@@ -216,15 +216,19 @@ def _permutations() -> list[list[int]]:
     return minhash_permutations()
 
 
-def _table(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return a table in which a hash that is not there is most often recognised by one look."""
-    table = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
-    table[_places(hashes)] = True
-    return table
+class _Table:
+    """Recognises most hashes that are not among some by one look at a table, which is small where they are few."""
 
+    def __init__(self, hashes: NDArray[np.uint64]) -> None:
+        bits = min(max(_LOOKS * len(hashes), 1 << 10).bit_length(), _TABLE_BITS)
+        self._shift = np.uint64(64 - bits)
+        self._seen = np.zeros(1 << bits, dtype=np.bool_)
+        self._seen[hashes >> self._shift] = True
 
-def _places(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return hashes >> np.uint64(64 - _TABLE_BITS)
+    def may_hold(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return False for hashes that are not there; for others most often True only if they are."""
+        seen: NDArray[np.bool_] = self._seen[hashes >> self._shift]
+        return seen
 
 
 def _sorted(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
