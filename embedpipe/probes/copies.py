@@ -173,23 +173,25 @@ def overlap(texts_a: Sequence[str], texts_b: Sequence[str], threshold: float = S
     return CopyFinder(word_rows(texts_a), threshold).find(word_rows(texts_b))
 
 
-def number_groups(texts: WordRows, matches: Matches, *, exact: bool) -> NDArray[np.int64]:
-    """Return the number of the group of each text, int64 of shape (n_texts,): texts that match are of one group.
+def number_groups(n: int, known: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of the group of each of `n` texts, int64 of shape (n,): texts that match are of one group.
 
     A text that matches two others makes them one group, though they may match each other less.
 
     Parameters
     ----------
-    texts : what was looked for in itself.
-    matches : what was found.
-    exact : whether only texts of the same words are of one group.
+    n : texts.
+    known, other : the numbers of the texts that match.
+
+    Examples
+    --------
+    >>> number_groups(4, np.array([0, 1]), np.array([1, 3])).tolist()
+    [0, 0, 1, 0]
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    kept = matches.exact if exact else np.ones(len(matches.exact), dtype=np.bool_)
-    edges = (matches.known[kept], matches.other[kept])
-    graph = coo_array((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(len(texts), len(texts)))
+    graph = coo_array((np.ones(len(known), dtype=np.int8), (known, other)), shape=(n, n))
     groups: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
     return groups
 

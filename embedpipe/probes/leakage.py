@@ -28,6 +28,7 @@ UNLEAKED = "unleaked"
 _EXAMPLES = 5
 _EXAMPLE_CHARACTERS = 160
 _BLOCK_TEXTS = 50_000
+_NO_FOLD = 1 << 40
 
 Flags = NDArray[np.bool_]
 
@@ -99,9 +100,10 @@ def find_leakage(
     A question leaks from the labelled data that the encoder learnt from if all its texts stand there, as whole texts or
     within longer ones.
 
-    A question leaks from the training part of its task if a copy of it, exact or near, is in another fold than it
-    (for a pair of texts: a copy of both, in either order). Where the probe makes its own folds, any other question
-    is taken to be in another one. Tasks of words are not asked: words are meant to stand in the training text.
+    A question leaks from the training part of its task if a copy of it, exact or near, or a longer text that it stands
+    in, is in another fold than it; a pair of texts leaks if both have copies that are a pair there, in either order.
+    Where the probe makes its own folds, any other question is taken to be in another one. Tasks of words are not asked:
+    words are meant to stand in the training text.
 
     Parameters
     ----------
@@ -225,27 +227,61 @@ def _in_labelled_data(questions: _Questions, labelled: LabelledTexts, threshold:
 
 def _in_training_part(questions: _Questions, folds: NDArray[np.int64], threshold: float) -> tuple[Leak, Flags]:
     rows = word_rows(questions.texts)
-    matches = CopyFinder(rows, threshold).find(rows)
-    same, alike = (number_groups(rows, matches, exact=only)[questions.members] for only in (True, False))
-    exact, leaked = (_in_another_fold(groups, folds) & questions.tested for groups in (same, alike))
-    groups = np.sort(alike, axis=1)
+    _, first, number = np.unique(rows.digests(), return_index=True, return_inverse=True)
+    distinct = rows.take(first)
+    matches = CopyFinder(distinct, threshold).find(distinct)
+    texts = number[questions.members]
+    asked = questions.tested & (rows.sizes[questions.members] > 0).all(axis=1)
+    same = alike = _Kinds(texts[:, 0], matches.known, matches.other)
+    if texts.shape[1] == 1:
+        same = _Kinds(texts[:, 0], matches.known[matches.exact], matches.other[matches.exact])
+    else:
+        # A text within a much longer one is not what the longer one is.
+        near = distinct.sizes[matches.known] >= threshold * distinct.sizes[matches.other]
+        groups = number_groups(len(distinct), matches.known[near], matches.other[near])
+        same, alike = _Kinds.of_pairs(texts), _Kinds.of_pairs(groups[texts])
+    exact, leaked = (kinds.in_another_fold(folds) & asked for kinds in (same, alike))
+    leaked |= exact
 
     def copy(question: int) -> str:
-        others = (groups == groups[question]).all(axis=1) & (folds != folds[question])
-        return questions.show(int(np.flatnonzero(others)[0]))
+        return questions.show(int(np.flatnonzero(alike.copies(question) & (folds != folds[question]))[0]))
 
     examples = _examples(questions, exact, leaked, copy)
     return _leak(questions, TRAINING_PART, exact, leaked, examples, 0, threshold), leaked
 
 
-def _in_another_fold(groups: NDArray[np.int64], folds: NDArray[np.int64]) -> Flags:
-    """Return which questions have one of the same groups of texts, in any order, in another fold."""
-    ordered, n = np.sort(groups, axis=1), int(groups.max(initial=0)) + 1
-    question = np.unique(pair_numbers(ordered[:, 0], ordered[:, -1], n), return_inverse=True)[1]
-    width = int(folds.max(initial=0)) + 2
-    places = np.unique(pair_numbers(question, folds + 1, width)) // width
-    several: Flags = np.bincount(places, minlength=1) > 1
-    return several[question]
+@dataclass(frozen=True, eq=False)
+class _Kinds:
+    """The kind of each question, and which kinds (`known`) have copies in which others, or in the same."""
+
+    of: NDArray[np.int64]
+    known: NDArray[np.int64]
+    other: NDArray[np.int64]
+
+    @classmethod
+    def of_pairs(cls, texts: NDArray[np.int64]) -> "_Kinds":
+        """Pairs of the same two texts, in any order, are of one kind, and copies of those of their kind alone."""
+        ordered = np.sort(texts, axis=1)
+        keys = pair_numbers(ordered[:, 0], ordered[:, 1], int(texts.max(initial=0)) + 1)
+        kind = np.unique(keys, return_inverse=True)[1]
+        every = np.arange(len(keys))
+        return cls(kind, every, every)
+
+    def in_another_fold(self, folds: NDArray[np.int64]) -> Flags:
+        """Return which questions have a copy in another fold: in a lower one, or in a higher one."""
+        n = 1 + max(int(numbers.max(initial=0)) for numbers in (self.of, self.known, self.other))
+        low, high = np.full(n, _NO_FOLD), np.full(n, -_NO_FOLD)
+        np.minimum.at(low, self.of, folds)
+        np.maximum.at(high, self.of, folds)
+        lowest, highest = np.full(n, _NO_FOLD), np.full(n, -_NO_FOLD)
+        np.minimum.at(lowest, self.known, low[self.other])
+        np.maximum.at(highest, self.known, high[self.other])
+        flags: Flags = (lowest[self.of] < folds) | (highest[self.of] > folds)
+        return flags
+
+    def copies(self, question: int) -> Flags:
+        """Return which questions are copies of one."""
+        return np.isin(self.of, self.other[self.known == self.of[question]])
 
 
 def _examples(questions: _Questions, exact: Flags, leaked: Flags, copy: Callable[[int], str]) -> tuple[str, ...]:

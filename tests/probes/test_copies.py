@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedpipe.probes.copies import CopyFinder, number_groups, overlap
+from embedpipe.probes.copies import CopyFinder, overlap
 from embedpipe.probes.word_rows import jaccard, word_rows
 
 SENTENCE = (
@@ -134,18 +134,6 @@ def test_nothing_is_found_among_unrelated_texts() -> None:
     draws = np.random.default_rng(1).choice(3_000, (2, 1_500, 12), p=weights / weights.sum())
     known, others = ([" ".join(f"w{word}" for word in words) for words in side.tolist()] for side in draws)
     assert not pairs(overlap(known, others))  # of 2,250,000 pairs
-
-
-def test_texts_that_match_one_text_are_one_group() -> None:
-    changed, more = SENTENCE.replace("winter", "summer"), SENTENCE.replace("winter", "summer").replace("fire", "sea")
-    texts = word_rows(["a b", SENTENCE, changed, "A b.", more])
-    matches = CopyFinder(texts).find(texts)
-    assert (1, 4) not in {(i, j) for i, j, _ in pairs(matches)}
-    near, exact = (number_groups(texts, matches, exact=only).tolist() for only in (False, True))
-    assert near[0] == near[3]
-    assert near[1] == near[2] == near[4] != near[0]
-    assert exact[0] == exact[3]
-    assert len(set(exact)) == 4
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1.01])

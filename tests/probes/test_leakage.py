@@ -43,6 +43,21 @@ def test_a_copy_in_another_fold_leaks_and_one_in_the_same_fold_does_not():
     assert found.parts["unleaked"].tolist() == (~found.leaked).tolist()
 
 
+def test_a_text_within_a_longer_one_leaks_and_the_longer_one_does_not():
+    longer = [
+        f"it is said that {LONG} and so on, as far as anyone could tell",
+        f"once upon a time {LONG}, amen to that and more",
+    ]
+    found, leak = of_part(Classification("t", list("abab"), [LONG, *longer, OTHERS[0]]))
+    assert found.leaked.tolist() == [True, False, False, False]
+    assert (leak.exact, leak.near) == (1, 0)
+
+
+def test_texts_without_words_are_no_copies_of_each_other_and_repeated_ones_are():
+    found, _ = of_part(Classification("t", list("abab") * 2, ["...", "?!", "good", "Good!", "good", ".", "bad", ""]))
+    assert found.leaked.tolist() == [False, False, True, True, True, False, False, False]
+
+
 def test_with_a_given_split_only_what_is_tested_leaks():
     train = Classification("train", list("abab"), [LONG, *OTHERS])
     test = Classification("test", list("bab"), [OTHERS[0], "nothing of the kind was ever seen", NEAR])
