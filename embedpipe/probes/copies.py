@@ -33,7 +33,9 @@ SIMILARITY = 0.8
 
 _SLACK = 0.25
 """Five standard deviations of an estimate from 64 permutations."""
-_PAIRS_AT_ONCE = 20_000
+_PAIRS_AT_ONCE, _PLACES_AT_ONCE = 20_000, 2_000_000
+_MOST_ALIKE = 8
+"""Of more texts that share a band, so many are compared in each band: texts made by one pattern are all alike."""
 _TABLE_BITS, _LOOKS = 24, 32
 _RUN = 8
 _ODD = 0x9E3779B97F4A7C15
@@ -85,6 +87,7 @@ class CopyFinder:
         starts = (np.cumsum(self._distinct.sizes) - self._distinct.sizes)[self._long]
         heads = runs.digests(starts, _RUN)
         self._is_head, self._heads = _Table(heads), _sorted(heads)
+        self._at_once = max(1, _PLACES_AT_ONCE // int(np.unique(heads, return_counts=True)[1].max(initial=1)))
         self._whole = runs.digests(starts, self._distinct.sizes[self._long])
 
     def find(self, others: WordRows, wholes: NDArray[np.int64] | None = None) -> Matches:
@@ -121,13 +124,17 @@ class CopyFinder:
         starts = np.arange(max(0, len(others.hashes) - _RUN + 1))
         keys = runs.digests(starts, _RUN)
         starts = starts[self._is_head.may_hold(keys)]
-        head, place = _equal(*self._heads, keys[starts])
-        starts, text = starts[place], self._long[head]
-        sizes = self._distinct.sizes[text]
-        fits = starts + sizes <= ends[np.searchsorted(ends, starts, side="right")]
-        starts, text, sizes, head = starts[fits], text[fits], sizes[fits], head[fits]
-        equal = runs.digests(starts, sizes) == self._whole[head]
-        return text[equal], np.searchsorted(stops, starts[equal], side="right")
+        found = [np.empty((2, 0), dtype=np.int64)]
+        for block in range(0, len(starts), self._at_once):
+            begins = starts[block : block + self._at_once]
+            head, place = _equal(*self._heads, keys[begins])
+            begins, sizes = begins[place], self._distinct.sizes[self._long[head]]
+            fits = begins + sizes <= ends[np.searchsorted(ends, begins, side="right")]
+            begins, sizes, head = begins[fits], sizes[fits], head[fits]
+            equal = runs.digests(begins, sizes) == self._whole[head]
+            found.append(np.stack([self._long[head[equal]], np.searchsorted(stops, begins[equal], side="right")]))
+        text, other = np.concatenate(found, axis=1)
+        return text, other
 
     def _near(self, others: WordRows) -> Pairs:
         """Return the pairs of a distinct known text and one of `others` that are as similar as the threshold."""
@@ -139,7 +146,9 @@ class CopyFinder:
         texts = others.take(kept)
         signatures = _sign(*texts.members())
         bands = zip(self._bands, self._keys(signatures), strict=True)
-        candidates = np.concatenate([pair_numbers(*_equal(*band, keys), len(texts)) for band, keys in bands])
+        candidates = np.concatenate(
+            [pair_numbers(*_equal(*band, keys, _MOST_ALIKE), len(texts)) for band, keys in bands]
+        )
         number, place = np.divmod(np.unique(candidates), max(1, len(texts)))
         found = []
         for start in range(0, len(number), _PAIRS_AT_ONCE):
@@ -243,10 +252,18 @@ def pair_numbers(first: NDArray[np.int64], second: NDArray[np.int64], n: int) ->
     return first * n + second
 
 
-def _equal(keys: NDArray[np.uint64], numbers: NDArray[np.int64], wanted: NDArray[np.uint64]) -> Pairs:
-    """Return the numbers of the ascending `keys` that equal one of `wanted`, and the place of that one."""
+def _equal(
+    keys: NDArray[np.uint64], numbers: NDArray[np.int64], wanted: NDArray[np.uint64], most: int | None = None
+) -> Pairs:
+    """Return the numbers of the ascending `keys` that equal one of `wanted`, and the place of that one.
+
+    Of more than `most` keys for one place, so many in a row are taken, others for the next place.
+    """
     starts = np.searchsorted(keys, wanted)
     counts = np.searchsorted(keys, wanted, side="right") - starts
-    places = np.repeat(np.arange(len(wanted)), counts)
-    within = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return numbers[np.repeat(starts, counts) + within], places
+    taken = counts if most is None else np.minimum(counts, most)
+    places = np.repeat(np.arange(len(wanted)), taken)
+    within = np.arange(len(places)) - np.repeat(np.cumsum(taken) - taken, taken)
+    if most is not None:
+        within = (within + np.where(counts > most, np.arange(len(wanted)), 0)[places]) % counts[places]
+    return numbers[starts[places] + within], places
