@@ -35,7 +35,7 @@ _SLACK = 0.25
 """Five standard deviations of an estimate from 64 permutations."""
 _PAIRS_AT_ONCE, _PLACES_AT_ONCE = 20_000, 2_000_000
 _MOST_ALIKE = 8
-"""Of more texts that share a band, so many are compared in each band: texts made by one pattern are all alike."""
+"""Of the texts that look like one, so many are compared with it: texts made by one pattern are all alike."""
 _TABLE_BITS, _LOOKS = 24, 32
 _RUN = 8
 _ODD = 0x9E3779B97F4A7C15
@@ -93,8 +93,8 @@ class CopyFinder:
     def find(self, others: WordRows, wholes: NDArray[np.int64] | None = None) -> Matches:
         """Return the pairs of a known text and one of `others` that are copies, each pair once.
 
-        Of the pairs at the threshold 99 in 100 are found, of more similar ones more; what is found is counted, not
-        estimated.
+        Of the pairs at the threshold 99 in 100 are found, of more similar ones more; their similarity is counted, not
+        estimated. A text of `others` that has more than eight near copies is given with eight different ones.
 
         Parameters
         ----------
@@ -150,15 +150,18 @@ class CopyFinder:
             [pair_numbers(*_equal(*band, keys, _MOST_ALIKE), len(texts)) for band, keys in bands]
         )
         number, place = np.divmod(np.unique(candidates), max(1, len(texts)))
-        found = []
+        agree = np.empty(len(number))
         for start in range(0, len(number), _PAIRS_AT_ONCE):
-            a, b = number[start : start + _PAIRS_AT_ONCE], place[start : start + _PAIRS_AT_ONCE]
-            likely = (self._signatures[a] == signatures[b]).mean(axis=1) >= self._threshold - _SLACK
-            a, b = a[likely], b[likely]
-            similar = jaccard(self._distinct.take(a), texts.take(b)) >= self._threshold
-            found.append(start + np.flatnonzero(likely)[similar])
-        chosen = np.concatenate([np.empty(0, dtype=np.int64), *found])
-        return number[chosen], kept[place[chosen]]
+            block = slice(start, start + _PAIRS_AT_ONCE)
+            agree[block] = (self._signatures[number[block]] == signatures[place[block]]).mean(axis=1)
+        likely = _best(place, agree, self._threshold - _SLACK)
+        number, place = number[likely], place[likely]
+        similar = np.empty(len(number), dtype=np.bool_)
+        for start in range(0, len(number), _PAIRS_AT_ONCE):
+            block = slice(start, start + _PAIRS_AT_ONCE)
+            both = jaccard(self._distinct.take(number[block]), texts.take(place[block]))
+            similar[block] = both >= self._threshold
+        return number[similar], kept[place[similar]]
 
     def _keys(self, signatures: Signatures) -> list[NDArray[np.uint64]]:
         return [band_keys(signatures[:, band : band + self._width]) for band in range(0, PERMUTATIONS, self._width)]
@@ -245,6 +248,15 @@ class _Table:
 def _sorted(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     order = np.argsort(keys, kind="stable")
     return keys[order], order
+
+
+def _best(places: NDArray[np.int64], agree: NDArray[np.float64], least: float) -> NDArray[np.int64]:
+    """Return which pairs agree enough, of each place those that agree most, `_MOST_ALIKE` of them."""
+    enough = np.flatnonzero(agree >= least)
+    order = enough[np.lexsort((-agree[enough], places[enough]))]
+    ranked = places[order]
+    rank = np.arange(len(order)) - np.searchsorted(ranked, ranked)
+    return order[rank < _MOST_ALIKE]
 
 
 def pair_numbers(first: NDArray[np.int64], second: NDArray[np.int64], n: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.comparison import Parts
-from embedpipe.probes.copies import SIMILARITY, CopyFinder, number_groups, pair_numbers
+from embedpipe.probes.copies import SIMILARITY, CopyFinder, Matches, number_groups, pair_numbers
 from embedpipe.probes.findings import Leak
 from embedpipe.probes.labelled_texts import LabelledTexts
 from embedpipe.probes.rows import Row, skipped
@@ -229,7 +229,7 @@ def _in_training_part(questions: _Questions, folds: NDArray[np.int64], threshold
     rows = word_rows(questions.texts)
     _, first, number = np.unique(rows.digests(), return_index=True, return_inverse=True)
     distinct = rows.take(first)
-    matches = CopyFinder(distinct, threshold).find(distinct)
+    matches = _both_ways(CopyFinder(distinct, threshold).find(distinct))
     texts = number[questions.members]
     asked = questions.tested & (rows.sizes[questions.members] > 0).all(axis=1)
     same = alike = _Kinds(texts[:, 0], matches.known, matches.other)
@@ -248,6 +248,16 @@ def _in_training_part(questions: _Questions, folds: NDArray[np.int64], threshold
 
     examples = _examples(questions, exact, leaked, copy)
     return _leak(questions, TRAINING_PART, exact, leaked, examples, 0, threshold), leaked
+
+
+def _both_ways(matches: Matches) -> Matches:
+    """Return matches of texts among themselves, with each near one in the other direction too."""
+    near = ~matches.exact
+    return Matches(
+        np.concatenate([matches.known, matches.other[near]]),
+        np.concatenate([matches.other, matches.known[near]]),
+        np.concatenate([matches.exact, matches.exact[near]]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
