@@ -313,6 +313,10 @@ class ProbesConfig(_Strict):
     """Whether the accuracy by number of labels is measured on the task 'documents'."""
     sentences_per_task: int = Field(default=1_200, ge=60)
     """Most sentences, or pairs of them, in each of the other probes that a corpus makes of itself."""
+    leakage: bool = True
+    """Look for the questions of tasks in the training text and in the training parts of the tasks."""
+    leak_similarity: float = Field(default=0.8, gt=0, le=1)
+    """Jaccard similarity of words and pairs of neighbouring words from which two texts are near-duplicates."""
 
 
 class PipelineConfig(_Strict):

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedpipe.probes.findings import Findings
+from embedpipe.probes.labelled_texts import LabelledTexts
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import HeldOut, probe_bundle
+from embedpipe.probes.training_text import TrainingText
 from embedpipe.runtime import Listener, silent
 from embedpipe.tasks.builtin import BUILTIN_TASKS, MADE_TASKS
 
@@ -18,7 +20,14 @@ __all__ = ["probe_again"]
 
 
 def probe_again(
-    bundle: "Bundle", text: HeldOut | None, config: "ProbesConfig", *, seed: int, listener: Listener = silent
+    bundle: "Bundle",
+    text: HeldOut | None,
+    config: "ProbesConfig",
+    *,
+    seed: int,
+    training: TrainingText | None = None,
+    labelled: LabelledTexts | None = None,
+    listener: Listener = silent,
 ) -> Findings:
     """Return what is found on the tasks that `config` names, as `probe_bundle` does.
 
@@ -28,6 +37,6 @@ def probe_again(
     known = (*BUILTIN_TASKS, *MADE_TASKS)
     gone = [task for task in config.tasks if task not in known and not Path(task).is_file()]
     left = config.model_copy(update={"tasks": tuple(task for task in config.tasks if task not in gone)})
-    findings = probe_bundle(bundle, text, left, seed=seed, listener=listener)
+    findings = probe_bundle(bundle, text, left, seed=seed, training=training, labelled=labelled, listener=listener)
     missing = [skipped(Path(task).name, "score", f"{task} is no longer there") for task in gone]
     return replace(findings, rows=[*findings.rows, *missing])

@@ -164,10 +164,20 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
 def run_probes(job: Job, out: Path) -> StageOutcome:
     """Measure the words and the encoder beside baselines."""
     from embedpipe.probes.findings import write_findings
+    from embedpipe.probes.labelled_texts import labelled_texts
     from embedpipe.probes.rows import headline, summary
     from embedpipe.probes.run import probe_bundle
+    from embedpipe.probes.training_text import TrainingText
 
-    findings = probe_bundle(job.parts, job.text, job.config.probes, seed=job.config.seed, listener=job.listener)
+    findings = probe_bundle(
+        job.parts,
+        job.text,
+        job.config.probes,
+        seed=job.config.seed,
+        training=TrainingText.of(job.text),
+        labelled=labelled_texts(job.config.sentences),
+        listener=job.listener,
+    )
     write_findings(out / "probes.json", findings)
     return StageOutcome(summary(findings.rows), {"scores": headline(findings.rows)})
 

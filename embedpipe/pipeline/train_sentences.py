@@ -21,7 +21,9 @@ from embedpipe.pipeline.provenance import threads_of, versions_of
 from embedpipe.pipeline.train_command import OPTIONS, train_command
 from embedpipe.pipeline.work import STAGE_FILES, WorkFolder
 from embedpipe.probes.findings import Findings
+from embedpipe.probes.labelled_texts import labelled_texts
 from embedpipe.probes.rows import headline, summary
+from embedpipe.probes.training_text import TrainingText
 from embedpipe.runtime import (
     DeviceName,
     Listener,
@@ -142,7 +144,7 @@ def train_sentences(
             findings = Findings()
             if "probes" in records:
                 parts = Bundle(Changed(source, new, _ENCODER))
-                findings, records["probes"] = _probed(parts, text, config, records["sentences"].fingerprint, listener)
+                findings, records["probes"] = _probed(parts, text, config, records["sentences"], listener)
             trainings = records["sentences"].result[WENT_ON]
             command = "\n".join(train_command(target.name, training) for training in trainings)
             save_changed(source, new, target, config, records, findings, command)
@@ -261,14 +263,23 @@ def _record(
 
 
 def _probed(
-    parts: Bundle, text: "PreparedText | None", config: PipelineConfig, encoder: str, listener: Listener
+    parts: Bundle, text: "PreparedText | None", config: PipelineConfig, sentences: StageRecord, listener: Listener
 ) -> tuple[Findings, StageRecord]:
-    """Return what the probes find now, and their record; `encoder` is the fingerprint of the encoder's stage."""
+    """Return what the probes find now, and their record; `sentences` is the one of the encoder."""
     start = time.perf_counter()
-    findings = probe_again(parts, text, config.probes, seed=config.seed, listener=listener)
+    training = None if text is None else TrainingText.of(text)
+    findings = probe_again(
+        parts,
+        text,
+        config.probes,
+        seed=config.seed,
+        training=training,
+        labelled=labelled_texts(config.sentences, sentences.result[WENT_ON]),
+        listener=listener,
+    )
     seconds = time.perf_counter() - start
     record = StageRecord(
-        fingerprint("probes", encoder, config.probes.model_dump(mode="json"), config.seed),
+        fingerprint("probes", sentences.fingerprint, config.probes.model_dump(mode="json"), config.seed),
         summary(findings.rows),
         round(seconds, 3),
         {"scores": headline(findings.rows)},

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.text.deduplicate import Signer, mix
+from embedpipe.text.deduplicate import Signer, digest_rows, mix
 from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, normalise_marked, without_marks
 from embedpipe.text.numbering import number_tokens
 from embedpipe.text.sentences import SentenceSplitter
@@ -23,7 +23,6 @@ from embedpipe.text.tokenizer import Tokenizer
 __all__ = ["BUCKETS", "Chunk", "ChunkFiles", "process_chunk"]
 
 BUCKETS = 64
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def process_chunk(
         lengths.astype(np.uint32),
         documents,
         hash_texts(texts),
-        _digests(token_hashes, sizes),
+        digest_rows(token_hashes, sizes),
         signer.sign(token_hashes, sizes),
         n_cut,
     )
@@ -164,15 +163,3 @@ def _cut(
     whole = np.full(int(pieces.sum()), longest, dtype=np.int64)
     whole[np.cumsum(pieces) - 1] = lengths - (pieces - 1) * longest
     return whole, np.repeat(documents, pieces), n_cut
-
-
-def _digests(token_hashes: NDArray[np.uint64], sizes: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return a hash of each document's tokens in their order: a polynomial in an odd number modulo 2^64."""
-    starts = np.cumsum(sizes) - sizes
-    powers = np.cumprod(np.full(int(sizes.max(initial=0)) + 1, _MULTIPLIER))
-    position = np.arange(len(token_hashes)) - np.repeat(starts, sizes)
-    totals = np.zeros(len(sizes), dtype=np.uint64)
-    filled = sizes > 0
-    if filled.any():
-        totals[filled] = np.add.reduceat(token_hashes * powers[position], starts[filled])
-    return mix(totals ^ sizes.astype(np.uint64))

@@ -8,14 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import BundleError
-from embedpipe.text.normalise import SENTENCE_MARK, normalise_marked, without_marks
-from embedpipe.text.numbering import number_tokens
+from embedpipe.text.numbering import number_texts
 from embedpipe.text.tokenizer import Tokenizer, load_tokenizer
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 
 __all__ = ["TextCodec", "check_texts"]
-
-_MARK = 1  # the number that `number_tokens` gives to the sentence mark
 
 
 def check_texts(texts: Sequence[object]) -> None:
@@ -117,11 +114,8 @@ class TextCodec:
         if len(texts) == 1:
             ids = self.encode(texts[0])
             return ids, np.array([len(ids)], dtype=np.int64)
-        joined = f" {SENTENCE_MARK} ".join(map(without_marks, texts))
-        types, numbers = number_tokens(normalise_marked(joined), self.tokenizer)
-        marks = np.flatnonzero(numbers == _MARK)
-        lengths = np.diff(marks, prepend=-1, append=len(numbers))[: len(texts)] - 1
-        return self.vocabulary.ids(types)[numbers[numbers != _MARK]], lengths
+        types, numbers, lengths = number_texts(texts, self.tokenizer)
+        return self.vocabulary.ids(types)[numbers], lengths
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
         """Return readable text for `ids`, the four specials left out."""

@@ -5,11 +5,22 @@ and banding (locality-sensitive hashing) sorts one band at a time, so that memor
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PERMUTATIONS", "Signer", "exact_duplicates", "minhash_permutations", "mix", "near_duplicates"]
+__all__ = [
+    "PERMUTATIONS",
+    "Signer",
+    "band_keys",
+    "digest_rows",
+    "exact_duplicates",
+    "minhash_permutations",
+    "mix",
+    "near_duplicates",
+    "rows_per_band",
+]
 
 PERMUTATIONS = 64
 SHINGLE = 5
@@ -17,6 +28,7 @@ MIN_TOKENS = 20
 MAX_SHINGLES = 1024
 _BLOCK = 4_096
 _GROUP = 32_768
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 Signatures = NDArray[np.uint32]
 
@@ -26,6 +38,30 @@ def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+def digest_rows(token_hashes: NDArray[np.uint64], sizes: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return a hash of each row's tokens in their order, uint64 of shape (n_rows,): a polynomial modulo 2^64.
+
+    Parameters
+    ----------
+    token_hashes : one uint64 for each token, row after row.
+    sizes : tokens of each row.
+
+    Examples
+    --------
+    >>> a, b, c = digest_rows(np.array([7, 8, 8, 7, 7, 8], dtype=np.uint64), np.array([2, 2, 2])).tolist()
+    >>> a == c, a == b
+    (True, False)
+    """
+    starts = np.cumsum(sizes) - sizes
+    powers = np.cumprod(np.full(int(sizes.max(initial=0)) + 1, _MULTIPLIER))
+    position = np.arange(len(token_hashes)) - np.repeat(starts, sizes)
+    totals = np.zeros(len(sizes), dtype=np.uint64)
+    filled = sizes > 0
+    if filled.any():
+        totals[filled] = np.add.reduceat(token_hashes * powers[position], starts[filled])
+    return mix(totals ^ sizes.astype(np.uint64))
 
 
 def minhash_permutations() -> list[list[int]]:
@@ -58,10 +94,9 @@ class Signer:
         token_hashes : one uint64 for each token, document after document.
         sizes : tokens of each document.
         """
-        multipliers, addends = self._permutations
-        signatures = np.full((len(sizes), len(multipliers)), 0xFFFFFFFF, dtype=np.uint32)
+        signatures = np.full((len(sizes), self._permutations.shape[1]), 0xFFFFFFFF, dtype=np.uint32)
         long_enough = np.flatnonzero(sizes >= MIN_TOKENS)
-        if not len(multipliers) or not len(long_enough):
+        if not signatures.shape[1] or not len(long_enough):
             return signatures
         shingles = _shingles(token_hashes)
         stops = np.cumsum(sizes)
@@ -72,19 +107,33 @@ class Signer:
             if len(part) > MAX_SHINGLES:
                 part = np.partition(part, MAX_SHINGLES - 1)[:MAX_SHINGLES]
             parts.append(part)
-        # Groups of documents that stay in the processor's cache while all permutations go over them.
-        sizes_of_parts = np.array([len(part) for part in parts])
-        group_of_part = np.cumsum(sizes_of_parts) // _GROUP
-        for group in np.split(np.arange(len(parts)), np.flatnonzero(np.diff(group_of_part)) + 1):
-            kept = _finalise32(np.concatenate([parts[i] for i in group]))
-            starts = np.cumsum(sizes_of_parts[group]) - sizes_of_parts[group]
+        signatures[long_enough] = self.sign_sets(np.concatenate(parts), np.array([len(part) for part in parts]))
+        return signatures
+
+    def sign_sets(self, hashes: NDArray[np.uint32], sizes: NDArray[np.int64]) -> Signatures:
+        """Return the uint32 signatures, shape (n_sets, permutations), of sets of hashes.
+
+        Parameters
+        ----------
+        hashes : of the members of all sets, set after set; a member may stand there twice.
+        sizes : hashes of each set, one at least.
+        """
+        multipliers, addends = self._permutations
+        signatures = np.empty((len(sizes), len(multipliers)), dtype=np.uint32)
+        stops = np.cumsum(sizes)
+        # Groups of sets that stay in the processor's cache while all permutations go over them.
+        edges = [0, *(np.flatnonzero(np.diff(stops // _GROUP)) + 1).tolist(), len(sizes)]
+        for first, last in pairwise(edges):
+            if first == last:
+                continue
+            begin = int(stops[first] - sizes[first])
+            kept = _finalise32(hashes[begin : int(stops[last - 1])])
+            starts = stops[first:last] - sizes[first:last] - begin
             scratch = np.empty_like(kept)
-            found = np.empty((len(group), len(multipliers)), dtype=np.uint32)
             for k in range(len(multipliers)):
                 np.multiply(kept, multipliers[k], out=scratch)
                 np.add(scratch, addends[k], out=scratch)
-                found[:, k] = np.minimum.reduceat(scratch, starts)
-            signatures[long_enough[group]] = found
+                signatures[first:last, k] = np.minimum.reduceat(scratch, starts)
         return signatures
 
 
@@ -122,9 +171,9 @@ def near_duplicates(
     wholes : what each document is a part of: parts of one whole are not compared.
     """
     repeated = np.zeros(len(candidates), dtype=np.bool_)
-    rows = _rows_per_band(threshold)
+    rows = rows_per_band(threshold)
     for band in range(0, PERMUTATIONS, rows):
-        keys = np.concatenate([_band_keys(part[:, band : band + rows]) for part in parts()])
+        keys = np.concatenate([band_keys(part[:, band : band + rows]) for part in parts()])
         members = np.flatnonzero(candidates & ~repeated & (keys != 0))
         order = members[np.argsort(keys[members], kind="stable")]
         del members
@@ -144,7 +193,7 @@ def near_duplicates(
     return repeated
 
 
-def _rows_per_band(threshold: float) -> int:
+def rows_per_band(threshold: float) -> int:
     """Return the widest band that still finds a pair at the threshold 99 times in 100."""
     for rows in (16, 8, 4, 2):
         if 1 - (1 - threshold**rows) ** (PERMUTATIONS // rows) >= 0.99:
@@ -152,7 +201,7 @@ def _rows_per_band(threshold: float) -> int:
     return 1
 
 
-def _band_keys(columns: Signatures) -> NDArray[np.uint64]:
+def band_keys(columns: Signatures) -> NDArray[np.uint64]:
     """Return one key for each row, 0 for rows without a signature."""
     keys = np.zeros(len(columns), dtype=np.uint64)
     for column in columns.T:

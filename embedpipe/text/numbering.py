@@ -2,20 +2,21 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, fold
+from embedpipe.text.normalise import DOCUMENT_MARK, SENTENCE_MARK, fold, normalise_marked, without_marks
 from embedpipe.text.tokenizer import Tokenizer
 
-__all__ = ["number_tokens", "take_rows"]
+__all__ = ["number_texts", "number_tokens", "take_rows"]
 
-_Number = TypeVar("_Number", bound=np.unsignedinteger)
+_Number = TypeVar("_Number", bound=np.integer)
 _N_MARKS = 2
+_SENTENCE = 1
 # Words that are counted and dropped a few hundred at a time stay in the processor's cache.
 _WINDOW = 4_096
 
@@ -49,6 +50,34 @@ def number_tokens(text: str, tokenizer: Tokenizer) -> tuple[list[str], NDArray[n
     n_pieces = np.diff(np.flatnonzero(~is_piece), prepend=-1, append=len(pieces)) - 1
     marks = np.arange(_N_MARKS, dtype=np.uint32)
     return types, take_rows(np.append(marks, pieces[is_piece]), np.append(np.ones_like(marks), n_pieces), order)
+
+
+def number_texts(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[list[str], NDArray[np.uint32], NDArray[np.int64]]:
+    """Return the distinct tokens of several texts, the number of each token, and how many each text has.
+
+    Parameters
+    ----------
+    texts : as they are, not normalised.
+    tokenizer : splits them.
+
+    Returns
+    -------
+    types : the distinct tokens; the first two are marks that no text holds.
+    numbers : uint32, the position in `types` of every token, text after text.
+    lengths : int64, shape (len(texts),).
+
+    Examples
+    --------
+    >>> from embedpipe.text.tokenizer import RegexTokenizer
+    >>> types, numbers, lengths = number_texts(["No, no.", "", "No!"], RegexTokenizer())
+    >>> types[2:], numbers.tolist(), lengths.tolist()
+    (['no', ',', '.', '!'], [2, 3, 2, 4, 2, 5], [4, 0, 2])
+    """
+    joined = f" {SENTENCE_MARK} ".join(map(without_marks, texts))
+    types, numbers = number_tokens(normalise_marked(joined), tokenizer)
+    is_mark = numbers == _SENTENCE
+    lengths = np.diff(np.flatnonzero(is_mark), prepend=-1, append=len(numbers))[: len(texts)] - 1
+    return types, numbers[~is_mark], lengths
 
 
 def take_rows(content: NDArray[_Number], sizes: NDArray[np.integer], order: NDArray[np.integer]) -> NDArray[_Number]:

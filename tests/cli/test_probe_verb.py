@@ -85,6 +85,8 @@ def test_curves_stand_in_place_of_the_figures(toy_bundle, own_tasks, embedpipe_c
     # One word in each text says which it is.
     assert all(line["accuracy"] == 1 for line in table if line["system"] == "tf-idf" and line["labels"] == "16")
     assert "no curve of wordsim353: not texts with labels, or too few of them" in outcome.err
+
+
 def test_tasks_made_of_another_corpus(toy_bundle, few_documents, tmp_path, embedpipe_cli):
     alone = tmp_path / "alone.bundle"
     shutil.copytree(toy_bundle.path, alone)
@@ -105,3 +107,30 @@ def test_what_needs_a_text_is_left_out_where_there_is_none_and_says_so(toy_bundl
     assert outcome.exit_code == 0, outcome.err
     assert {row["task"] for row in json.loads(outcome.out)} == {"wordsim353", "simlex999", "analogies", "lee"}
     assert "left out: documents, length, word-content, bigram-shift, odd-word, adjacency, order, topic" in outcome.err
+
+
+def test_what_leaked_is_said_and_the_score_without_it_given(toy_bundle, own_tasks, embedpipe_cli):
+    text = "the old king of the distant country walked with the young queen through the long dark winter night"
+    with own_tasks.open("a") as file:
+        file.write(f"good\t{text}\nbad\t{text.upper()}!\nbad\t{text.replace('young', 'proud')}\n")
+    outcome = embedpipe_cli("probe", toy_bundle.path, own_tasks)
+    assert outcome.exit_code == 0, outcome.err
+    assert (
+        "mood: 3 of 23 questions leaked from the training part (2 exactly, 1 nearly), e.g. the old king" in outcome.err
+    )
+    assert "nothing leaked from the training text: mood (0 of 23" in outcome.err
+    whole, unleaked = outcome.out.splitlines()[1:]
+    assert "accuracy (unleaked)" not in whole
+    assert "accuracy (unleaked)" in unleaked
+    without = embedpipe_cli("probe", toy_bundle.path, own_tasks, "--no-leakage")
+    assert "leaked" not in without.err + without.out
+
+
+def test_without_the_training_text_it_is_said_that_nothing_was_looked_for_there(
+    toy_bundle, own_tasks, tmp_path, embedpipe_cli
+):
+    alone = tmp_path / "alone.bundle"
+    shutil.copytree(toy_bundle.path, alone)
+    outcome = embedpipe_cli("probe", alone, own_tasks)
+    assert "leaks from the training text not asked: the training text is not at hand: mood" in outcome.err
+    assert "nothing leaked from the training part: mood (0 of 20)" in outcome.err

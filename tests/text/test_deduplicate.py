@@ -106,3 +106,18 @@ def test_parts_of_one_document_are_no_copies_of_each_other() -> None:
     assert exact_duplicates(np.full(5, 7, dtype=np.uint64), others).tolist() == [False, False, False, False, True]
     assert near_duplicates(lambda: [signatures], candidates, 0.8, wholes).tolist() == [False, True, True, True, True]
     assert near_duplicates(lambda: [signatures], candidates, 0.8, others).tolist() == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize("shared", [0, 50, 80, 100])
+def test_signatures_of_sets_are_what_datasketch_computes_and_estimate_their_similarity(shared: int) -> None:
+    hashes = np.random.default_rng(shared).permutation(1 << 20)[:200].astype(np.uint32)
+    first, second = hashes[:100], np.concatenate([hashes[:shared], hashes[100 : 200 - shared]])
+    signatures = Signer(minhash_permutations()).sign_sets(np.concatenate([first, second, second]), np.array([100] * 3))
+    for members, signature in zip((first, second), signatures, strict=False):
+        theirs = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32", hashfunc=int)
+        theirs.update_batch(members.tolist())
+        assert signature.tolist() == theirs.hashvalues.tolist()
+    similarity = shared / (200 - shared)
+    error = 4 * (similarity * (1 - similarity) / PERMUTATIONS) ** 0.5
+    assert (signatures[0] == signatures[1]).mean() == pytest.approx(similarity, abs=error)
+    assert (signatures[1] == signatures[2]).all()
