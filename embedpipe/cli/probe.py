@@ -25,9 +25,22 @@ __all__ = ["command"]
     type=named_path,
     help="Folder of the prepared text, for the task 'documents'.  [default: BUNDLE.work/text]",
 )
+@click.option(
+    "--against",
+    metavar="SYSTEM",
+    multiple=True,
+    help="Stand another system beside the bundle: a bundle, a .npy file, or package.module:function (see above).",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of resampling and folds.  [default: the bundle's]")
 @format_option
-def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, format_: str) -> None:
+def command(
+    bundle: Path,
+    tasks: tuple[str, ...],
+    corpus: Path | None,
+    against: tuple[str, ...],
+    seed: int | None,
+    format_: str,
+) -> None:
     """Measure a bundle on tasks, each figure beside baselines and with a 95 % interval.
 
     TASK is wordsim353, simlex999, analogies, lee, documents (which held-out document does a sentence come from; needs
@@ -35,12 +48,20 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     text_b', 'label text', 'label text_a text_b', or ': section' lines of four words. Without one, all built-in
     tasks. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
 
+    --against stands another system beside the bundle, on the same questions; it can be given several times. Of a bundle
+    are taken the words and the encoder (or without one the SIF average); of a .npy file the rows: one for each token of
+    the vocabulary, or, with one TASK of texts, one for each text, those of text_a before those of text_b. A function is
+    imported from the module that is named, takes a list of texts, and returns a matrix with a row for each; an object
+    that has 'encode' will do.
+
     \b
     embedpipe probe wiki.bundle
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
+    embedpipe probe wiki.bundle stsb.tsv --against old.bundle --against my_encoders:encode
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
+    from embedpipe.probes.rivals import named_rivals
     from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
     from embedpipe.probes.run import probe_bundle
     from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS
@@ -54,9 +75,10 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
         say("documents is left out: the prepared text is not beside the bundle (--corpus FOLDER)")
         asked = tuple(BUILTIN_TASKS)
     config = _settings(opened, asked)
+    rivals = named_rivals(against, load)
     with progress() as listener:
         seed = opened.manifest.seed if seed is None else seed
-        rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
+        rows = probe_bundle(opened, text, config, seed=seed, against=rivals, listener=listener).rows
     if format_ != "table":
         render([row.as_dict() for row in rows], format_)
         return

@@ -63,6 +63,7 @@ class Subject:
     codec : the tokenizer and the vocabulary; tf-idf and random vectors use the same tokens.
     seed : of what is random in the baselines.
     against : rivals by name.
+    baselines : whether anything but the rivals stands beside what is probed.
     """
 
     words: Words | None = None
@@ -73,14 +74,17 @@ class Subject:
     codec: Codec | None = None
     seed: int = 0
     against: Mapping[str, Rival] = field(default_factory=dict)
+    baselines: bool = True
 
     def encoders(self) -> dict[str, Encoder]:
         """Return the encoders by name: first the one that is probed, then its baselines, then its rivals."""
         found = {"encoder": self.encoder, "SIF average": self.sif, "plain average": self.plain}
         present = {name: encoder for name, encoder in found.items() if encoder is not None}
-        if self.encoder is not None and self.random is not None:
+        if not self.baselines:
+            present = dict(list(present.items())[:1])
+        elif self.encoder is not None and self.random is not None:
             present["random encoder"] = self.random()
-        if present and self.codec is not None and self.words is not None:
+        if self.baselines and present and self.codec is not None and self.words is not None:
             n_tokens, dim = self.words.vectors.shape
             present["random vectors"] = random_average(self.codec, n_tokens, dim, self.seed)
         if present:

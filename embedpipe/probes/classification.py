@@ -135,6 +135,7 @@ def _rows(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     tested = folds >= 0
+    sparse = sparse if subject.baselines else {}
     predictions = {system: labels.copy() for system in (*dense, *sparse, "majority")}
     stopped = 0
     # A fit of this size is many times slower when its small products are shared out over threads.

@@ -6,6 +6,7 @@ from embedpipe.probes.baselines import Subject
 from embedpipe.probes.classification import classification_rows, inference_rows
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.intrinsic import analogy_rows, word_similarity_rows
+from embedpipe.probes.rival_words import rival_word_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
 from embedpipe.tasks.shapes import (
@@ -50,12 +51,9 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     if isinstance(task, WordSimilarity | Analogies) and subject.words is None:
         metric = "accuracy" if isinstance(task, Analogies) else "spearman"
         return [skipped(task.name, metric, "the bundle has no word vectors")]
-    if isinstance(task, WordSimilarity):
-        assert subject.words is not None
-        return word_similarity_rows(task, subject.words, bootstrap=bootstrap, seed=seed)
-    if isinstance(task, Analogies):
-        assert subject.words is not None
-        return analogy_rows(task, subject.words, restrict=settings.restrict, seed=seed)
+    if isinstance(task, WordSimilarity | Analogies):
+        beside = rival_word_rows(task, subject, restrict=settings.restrict, bootstrap=bootstrap, seed=seed)
+        return [*_word_rows(task, subject, settings), *beside] if subject.baselines else beside
     if isinstance(task, SentenceSimilarity):
         return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, DocumentSimilarity):
@@ -63,3 +61,10 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     if isinstance(task, Classification):
         return classification_rows(task, subject, seed=seed, parts=parts)
     return inference_rows(task, subject, seed=seed, parts=parts)
+
+
+def _word_rows(task: WordSimilarity | Analogies, subject: Subject, settings: MeasureSettings) -> list[Row]:
+    assert subject.words is not None
+    if isinstance(task, WordSimilarity):
+        return word_similarity_rows(task, subject.words, bootstrap=settings.bootstrap, seed=settings.seed)
+    return analogy_rows(task, subject.words, restrict=settings.restrict, seed=settings.seed)

@@ -1,6 +1,7 @@
 """All probes in one call: each task to the probe of its shape."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,6 +10,7 @@ from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.measure import MeasureSettings, measure
+from embedpipe.probes.rivals import rivals_of
 from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.text.token_store import TokenStore
 
-__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_probes"]
+__all__ = ["STAGE", "HeldOut", "held_out_documents", "probe_bundle", "run_probes"]
 
 STAGE = "probes"
 
@@ -42,6 +44,7 @@ def probe_bundle(
     config: "ProbesConfig",
     *,
     seed: int,
+    against: Mapping[str, object] | None = None,
     listener: Listener = silent,
 ) -> Findings:
     """Return what is found on the tasks that the configuration names.
@@ -52,12 +55,14 @@ def probe_bundle(
     text : the prepared text; None where there is none, and then the task ``documents`` is a skipped row.
     config : tasks by name or path, and their settings.
     seed : of resampling, folds and random baselines.
+    against : systems that stand beside the bundle, by name, as `rivals.rivals_of` takes them.
     listener : is called with progress events.
 
     Raises
     ------
     InputError
-        For a task that is no built-in name and no task file; before anything is measured.
+        For a task that is no built-in name and no task file, or a rival that cannot be used; before anything is
+        measured, but for what a rival returns, which is checked as it comes.
     """
     tasks: list[Task | Row] = []
     for name in config.tasks:
@@ -65,11 +70,17 @@ def probe_bundle(
             tasks.append(find_task(name))
             continue
         try:
-            tasks.append(_documents(bundle, text, config, seed))
+            tasks.append(held_out_documents(bundle, text, config, seed))
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+    subject = subject_of(bundle, seed)
+    if against:
+        vocabulary = None if subject.words is None else subject.words.vocabulary
+        asked = [task for task in tasks if not isinstance(task, Row)]
+        rivals = rivals_of(against, asked, vocabulary=vocabulary, codec=subject.codec, seed=seed)
+        subject = replace(subject, against=rivals)
+    return Findings(rows=run_probes(subject, tasks, settings, listener=listener))
 
 
 def run_probes(
@@ -101,7 +112,14 @@ def run_probes(
     return corrected(rows)
 
 
-def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
+def held_out_documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
+    """Return the task that the held-out documents of a prepared text make.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is no text, or it has too few documents.
+    """
     if text is None:
         raise NotEnoughDataError("the prepared text is not at hand")
     whole = text.report["units"] == "documents"
