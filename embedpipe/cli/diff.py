@@ -1,5 +1,6 @@
 """The verb ``diff``: which of two bundles is better, where, and how sure that is."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,20 +91,24 @@ def _show(found: "Sequence[Difference]", summary: str, format_: str) -> None:
 
 
 def _line(found: "Difference") -> dict[str, object]:
-    measured = found.low == found.low
     return {
         "task": found.task,
         "metric": found.metric,
         "A": found.a,
         "B": found.b,
         "A - B": found.difference,
-        "interval": f"[{found.low:+.3f}, {found.high:+.3f}]" if measured else "",
+        "interval": f"[{found.low:+.3f}, {found.high:+.3f}]" if math.isfinite(found.low) else "",
         "effect": found.effect,
-        "p": found.p_value,
-        "Holm p": found.p_holm,
+        "p": _p_value(found.p_value),
+        "Holm p": _p_value(found.p_holm),
         "n": found.n,
         "verdict": found.verdict,
     }
+
+
+def _p_value(value: float) -> str:
+    """Return a p-value as it is printed: one that rounds to nothing is not nothing."""
+    return "-" if not math.isfinite(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _named_tasks(names: Sequence[str]) -> "list[Task | Row]":
