@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from embedpipe.bundle.folder import sha256_of
 from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.errors import InputError
-from embedpipe.probes.baselines import Codec, Encoder, Rival
+from embedpipe.probes.baselines import Rival, Subject
+from embedpipe.probes.rows import Row
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
-from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import BagEncoder, plain_average
 from embedpipe.words.table import WordVectors
 
-__all__ = ["CheckedEncoder", "Encode", "named_rivals", "read_rival", "rival_fingerprint", "rivals_of", "texts_of"]
+__all__ = ["CheckedEncoder", "Encode", "named_rivals", "read_rival", "rival_fingerprint", "texts_of", "with_rivals"]
 
 Vectors = NDArray[np.float32]
 Encode = Callable[[list[str]], Any]
@@ -90,24 +90,17 @@ def rival_fingerprint(spec: str) -> str | None:
     return sha256_of(path) if path.is_file() else None
 
 
-def rivals_of(
-    named: Mapping[str, object],
-    tasks: Sequence[Task],
-    *,
-    vocabulary: Vocabulary | None,
-    codec: Codec | None,
-    seed: int,
-) -> dict[str, Rival]:
-    """Return what probes can compare with, by name.
+def with_rivals(subject: Subject, named: Mapping[str, object], tasks: Sequence[Task | Row]) -> Subject:
+    """Return the subject with rivals.
 
     Parameters
     ----------
-    named : a `Rival`; a bundle (its words, and its encoder or else its SIF average); word vectors; a float matrix with
-        one row for each token of `vocabulary` (words, and their plain average) or for each text of the only task, in
-        the order of `texts_of`; an object with ``encode``; or a callable that takes a list of texts.
+    subject : what is probed.
+    named : by the name for tables, a `Rival`; a bundle (its words, and its encoder or else its SIF average); word
+        vectors; a float matrix with one row for each token of the subject's vocabulary (words, and their plain average)
+        or for each text of the only task, in the order of `texts_of`; an object with ``encode``; or a callable that
+        takes a list of texts.
     tasks : what will be measured.
-    vocabulary, codec : of the bundle that is probed.
-    seed : of what is random in the parts of bundles.
 
     Raises
     ------
@@ -117,7 +110,8 @@ def rivals_of(
     for name in named:
         if name in _TAKEN:
             raise InputError(f"'{name}' is the name of a system that stands in every table; give the rival another")
-    return {name: _rival(name, thing, tasks, vocabulary, codec, seed) for name, thing in named.items()}
+    asked = [task for task in tasks if not isinstance(task, Row)]
+    return replace(subject, against={name: _rival(name, thing, asked, subject) for name, thing in named.items()})
 
 
 def texts_of(task: Task) -> list[str]:
@@ -178,16 +172,14 @@ class _GivenRows:
         return self.matrix[[self.rows[text] for text in texts]]
 
 
-def _rival(
-    name: str, thing: object, tasks: Sequence[Task], vocabulary: Vocabulary | None, codec: Codec | None, seed: int
-) -> Rival:
+def _rival(name: str, thing: object, tasks: Sequence[Task], subject: Subject) -> Rival:
     if isinstance(thing, Rival):
         return thing
     if isinstance(thing, np.ndarray):
-        return _of_matrix(name, thing, tasks, vocabulary, codec)
+        return _of_matrix(name, thing, tasks, subject)
     if hasattr(thing, "parts") and hasattr(thing, "codec"):
-        subject = subject_of(thing, seed)  # type: ignore[arg-type]
-        return Rival(words=subject.words, encoder=subject.encoder or subject.sif)
+        other = subject_of(thing, subject.seed)  # type: ignore[arg-type]
+        return Rival(words=other.words, encoder=other.encoder or other.sif)
     if isinstance(thing, WordVectors):
         return Rival(words=thing)
     if isinstance(thing, type):
@@ -198,13 +190,8 @@ def _rival(
     return Rival(encoder=CheckedEncoder(name, encode))
 
 
-def _of_matrix(
-    name: str,
-    matrix: NDArray[Any],
-    tasks: Sequence[Task],
-    vocabulary: Vocabulary | None,
-    codec: Codec | None,
-) -> Rival:
+def _of_matrix(name: str, matrix: NDArray[Any], tasks: Sequence[Task], subject: Subject) -> Rival:
+    vocabulary = None if subject.words is None else subject.words.vocabulary
     n = len(matrix) if matrix.ndim else 0
     n_tokens = 0 if vocabulary is None else len(vocabulary)
     texts = texts_of(tasks[0]) if len(tasks) == 1 else []
@@ -212,8 +199,10 @@ def _of_matrix(
         raise InputError(f"'{name}' has {n:,} rows: is that a row for each token, or for each text? Both number {n:,}")
     if vocabulary is not None and n == n_tokens:
         vectors = _checked(name, matrix, n)
-        bag: Encoder | None = None if codec is None else BagEncoder(codec, plain_average(vectors))  # type: ignore[arg-type]
-        return Rival(words=WordVectors(vocabulary, vectors), encoder=bag)
+        words = WordVectors(vocabulary, vectors)
+        if subject.codec is None:
+            return Rival(words=words)
+        return Rival(words=words, encoder=BagEncoder(subject.codec, plain_average(vectors)))  # type: ignore[arg-type]
     if texts and n == len(texts):
         return Rival(encoder=_GivenRows(name, {text: i for i, text in enumerate(texts)}, _checked(name, matrix, n)))
     of_texts = (

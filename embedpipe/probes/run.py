@@ -1,7 +1,6 @@
 """All probes in one call: each task to the probe of its shape."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,7 +9,7 @@ from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.measure import MeasureSettings, measure
-from embedpipe.probes.rivals import rivals_of
+from embedpipe.probes.rivals import with_rivals
 from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
@@ -55,7 +54,7 @@ def probe_bundle(
     text : the prepared text; None where there is none, and then the task ``documents`` is a skipped row.
     config : tasks by name or path, and their settings.
     seed : of resampling, folds and random baselines.
-    against : systems that stand beside the bundle, by name, as `rivals.rivals_of` takes them.
+    against : systems that stand beside the bundle, by name, as `rivals.with_rivals` takes them.
     listener : is called with progress events.
 
     Raises
@@ -74,12 +73,7 @@ def probe_bundle(
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    subject = subject_of(bundle, seed)
-    if against:
-        vocabulary = None if subject.words is None else subject.words.vocabulary
-        asked = [task for task in tasks if not isinstance(task, Row)]
-        rivals = rivals_of(against, asked, vocabulary=vocabulary, codec=subject.codec, seed=seed)
-        subject = replace(subject, against=rivals)
+    subject = with_rivals(subject_of(bundle, seed), against or {}, tasks)
     return Findings(rows=run_probes(subject, tasks, settings, listener=listener))
 
 

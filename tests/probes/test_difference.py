@@ -9,7 +9,7 @@ import pytest
 from embedpipe.probes.difference import differences, overall, worse
 from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rival_words import known_questions, rival_word_rows
-from embedpipe.probes.rivals import rivals_of
+from embedpipe.probes.rivals import with_rivals
 from embedpipe.probes.rows import skipped
 from embedpipe.tasks.shapes import Analogies, Classification, WordSimilarity
 from embedpipe.text.vocabulary import Vocabulary
@@ -111,8 +111,7 @@ def test_analogies_are_asked_where_both_know_the_words(good, planted, poor):
     found = differences(good, poor, [task], SETTINGS)
     assert [(one.metric, one.n) for one in found] == [("accuracy", 6)]
     assert (found[0].coverage_a, found[0].coverage_b) == (1.0, pytest.approx(6 / 7))
-    named = rivals_of({"poor": poor}, [task], vocabulary=planted.vocabulary, codec=planted.codec, seed=1)
-    subject = planted.subject(against=named)
+    subject = with_rivals(planted.subject(), {"poor": poor}, [task])
     (row,) = rival_word_rows(task, subject, restrict=30_000, bootstrap=100, seed=1)
     assert (row.metric, row.n, row.baseline) == ("accuracy (shared with poor)", 6, "poor")
 

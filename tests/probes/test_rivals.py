@@ -10,7 +10,7 @@ from embedpipe.config import ProbesConfig
 from embedpipe.errors import InputError
 from embedpipe.probes.baselines import Rival
 from embedpipe.probes.measure import MeasureSettings
-from embedpipe.probes.rivals import named_rivals, read_rival, rival_fingerprint, rivals_of
+from embedpipe.probes.rivals import named_rivals, read_rival, rival_fingerprint, with_rivals
 from embedpipe.probes.run import probe_bundle, run_probes
 from embedpipe.tasks.shapes import Classification, SentenceSimilarity, WordSimilarity
 from embedpipe.words.bag import BagEncoder, fit_bag, plain_average
@@ -36,7 +36,7 @@ def bundle(planted):
 
 
 def resolve(planted, thing, tasks=(), name="other"):
-    return rivals_of({name: thing}, tasks, vocabulary=planted.vocabulary, codec=planted.codec, seed=1)[name]
+    return with_rivals(planted.subject(), {name: thing}, tasks).against[name]
 
 
 def test_a_matrix_of_tokens_is_words_and_their_plain_average(planted):
@@ -173,9 +173,7 @@ def test_rivals_stand_in_every_table(planted, bundle, tmp_path):
         (f"{a}{i}", f"{b}{j}") for a in ("sea", "war") for b in ("sea", "war") for i in range(5) for j in range(5, 9)
     ]
     scores = np.array([float(one[:3] == other[:3]) for one, other in pairs])
-    subject = planted.subject(
-        against=rivals_of(against, [], vocabulary=planted.vocabulary, codec=planted.codec, seed=1)
-    )
+    subject = with_rivals(planted.subject(), against, [])
     rows = run_probes(subject, [WordSimilarity("alike", pairs, scores)], MeasureSettings(bootstrap=200))
     beside = {row.baseline: row for row in rows}
     assert list(beside) == ["spelling", "random vectors", "again", "noise"]
