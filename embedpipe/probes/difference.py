@@ -25,6 +25,7 @@ ALPHA = 0.05
 A_BETTER, B_BETTER = "A better", "B better"
 NO_DIFFERENCE, NOT_COMPARED, PART = "no difference found", "not compared", ""
 
+_RESAMPLES_PER_TASK = 200
 _MIN_TASKS = 6
 """With fewer tasks no signed-rank test can fall below 0.05, whatever they say."""
 
@@ -89,13 +90,16 @@ def differences(
     ----------
     a, b : opened bundles; their vocabularies and widths may differ.
     tasks : labelled data; a `Row` among them (a task that could not be made) is passed on.
-    settings : how they are measured; the classifiers of both have the same folds.
+    settings : how they are measured; the classifiers of both have the same folds. Of many tasks there are 200 resamples
+        for each at least.
     listener : is called with progress events.
     """
     ours, theirs = subject_of(a, settings.seed), subject_of(b, settings.seed)
     rival = Rival(words=theirs.words, encoder=theirs.encoder or theirs.sif)
     subject = replace(ours, encoder=ours.encoder or ours.sif, against={"B": rival}, baselines=False)
-    rows = run_probes(subject, tasks, settings, listener=listener)
+    # The least p-value that resamples can give must stay below alpha after it was multiplied by the number of figures.
+    enough = replace(settings, bootstrap=max(settings.bootstrap, _RESAMPLES_PER_TASK * len(tasks)))
+    rows = run_probes(subject, tasks, enough, listener=listener)
     known = {task.name: task for task in tasks if not isinstance(task, Row)}
     missing = [skipped(name, "score", "B has no word vectors") for name in known.keys() - {row.task for row in rows}]
     coverage = {name: [_coverage(task, side, settings) for side in (ours, theirs)] for name, task in known.items()}

@@ -64,6 +64,8 @@ def accuracy_interval(n_correct: int, n: int) -> tuple[float, float]:
 def mcnemar(correct: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     """Return the two-sided exact p-value (McNemar, 1947) that two systems are right equally often.
 
+    It is of these two systems as they are, not of all that might have been trained in their place (Dietterich, 1998).
+
     Parameters
     ----------
     correct, other : bool, shape (n,): which of the same questions each system answers rightly.

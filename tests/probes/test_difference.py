@@ -144,3 +144,9 @@ def test_six_tasks_and_more_are_summed_up(found):
     assert "neither better in general" in overall(mixed)
     lost = [replace(one, verdict="B better", effect=-one.effect) for one in many]
     assert "B better in general (mean effect -0.125" in overall(lost)
+
+
+def test_many_tasks_do_not_hide_a_difference_behind_too_few_resamples(good, poor, tasks):
+    """Of 300 resamples no p-value is below 2 / 301, which is above 0.05 after it was multiplied by 12."""
+    many = [replace(tasks[0], name=f"t{i}") for i in range(12)]
+    assert {one.verdict for one in differences(good, poor, many, SETTINGS)} == {"A better"}
