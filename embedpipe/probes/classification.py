@@ -162,6 +162,7 @@ def _rows(
         system=next(iter(dense)),
         note="; ".join(part for part in (note, how) if part),
         folds=folds[tested] if n_folds > 1 else None,
+        n_train=int((folds == -1).sum()),
         seed=seed,
         parts={part: inside[tested] for part, inside in (parts or {}).items()},
     )

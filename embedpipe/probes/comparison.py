@@ -149,11 +149,13 @@ def accuracy_rows(
     bootstrap: int = 1_000,
     seed: int = 1,
     parts: Parts | None = None,
+    n_train: int | None = None,
 ) -> list[Row]:
     """Return one row for the first of the systems beside each of the others, then the same for each part.
 
     The interval is Wilson's, of the questions. Where each question was answered once by one classifier, the test is
-    McNemar's and the interval of the difference is that of the bootstrap. Where `folds` says which classifier answered,
+    McNemar's and the interval of the difference is that of the bootstrap, both widened for the chance in the training
+    part where `n_train` says how large that was. Where `folds` says which classifier answered,
     both are those of the t-test across folds with the correction of Nadeau and Bengio (2003), for the training parts
     overlap; several seeds give the spread.
 
@@ -165,14 +167,17 @@ def accuracy_rows(
     bootstrap : resamples of the questions for the interval of the difference.
     seed : of the resamples.
     parts : the questions of each part, bool of shape (n,); all of them, or none, give no rows.
+    n_train : of a single split, the texts that were trained on; None where nothing was trained.
     """
-    rows = _accuracies(task, metric, correct, coverage, system, note, folds, bootstrap, seed)
+    rows = _accuracies(task, metric, correct, coverage, system, note, folds, bootstrap, seed, n_train)
     for part, inside in (parts or {}).items():
         if inside.all() or not inside.any():
             continue
         of_part = {name: right[..., inside] for name, right in correct.items()}
         drawn = None if folds is None else folds[..., inside]
-        rows += _accuracies(task, f"{metric} ({part})", of_part, coverage, system, note, drawn, bootstrap, seed)
+        rows += _accuracies(
+            task, f"{metric} ({part})", of_part, coverage, system, note, drawn, bootstrap, seed, n_train
+        )
     return rows
 
 
@@ -186,6 +191,7 @@ def _accuracies(
     folds: NDArray[np.int64] | None,
     bootstrap: int,
     seed: int,
+    n_train: int | None,
 ) -> list[Row]:
     by_seed = {name: np.atleast_2d(right) for name, right in correct.items()}
     (_, own), *others = by_seed.items()
@@ -197,8 +203,12 @@ def _accuracies(
     def beside(right: NDArray[np.bool_]) -> _Difference:
         effect = cohen_h(value, float(right.mean()))
         if folds is None:
-            between = difference_interval(own[0], right[0], repeats=bootstrap, seed=seed)
-            return _Difference(mcnemar(own[0], right[0]), *between, effect, "exact McNemar")
+            centre = float(own[0].mean() - right[0].mean())
+            wider = math.sqrt(1 + n / n_train) if n_train else 1.0
+            ends = difference_interval(own[0], right[0], repeats=bootstrap, seed=seed)
+            low, high = (centre + wider * (end - centre) for end in ends)
+            test = "McNemar, corrected" if n_train else "exact McNemar"
+            return _Difference(mcnemar(own[0], right[0], n_train), low, high, effect, test)
         return _Difference(*across_folds(own, right, np.atleast_2d(folds)), effect, "t across folds, corrected")
 
     row = Row(task, metric, value, low, high, n, coverage, None, math.nan, math.nan, system, note, spread=spread)

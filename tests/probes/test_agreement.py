@@ -183,3 +183,13 @@ def test_bootstrap_p_value_turns_where_the_interval_leaves_zero():
     assert paired_p_value(replicates, np.zeros(1_000)) == pytest.approx(2 * 31 / 1_001)
     half = np.where(np.arange(1_000) < 501, np.nan, replicates)
     assert math.isnan(paired_p_value(half, np.zeros(1_000)))
+
+
+def test_mcnemar_of_trained_classifiers_by_hand():
+    """30 wins, 14 losses of 100 after 100 texts: 16 / sqrt(44 * 2) = 1.7056; without training 16 / sqrt(44) = 2.41."""
+    ours = np.repeat([True, False, True], [30, 14, 56])
+    other = np.repeat([False, True, True], [30, 14, 56])
+    assert mcnemar(ours, other, 100) == pytest.approx(2 * stats.norm.sf(16 / math.sqrt(88)))
+    assert mcnemar(ours, other, 100) == pytest.approx(0.0881, abs=1e-4)
+    assert mcnemar(ours, other, 10**9) == mcnemar(ours, other) == pytest.approx(0.0226, abs=1e-3)
+    assert mcnemar(ours, ours, 100) == 1.0

@@ -118,13 +118,14 @@ def test_equal_accuracies_and_a_planted_difference(kind, n_seeds):
                 system="a",
                 note="",
                 folds=np.array(folds) if n_seeds else None,
+                n_train=75,
             )
             called += row.p_value <= ALPHA
         return called
 
     assert found(1, 200) <= ALPHA * 200
-    # Of a single cross-validation five numbers are all that is tested, and half of the differences are overlooked.
-    assert found(4, 50) >= {0: 30, 1: 15, 3: 40}[n_seeds]
+    # A split into halves and a single cross-validation say little: half of such differences are overlooked.
+    assert found(4, 50) >= {0: 20, 1: 15, 3: 40}[n_seeds]
 
 
 @pytest.mark.slow
