@@ -117,7 +117,7 @@ def _correlations(
     (name, value), *others = values.items()
     low, high = percentile_interval(replicates[name]) if math.isfinite(value) and enough else (math.nan, math.nan)
     if not enough:
-        note = f"{len(scores)} pairs, too few for an interval and a test; " + note
+        note = f"{len(scores)} pairs, too few for an interval; " + note
     if not math.isfinite(value):
         note = "not defined: the scores or the similarities do not vary" + (f"; {note}" if note else "")
 
