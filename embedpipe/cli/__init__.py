@@ -27,6 +27,7 @@ _VERBS = {
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
+    "diff": "Which of two bundles is better, where, and how sure that is.",
     "info": "What is in a bundle, and how good it is.",
     "verify": "Check every file of a bundle against its manifest.",
     "export": "Word vectors for other programs.",
@@ -69,7 +70,10 @@ def cli(debug: bool) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; errors are one message on stderr, exit codes 0, 1 error, 2 usage, 130 interrupted."""
+    """Run the command line; errors are one message on stderr.
+
+    Exit codes are 0, 1 for an error, 2 for wrong usage, 3 where ``diff --fail-if-worse`` finds a loss, 130 interrupted.
+    """
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

@@ -71,6 +71,7 @@ class Subject:
     seed : of what is random in the baselines.
     against : rivals by name.
     lookup : makes vectors for unknown words of their n-grams; None where none were trained.
+    baselines : whether anything but the rivals stands beside what is probed.
     """
 
     words: Words | None = None
@@ -82,14 +83,17 @@ class Subject:
     seed: int = 0
     against: Mapping[str, Rival] = field(default_factory=dict)
     lookup: Lookup | None = None
+    baselines: bool = True
 
     def encoders(self) -> dict[str, Encoder]:
         """Return the encoders by name: first the one that is probed, then its baselines, then its rivals."""
         found = {"encoder": self.encoder, "SIF average": self.sif, "plain average": self.plain}
         present = {name: encoder for name, encoder in found.items() if encoder is not None}
-        if self.encoder is not None and self.random is not None:
+        if not self.baselines:
+            present = dict(list(present.items())[:1])
+        elif self.encoder is not None and self.random is not None:
             present["random encoder"] = self.random()
-        if present and self.codec is not None and self.words is not None:
+        if self.baselines and present and self.codec is not None and self.words is not None:
             n_tokens, dim = self.words.vectors.shape
             present["random vectors"] = random_average(self.codec, n_tokens, dim, self.seed)
         if present:

@@ -82,7 +82,7 @@ def classification_rows(
         return [skipped(task.name, "accuracy", reason)]
     question, texts = _question(task, n_folds, n_seeds, seed), list(task.texts)
     systems = {name: dense(encoder.encode(texts)) for name, encoder in encoders.items()}
-    sparse = {"tf-idf": tfidf([subject.tokenize(text) for text in texts])}
+    sparse = {"tf-idf": tfidf([subject.tokenize(text) for text in texts])} if subject.baselines else {}
     coverage = token_coverage(subject.codec, texts)
     return _rows(question, systems, sparse, coverage, task.note, seed, parts, bootstrap)
 
@@ -111,8 +111,10 @@ def inference_rows(
     for name, encoder in encoders.items():
         vectors = encoder.encode(texts)
         systems[name] = dense(pair_features(vectors[:n], vectors[n:]))
-    tokens = [subject.tokenize(text) for text in texts]
-    sparse = {"tf-idf": tfidf_of_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": tfidf(tokens[n:])}
+    sparse = {}
+    if subject.baselines:
+        tokens = [subject.tokenize(text) for text in texts]
+        sparse = {"tf-idf": tfidf_of_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": tfidf(tokens[n:])}
     coverage = token_coverage(subject.codec, texts)
     return _rows(question, systems, sparse, coverage, task.note, seed, parts, bootstrap)
 
@@ -167,6 +169,7 @@ def _rows(
         system=first,
         note=note,
         folds=None if question.single else question.folds[:, tested],
+        n_train=int((~tested).sum()) if question.single else None,
         bootstrap=bootstrap,
         seed=seed,
         parts=inside,

@@ -11,15 +11,16 @@ from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.statistics import (
     Correlation,
     accuracy_interval,
+    across_folds,
     bootstrap_correlations,
-    bootstrap_means,
     cohen_h,
     cohen_q,
     correlation,
+    difference_interval,
     mcnemar,
-    nadeau_bengio,
     paired_p_value,
     percentile_interval,
+    permutation_p_values,
 )
 
 __all__ = ["Parts", "accuracy_rows", "correlation_rows"]
@@ -28,7 +29,10 @@ Parts = Mapping[str, NDArray[np.bool_]]
 """By name, which of a task's questions belong to a part that gets rows of its own (``spearman (unleaked)``)."""
 
 _MIN_PAIRS = 10
-"""Resamples of fewer pairs repeat each other, and their interval claims a certainty that is not there."""
+"""Resamples of fewer pairs repeat each other; their interval and test claim a certainty that is not there."""
+
+
+_TESTS = {True: "paired bootstrap and permutation", False: "paired bootstrap of documents"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ def correlation_rows(
     parts: Parts | None = None,
 ) -> list[Row]:
     """Return one row for the first of `systems` beside each of the others, then the same for each part.
+
+    The p-value is the larger of those of the paired bootstrap and of the paired permutation test: by itself the
+    bootstrap calls equal systems different too often for Pearson correlations of few pairs, and the permutation test
+    asks for systems that can be exchanged. Where documents are resampled it is that of the bootstrap, for pairs that
+    share a document cannot change places one by one.
 
     Parameters
     ----------
@@ -96,6 +105,7 @@ def _correlations(
     units: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
     kind: Correlation,
 ) -> list[Row]:
+    enough = len(scores) >= _MIN_PAIRS
     values = {name: correlation(kind, system, scores) for name, system in systems.items()}
     replicates = dict(
         zip(
@@ -105,17 +115,23 @@ def _correlations(
         )
     )
     (name, value), *others = values.items()
-    low, high = percentile_interval(replicates[name]) if math.isfinite(value) else (math.nan, math.nan)
-    if len(scores) < _MIN_PAIRS:
-        low = high = math.nan
+    low, high = percentile_interval(replicates[name]) if math.isfinite(value) and enough else (math.nan, math.nan)
+    if not enough:
         note = f"{len(scores)} pairs, too few for an interval; " + note
     if not math.isfinite(value):
         note = "not defined: the scores or the similarities do not vary" + (f"; {note}" if note else "")
 
+    permuted = dict.fromkeys(systems, 0.0)
+    if units is None:
+        tested = permutation_p_values(kind, list(systems.values()), scores, repeats=bootstrap, seed=seed)
+        permuted |= zip((other for other, _ in others), tested, strict=True)
+
     def beside(other: str) -> _Difference:
+        if not enough:
+            return _Difference(math.nan, math.nan, math.nan, cohen_q(value, values[other]), "")
         between = percentile_interval(replicates[name] - replicates[other])
-        p_value = paired_p_value(replicates[name], replicates[other])
-        return _Difference(p_value, *between, cohen_q(value, values[other]), "paired bootstrap")
+        p_value = float(np.maximum(paired_p_value(replicates[name], replicates[other]), permuted[other]))
+        return _Difference(p_value, *between, cohen_q(value, values[other]), _TESTS[units is None])
 
     row = Row(task, metric, value, low, high, len(scores), coverage, None, math.nan, math.nan, name, note)
     return [_beside(row, other, own, beside(other)) for other, own in others] or [row]
@@ -133,12 +149,15 @@ def accuracy_rows(
     bootstrap: int = 1_000,
     seed: int = 1,
     parts: Parts | None = None,
+    n_train: int | None = None,
 ) -> list[Row]:
     """Return one row for the first of the systems beside each of the others, then the same for each part.
 
-    Where each question was answered once by one classifier, the interval is Wilson's and the test McNemar's. Where
-    `folds` says which classifier answered, the test is the t-test across folds with the correction of Nadeau and
-    Bengio (2003), for the training parts overlap; several seeds give the spread.
+    The interval is Wilson's, of the questions. Where each question was answered once by one classifier, the test is
+    McNemar's and the interval of the difference is that of the bootstrap, both widened for the chance in the training
+    part where `n_train` says how large that was. Where `folds` says which classifier answered,
+    both are those of the t-test across folds with the correction of Nadeau and Bengio (2003), for the training parts
+    overlap; several seeds give the spread.
 
     Parameters
     ----------
@@ -148,14 +167,17 @@ def accuracy_rows(
     bootstrap : resamples of the questions for the interval of the difference.
     seed : of the resamples.
     parts : the questions of each part, bool of shape (n,); all of them, or none, give no rows.
+    n_train : of a single split, the texts that were trained on; None where nothing was trained.
     """
-    rows = _accuracies(task, metric, correct, coverage, system, note, folds, bootstrap, seed)
+    rows = _accuracies(task, metric, correct, coverage, system, note, folds, bootstrap, seed, n_train)
     for part, inside in (parts or {}).items():
         if inside.all() or not inside.any():
             continue
         of_part = {name: right[..., inside] for name, right in correct.items()}
         drawn = None if folds is None else folds[..., inside]
-        rows += _accuracies(task, f"{metric} ({part})", of_part, coverage, system, note, drawn, bootstrap, seed)
+        rows += _accuracies(
+            task, f"{metric} ({part})", of_part, coverage, system, note, drawn, bootstrap, seed, n_train
+        )
     return rows
 
 
@@ -169,28 +191,28 @@ def _accuracies(
     folds: NDArray[np.int64] | None,
     bootstrap: int,
     seed: int,
+    n_train: int | None,
 ) -> list[Row]:
     by_seed = {name: np.atleast_2d(right) for name, right in correct.items()}
-    (name, own), *others = by_seed.items()
+    (_, own), *others = by_seed.items()
     n = own.shape[1]
     value = float(own.mean())
-    each = {other: right.mean(axis=0) for other, right in by_seed.items()}
     spread = float(own.mean(axis=1).std(ddof=1)) if len(own) > 1 else math.nan
-    replicates = bootstrap_means(list(each.values()), repeats=bootstrap, seed=seed)
-    of = dict(zip(by_seed, replicates, strict=True))
-    single = len(own) == 1
-    low, high = accuracy_interval(int(own.sum()), n) if single else percentile_interval(of[name])
+    low, high = accuracy_interval(round(value * n), n)
 
-    def beside(other: str, right: NDArray[np.bool_]) -> _Difference:
-        between = percentile_interval(of[name] - of[other])
+    def beside(right: NDArray[np.bool_]) -> _Difference:
         effect = cohen_h(value, float(right.mean()))
         if folds is None:
-            return _Difference(mcnemar(own[0], right[0]), *between, effect, "exact McNemar")
-        p_value = nadeau_bengio(own, right, np.atleast_2d(folds))
-        return _Difference(p_value, *between, effect, "t across folds, corrected")
+            centre = float(own[0].mean() - right[0].mean())
+            wider = math.sqrt(1 + n / n_train) if n_train else 1.0
+            ends = difference_interval(own[0], right[0], repeats=bootstrap, seed=seed)
+            low, high = (centre + wider * (end - centre) for end in ends)
+            test = "McNemar, corrected" if n_train else "exact McNemar"
+            return _Difference(mcnemar(own[0], right[0], n_train), low, high, effect, test)
+        return _Difference(*across_folds(own, right, np.atleast_2d(folds)), effect, "t across folds, corrected")
 
     row = Row(task, metric, value, low, high, n, coverage, None, math.nan, math.nan, system, note, spread=spread)
-    return [_beside(row, other, float(right.mean()), beside(other, right)) for other, right in others] or [row]
+    return [_beside(row, other, float(right.mean()), beside(right)) for other, right in others] or [row]
 
 
 def _beside(row: Row, other: str, value: float, found: _Difference) -> Row:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.probes.statistics import correlation
+from embedpipe.probes.resampling import correlation
 from embedpipe.words.postprocess import unit_rows
 from embedpipe.words.table import best
 

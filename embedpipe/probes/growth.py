@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from embedpipe.probes.analogy_answers import answer_analogies
 from embedpipe.probes.baselines import Subject, Words
 from embedpipe.probes.classification import classification_rows
+from embedpipe.probes.resampling import Correlation, bootstrap_correlations, bootstrap_means, correlation
 from embedpipe.probes.rows import Row
-from embedpipe.probes.statistics import Correlation, bootstrap_correlations, bootstrap_means, correlation
 from embedpipe.tasks.shapes import (
     Analogies,
     Classification,

@@ -7,6 +7,7 @@ from embedpipe.probes.comparison import Parts
 from embedpipe.probes.outliers import outlier_rows
 from embedpipe.probes.relations import relation_rows
 from embedpipe.probes.rival_sets import SetTask, rival_set_rows
+from embedpipe.probes.rival_words import rival_word_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.word_similarity import word_similarity_rows
 from embedpipe.tasks.shapes import Analogies, Categories, Outliers, Relations, WordSimilarity, WordTask
@@ -39,15 +40,20 @@ def word_rows(
     words = subject.words
     if words is None:
         return [skipped(task.name, _METRICS[type(task)], "the bundle has no word vectors")]
+    if isinstance(task, WordSimilarity | Analogies):
+        beside = rival_word_rows(task, subject, restrict=restrict, bootstrap=bootstrap, seed=seed)
+    else:
+        beside = rival_set_rows(task, words, subject.rival_words(), bootstrap=bootstrap, seed=seed)
+    if not subject.baselines:
+        return beside
     if isinstance(task, WordSimilarity):
         lookup = subject.lookup
-        return word_similarity_rows(task, words, bootstrap=bootstrap, seed=seed, parts=parts, lookup=lookup)
-    if isinstance(task, Analogies):
-        return analogy_rows(task, words, restrict=restrict, seed=seed, bootstrap=bootstrap, parts=parts)
-    return [
-        *_set_rows(task, words, bootstrap=bootstrap, seed=seed),
-        *rival_set_rows(task, words, subject.rival_words(), bootstrap=bootstrap, seed=seed),
-    ]
+        own = word_similarity_rows(task, words, bootstrap=bootstrap, seed=seed, parts=parts, lookup=lookup)
+    elif isinstance(task, Analogies):
+        own = analogy_rows(task, words, restrict=restrict, seed=seed, bootstrap=bootstrap, parts=parts)
+    else:
+        own = _set_rows(task, words, bootstrap=bootstrap, seed=seed)
+    return [*own, *beside]
 
 
 def _set_rows(task: SetTask, words: Words, *, bootstrap: int, seed: int) -> list[Row]:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.comparison import Parts
+from embedpipe.probes.resampling import paired_p_value, percentile_interval
 from embedpipe.probes.rows import Row
-from embedpipe.probes.statistics import cohen_h, paired_p_value, percentile_interval
+from embedpipe.probes.statistics import cohen_h
 
 __all__ = ["macro_f1", "macro_f1_rows"]
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.probes.resampling import bootstrap_means, paired_p_value, percentile_interval
 from embedpipe.probes.rows import Row
-from embedpipe.probes.statistics import bootstrap_means, cohen_h, paired_p_value, percentile_interval
+from embedpipe.probes.statistics import cohen_h
 
 __all__ = ["mean_rows"]
 

@@ -25,7 +25,7 @@ class Row:
     metric : ``spearman``, ``pearson``, ``accuracy``, ``purity``, ``opp``, ``map`` …, with the part of the task in
         brackets where it is a part.
     value : the figure; NaN where it is not defined (the note says why).
-    low, high : its 95 % interval: bootstrap percentiles for correlations and means, Wilson's for accuracies of one run.
+    low, high : its 95 % interval: bootstrap percentiles for correlations and means, Wilson's for accuracies.
     n : questions, pairs or texts that the figure rests on.
     coverage : for words, the share of the task's questions that are in the vocabulary (the others are left out);
         for sentences, the share of the task's tokens that are.

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from embedpipe.probes.baselines import Subject, token_coverage
 from embedpipe.probes.comparison import Parts, correlation_rows
 from embedpipe.probes.regression import apart, features_of_pairs, predict_scores
+from embedpipe.probes.resampling import Correlation, correlation
 from embedpipe.probes.rows import SECTION, Row, skipped
-from embedpipe.probes.statistics import Correlation, correlation
 from embedpipe.probes.word_lookup import pair_cosines
 from embedpipe.tasks.shapes import DocumentSimilarity, SentenceSimilarity
 
@@ -113,7 +113,8 @@ def sentence_similarity_rows(
     trained = {
         name: predict_scores(encoded.features(name, pairs), scores, folds, seed=seed)[:n] for name in encoded.tables
     }
-    trained["zero-shot cosine"] = next(iter(systems.values()))
+    if subject.baselines:
+        trained["zero-shot cosine"] = next(iter(systems.values()))
     note = f"ridge regression on |u - v|, u * v, {_how(folds, n_train)}"
     return found + [row for kind in _KINDS for row in rows(kind, "trained", trained, note)]
 
@@ -184,7 +185,8 @@ def _encode(texts: list[str], subject: Subject) -> _Encoded:
     place = {text: i for i, text in enumerate(unique)}
     rows = np.array([place[text] for text in texts])
     tables: dict[str, Any] = {name: encoder.encode(unique)[rows] for name, encoder in subject.encoders().items()}
-    tables["tf-idf"] = _tfidf(texts, subject)
+    if subject.baselines:
+        tables["tf-idf"] = _tfidf(texts, subject)
     return _Encoded(tables)
 
 

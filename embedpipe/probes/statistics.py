@@ -1,38 +1,49 @@
-"""Intervals and paired tests: how far a figure would move with other questions of the same kind.
+"""Intervals, paired tests and effect sizes: how far a figure would move with other questions of the same kind.
 
-Correlations are resampled as *weights*: a bootstrap resample that draws question *i* three times gives it weight 3.
-Ranks of a weighted sample follow from a cumulative sum over one fixed order, so a thousand resamples of a Spearman
-correlation need no sorting at all, and all systems see the same resamples (the difference is paired).
+What is resampled stands in `resampling`, whose names can be had from here too.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.probes.resampling import (
+    Correlation,
+    bootstrap_correlations,
+    bootstrap_means,
+    correlation,
+    difference_interval,
+    paired_p_value,
+    percentile_interval,
+    permutation_p_values,
+    weighted_correlation,
+    weighted_ranks,
+)
+
 __all__ = [
+    "AcrossFolds",
     "Correlation",
     "accuracy_interval",
+    "across_folds",
     "bootstrap_correlations",
     "bootstrap_means",
     "cohen_h",
     "cohen_q",
     "correlation",
+    "difference_interval",
     "holm",
     "mcnemar",
-    "nadeau_bengio",
     "paired_p_value",
     "percentile_interval",
+    "permutation_p_values",
     "weighted_correlation",
     "weighted_ranks",
 ]
 
-Correlation = Literal["spearman", "pearson"]
-Array = NDArray[np.float64]
-
-_BLOCK = 500_000
+_ROUNDING = 1e-20
 
 
 def accuracy_interval(n_correct: int, n: int) -> tuple[float, float]:
@@ -50,21 +61,41 @@ def accuracy_interval(n_correct: int, n: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def mcnemar(correct: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+def mcnemar(correct: NDArray[np.bool_], other: NDArray[np.bool_], n_train: int | None = None) -> float:
     """Return the two-sided exact p-value (McNemar, 1947) that two systems are right equally often.
+
+    It is of these two systems as they are, not of all that might have been trained in their place (Dietterich, 1998).
+    Where classifiers were trained on few texts, equal features are called different too often by it; with `n_train` the
+    p-value is not below that of the normal approximation whose variance is multiplied by 1 + n_test / n_train, which is
+    the correction of Nadeau and Bengio (2003) for one split.
 
     Parameters
     ----------
     correct, other : bool, shape (n,): which of the same questions each system answers rightly.
+    n_train : texts that both were trained on; None where nothing was trained.
     """
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest, norm
 
     wins, losses = int((correct & ~other).sum()), int((other & ~correct).sum())
-    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    if not wins + losses:
+        return 1.0
+    exact = float(binomtest(wins, wins + losses).pvalue)
+    if not n_train:
+        return exact
+    statistic = abs(wins - losses) / math.sqrt((wins + losses) * (1 + len(correct) / n_train))
+    return max(exact, float(2 * norm.sf(statistic)))
 
 
-def nadeau_bengio(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: NDArray[np.int64]) -> float:
-    """Return the two-sided p-value of the corrected resampled t-test (Nadeau and Bengio, 2003).
+class AcrossFolds(NamedTuple):
+    """The p-value that two systems are equal, and the 95 % interval of their difference."""
+
+    p_value: float
+    low: float
+    high: float
+
+
+def across_folds(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: NDArray[np.int64]) -> AcrossFolds:
+    """Return the corrected resampled t-test (Nadeau and Bengio, 2003) of the difference in accuracy, two-sided.
 
     The accuracies of folds are no independent samples, for their training parts overlap: their variance is multiplied
     by 1 / J + n_test / n_train instead of 1 / J (Bouckaert and Frank, 2004, for repeated cross-validation).
@@ -76,7 +107,14 @@ def nadeau_bengio(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: N
 
     Returns
     -------
-    A p-value; 1 where the systems never differ, NaN for fewer than two folds.
+    NaN for fewer than two folds. Where all folds have the same difference, their variance says nothing: the p-value is
+    that of the sign test over the folds, 1 where the difference is 0.
+
+    Examples
+    --------
+    >>> ours, other = np.array([[True, True, True, False]]), np.array([[False, True, False, False]])
+    >>> across_folds(ours, other, np.array([[0, 0, 1, 1]]))
+    AcrossFolds(p_value=0.5, low=0.5, high=0.5)
     """
     from scipy.stats import t
 
@@ -89,12 +127,13 @@ def nadeau_bengio(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: N
             shares.append(float(tested.mean()))
     n = len(means)
     if n < 2:
-        return math.nan
+        return AcrossFolds(math.nan, math.nan, math.nan)
     mean, variance, tested_share = float(np.mean(means)), float(np.var(means, ddof=1)), float(np.mean(shares))
-    if variance == 0:
-        return 1.0 if mean == 0 else 0.0
-    statistic = mean / math.sqrt(variance * (1 / n + tested_share / (1 - tested_share)))
-    return float(2 * t.sf(abs(statistic), n - 1))
+    if variance < _ROUNDING:
+        return AcrossFolds(1.0 if abs(mean) < _ROUNDING else 2.0 ** (1 - n), mean, mean)
+    error = math.sqrt(variance * (1 / n + tested_share / (1 - tested_share)))
+    reach = float(t.ppf(0.975, n - 1)) * error
+    return AcrossFolds(float(2 * t.sf(abs(mean) / error, n - 1)), mean - reach, mean + reach)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -129,156 +168,3 @@ def cohen_q(correlation: float, other: float) -> float:
     limit = 1 - 1e-12
     one, two = (min(max(value, -limit), limit) if math.isfinite(value) else math.nan for value in (correlation, other))
     return math.atanh(one) - math.atanh(two)
-
-
-def bootstrap_means(systems: Sequence[NDArray[np.floating]], *, repeats: int, seed: int) -> Array:
-    """Return the mean of each system over each of the same bootstrap resamples of the questions.
-
-    Parameters
-    ----------
-    systems : one array of shape (n,) for each system: how often it answers each question rightly, in [0, 1].
-
-    Returns
-    -------
-    float64 of shape (n_systems, repeats).
-    """
-    values = np.stack(systems).astype(np.float64)
-    n = values.shape[1]
-    replicates = np.empty((len(values), repeats))
-    for start, weights in _resamples(n, repeats, seed, width=n):
-        replicates[:, start : start + weights.shape[1]] = values @ weights / n
-    return replicates
-
-
-def weighted_ranks(values: Array, weights: Array) -> Array:
-    """Return the average rank of each value where value *i* stands `weights[i]` times in the sample.
-
-    Parameters
-    ----------
-    values : shape (n,).
-    weights : shape (n, n_resamples), whole numbers.
-
-    Returns
-    -------
-    float64 of shape (n, n_resamples). The rank of a value with weight 0 is of no use and has weight 0 in what follows.
-
-    Examples
-    --------
-    >>> weighted_ranks(np.array([5.0, 1.0, 5.0]), np.array([[1.0], [2.0], [1.0]])).ravel().tolist()  # of 1 1 5 5
-    [3.5, 1.5, 3.5]
-    """
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    totals = np.add.reduceat(weights[order], starts, axis=0)
-    ranks = np.cumsum(totals, axis=0) - (totals - 1) / 2
-    group = np.empty(len(values), dtype=np.int64)
-    group[order] = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(values)]))
-    taken: Array = ranks[group]
-    return taken
-
-
-def weighted_correlation(kind: Correlation, systems: Sequence[Array], target: Array, weights: Array) -> Array:
-    """Return the correlation of each system with `target` under each column of `weights`.
-
-    Parameters
-    ----------
-    systems : one array of shape (n,) for each system.
-    target : shape (n,).
-    weights : shape (n, n_resamples), whole numbers: how often each point stands in the resample.
-
-    Returns
-    -------
-    float64 of shape (n_systems, n_resamples); NaN where one of the two sides does not vary.
-    """
-    total = np.maximum(weights.sum(axis=0), 1.0)
-
-    def centred(x: Array) -> tuple[Array, Array]:
-        values = weighted_ranks(x, weights) if kind == "spearman" else np.repeat(x[:, None], len(total), axis=1)
-        values -= np.einsum("nr,nr->r", weights, values) / total
-        weighted = weights * values
-        variance = np.einsum("nr,nr->r", weighted, values) / total
-        smallest = 1e-24 if kind == "spearman" else 1e-24 * float(np.square(x).max())
-        return values, np.where(variance > smallest, variance, np.nan)
-
-    (b, b_variance), correlations = centred(target), []
-    weighted = weights * b
-    for system in systems:
-        a, a_variance = centred(system)
-        covariance = np.einsum("nr,nr->r", a, weighted) / total
-        correlations.append(np.clip(covariance / np.sqrt(a_variance * b_variance), -1.0, 1.0))
-    return np.stack(correlations)
-
-
-def correlation(kind: Correlation, x: Array, y: Array) -> float:
-    """Return one correlation; NaN for fewer than three points or where one side does not vary.
-
-    >>> correlation("spearman", np.array([1.0, 2, 3]), np.array([1.0, 4, 9]))
-    1.0
-    """
-    if len(x) < 3:
-        return math.nan
-    return float(weighted_correlation(kind, [x], y, np.ones((len(x), 1)))[0, 0])
-
-
-def bootstrap_correlations(
-    kind: Correlation,
-    systems: Sequence[Array],
-    target: Array,
-    *,
-    repeats: int,
-    seed: int,
-    units: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
-) -> Array:
-    """Return the correlation of each system with `target` in each of the same bootstrap resamples (Efron, 1979).
-
-    Parameters
-    ----------
-    systems : one array of shape (n,) for each system.
-    target : shape (n,).
-    units : what is drawn, where it is not the points themselves: point *i* belongs to the units ``units[0][i]`` and
-        ``units[1][i]`` (two documents) and stands in a resample as often as the product of their draws.
-
-    Returns
-    -------
-    float64 of shape (n_systems, repeats).
-    """
-    replicates = np.full((len(systems), repeats), np.nan)
-    if len(target) < 3:
-        return replicates
-    n_units = len(target) if units is None else int(max(units[0].max(), units[1].max())) + 1
-    for start, drawn in _resamples(n_units, repeats, seed, width=len(target)):
-        weights = drawn if units is None else drawn[units[0]] * drawn[units[1]]
-        block = weighted_correlation(kind, systems, target, weights)
-        replicates[:, start : start + block.shape[1]] = block
-    return replicates
-
-
-def percentile_interval(replicates: Array) -> tuple[float, float]:
-    """Return the 2.5th and 97.5th percentile of the replicates that are numbers; NaN where fewer than half are."""
-    finite = replicates[np.isfinite(replicates)]
-    if 2 * len(finite) < len(replicates) or not len(finite):
-        return math.nan, math.nan
-    low, high = np.percentile(finite, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def paired_p_value(replicates: Array, others: Array) -> float:
-    """Return the two-sided bootstrap p-value that two systems do not differ, from the same resamples of both."""
-    difference = replicates - others
-    difference = difference[np.isfinite(difference)]
-    if not len(difference):
-        return math.nan
-    below, above = int((difference <= 0).sum()), int((difference >= 0).sum())
-    return min(1.0, 2 * (1 + min(below, above)) / (1 + len(difference)))
-
-
-def _resamples(n: int, repeats: int, seed: int, width: int) -> Iterator[tuple[int, Array]]:
-    """Yield the first index and the draws, shape (n, block), of one block of resamples after the other."""
-    rng = np.random.default_rng([seed, n])
-    block = max(1, min(repeats, _BLOCK // max(n, width, 1)))
-    for start in range(0, repeats, block):
-        size = min(block, repeats - start)
-        drawn = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
-        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        yield start, np.ascontiguousarray(counts.T, dtype=np.float64)

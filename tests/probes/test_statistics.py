@@ -55,7 +55,7 @@ def test_bootstrap_is_seeded_and_does_not_depend_on_its_blocks(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 40))
     first = bootstrap_correlations("pearson", [y], x, repeats=50, seed=3)
-    monkeypatch.setattr("embedpipe.probes.statistics._BLOCK", 400)
+    monkeypatch.setattr("embedpipe.probes.resampling._BLOCK", 400)
     assert np.array_equal(first, bootstrap_correlations("pearson", [y], x, repeats=50, seed=3))
     assert not np.array_equal(first, bootstrap_correlations("pearson", [y], x, repeats=50, seed=4))
 

@@ -1,0 +1,152 @@
+"""Two bundles over different words: what is shared, which is better, and how that is summed up."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from embedpipe.probes.difference import differences, overall, worse
+from embedpipe.probes.measure import MeasureSettings
+from embedpipe.probes.rival_words import known_questions, rival_word_rows
+from embedpipe.probes.rivals import with_rivals
+from embedpipe.probes.rows import skipped
+from embedpipe.tasks.shapes import Analogies, Classification, WordSimilarity
+from embedpipe.text.vocabulary import Vocabulary
+from embedpipe.words.bag import fit_bag
+from embedpipe.words.table import WordVectors
+
+SETTINGS = MeasureSettings(bootstrap=300)
+
+
+@dataclass
+class Halfway:
+    """A bundle that has words and no encoder."""
+
+    codec: object
+    words: object
+    bag: object
+    parts: tuple = ("words.safetensors",)
+
+
+def bundle_of(planted, vocabulary, vectors):
+    vectors = np.asarray(vectors, dtype=np.float32)
+    codec = replace(planted.codec, vocabulary=vocabulary)
+    return Halfway(codec, WordVectors(vocabulary, vectors), fit_bag(vectors, vocabulary.probabilities, 1e-3))
+
+
+@pytest.fixture(scope="session")
+def good(planted):
+    return bundle_of(planted, planted.vocabulary, planted.vectors)
+
+
+@pytest.fixture(scope="session")
+def poor(planted):
+    """Noise over the same words but ten, in another order, narrower."""
+    words = [word for word in reversed(planted.vocabulary.tokens[4:]) if not word.startswith("law")]
+    vocabulary = Vocabulary.from_counts(dict.fromkeys(words, 9))
+    noise = np.random.default_rng(3).normal(size=(len(vocabulary), 5))
+    noise[:4] = 0
+    return bundle_of(planted, vocabulary, noise)
+
+
+@pytest.fixture(scope="session")
+def tasks(planted):
+    rng = np.random.default_rng(0)
+    topics = ["sea", "war", "law"]
+    words = [(f"{a}{i}", f"{b}{j}") for a in topics for b in topics for i in range(4) for j in range(4, 8)]
+    texts = [planted.sentence(rng, topic) for topic in ("sea", "war") for _ in range(40)]
+    return [
+        WordSimilarity("alike", words, np.array([float(a[:3] == b[:3]) for a, b in words])),
+        Classification("topic", ["sea"] * 40 + ["war"] * 40, texts),
+        skipped("documents", "accuracy", "no text"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def found(good, poor, tasks):
+    return differences(good, poor, tasks, SETTINGS)
+
+
+def test_the_better_one_is_named_on_what_both_know(good, poor, tasks):
+    alike, topic, documents = differences(good, poor, tasks, SETTINGS)
+    assert (alike.verdict, topic.verdict, documents.verdict) == ("A better", "A better", "not compared")
+    assert (alike.n, alike.coverage_a, alike.coverage_b) == (4 * 16, 1.0, pytest.approx(4 / 9))
+    assert "144 of 144 pairs are in the vocabulary, 64 in that of B, 64 in both" in alike.note
+    assert alike.difference == pytest.approx(alike.a - alike.b)
+    assert 0 < alike.low <= alike.difference <= alike.high
+    assert alike.p_value <= alike.p_holm <= 0.05
+    assert alike.effect > 1
+    assert "A knows 100.0% of the tokens, B 100.0%" in topic.note
+    assert documents.note == "skipped: no text"
+    assert worse([alike, topic, documents]) == []
+    json.dumps([one.as_dict() for one in (alike, documents)], allow_nan=False)
+
+
+def test_the_other_way_round_it_is_worse(good, poor, tasks, found):
+    back = differences(poor, good, tasks, SETTINGS)
+    for one, other in zip(found[:2], back, strict=False):
+        assert other.verdict == "B better"
+        assert (other.a, other.b) == pytest.approx((one.b, one.a))
+        assert other.difference == pytest.approx(-one.difference)
+        assert other.effect == pytest.approx(-one.effect)
+    assert [one.task for one in worse(back)] == ["alike", "topic"]
+
+
+def test_a_bundle_beside_itself(good, tasks):
+    found = differences(good, good, [tasks[0], tasks[2]], SETTINGS)
+    assert [one.verdict for one in found] == ["no difference found", "not compared"]
+    assert found[0].p_holm == 1.0
+    assert overall(found) == (
+        "A better on 0 of 1 figures, B better on 0 of 1 figures, no difference found on 1 (Holm, alpha 0.05); "
+        "not compared: documents"
+    )
+
+
+def test_analogies_are_asked_where_both_know_the_words(good, planted, poor):
+    """In `good` the offset between topics is planted; `poor` knows the two of three topics, and cannot answer."""
+    questions = [(f"sea{i}", f"war{i}", f"sea{j}", f"war{j}") for i in range(3) for j in range(3) if i != j]
+    unknown = [("sea0", "law0", "sea1", "law1")]
+    task = Analogies("offsets", {"gram1": questions, "family": unknown})
+    found = differences(good, poor, [task], SETTINGS)
+    assert [(one.metric, one.n) for one in found] == [("accuracy", 6)]
+    assert (found[0].coverage_a, found[0].coverage_b) == (1.0, pytest.approx(6 / 7))
+    subject = with_rivals(planted.subject(), {"poor": poor}, [task])
+    (row,) = rival_word_rows(task, subject, restrict=30_000, bootstrap=100, seed=1)
+    assert (row.metric, row.n, row.baseline) == ("accuracy (shared with poor)", 6, "poor")
+
+
+def test_words_without_a_vector_and_rare_ones_are_not_known(good):
+    task = Analogies("t", {"s": [("sea0", "sea1", "sea2", "sea3"), ("sea0", "sea1", "sea2", "law9")]})
+    assert known_questions(task, good.words, 30_000)[0].tolist() == [True, True]
+    assert known_questions(task, good.words, 10)[0].tolist() == [True, False]
+    vectors = good.words.vectors.copy()
+    vectors[good.words.vocabulary.index["sea3"]] = 0
+    known, ids = known_questions(task, WordVectors(good.words.vocabulary, vectors), 30_000)
+    assert known.tolist() == [False, True]
+    assert ids[0, 3] == -1
+
+
+def test_a_bundle_without_words_is_not_compared_by_them(good, tasks):
+    wordless = Halfway(good.codec, None, None, parts=())
+    found = differences(good, wordless, tasks, SETTINGS)
+    assert {one.verdict for one in found} == {"not compared"}
+    assert found[0].note == "skipped: B has no word vectors"
+    assert differences(wordless, good, tasks[:1], SETTINGS)[0].note == "skipped: the bundle has no word vectors"
+
+
+def test_six_tasks_and_more_are_summed_up(found):
+    alike = found[0]
+    many = [replace(alike, task=f"t{i}", effect=0.1 + 0.01 * i) for i in range(6)]
+    assert "over 6 tasks A better in general (mean effect +0.125, signed-rank p 0.031)" in overall(many)
+    assert "in general" not in overall(many[:5])
+    mixed = [replace(one, effect=one.effect * (-1) ** i) for i, one in enumerate(many)]
+    assert "neither better in general" in overall(mixed)
+    lost = [replace(one, verdict="B better", effect=-one.effect) for one in many]
+    assert "B better in general (mean effect -0.125" in overall(lost)
+
+
+def test_many_tasks_do_not_hide_a_difference_behind_too_few_resamples(good, poor, tasks):
+    """Of 300 resamples no p-value is below 2 / 301, which is above 0.05 after it was multiplied by 12."""
+    many = [replace(tasks[0], name=f"t{i}") for i in range(12)]
+    assert {one.verdict for one in differences(good, poor, many, SETTINGS)} == {"A better"}
