@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from embedpipe.cli.options import bundle_argument, format_option, named_path
-from embedpipe.cli.output import render, say
+from embedpipe.cli.output import say
+from embedpipe.cli.probe_output import check_output, output_option, show_findings
+from embedpipe.cli.probe_suite import SuiteOptions, run_suite, suite_options
 from embedpipe.errors import BundleError, InputError
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.loading import Bundle
+    from embedpipe.tasks.suite import SuiteKind
     from embedpipe.text.prepared import PreparedText
 
 __all__ = ["command"]
@@ -26,8 +29,21 @@ __all__ = ["command"]
     help="Folder of the prepared text, for the task 'documents'.  [default: BUNDLE.work/text]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of resampling and folds.  [default: the bundle's]")
+@suite_options
+@output_option
 @format_option
-def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, format_: str) -> None:
+def command(
+    bundle: Path,
+    tasks: tuple[str, ...],
+    corpus: Path | None,
+    seed: int | None,
+    suite: "SuiteKind | None",
+    workers: int | None,
+    no_cache: bool,
+    min_coverage: float | None,
+    output: Path | None,
+    format_: str,
+) -> None:
     """Measure a bundle on tasks, each figure beside baselines and with a 95 % interval.
 
     TASK is wordsim353, simlex999, analogies, lee, documents (which held-out document does a sentence come from; needs
@@ -35,17 +51,30 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     text_b', 'label text', 'label text_a text_b', or ': section' lines of four words. Without one, all built-in
     tasks. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
 
+    With --suite, TASK is a folder, and every task file in it is measured, in parallel: NAME_train is the training part
+    of NAME_test and NAME_dev beside it. What was measured before is taken from a cache. If a task fails, its row says
+    why, the others are measured, and the exit code is 1.
+
     \b
     embedpipe probe wiki.bundle
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
+    embedpipe probe wiki.bundle --suite all tasks/ -o results.md
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
-    from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
     from embedpipe.probes.run import probe_bundle
     from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS
 
+    if suite is None and (workers is not None or no_cache or min_coverage is not None):
+        raise click.UsageError("--workers, --no-cache and --min-coverage go with --suite")
+    check_output(output)
     opened = load(bundle)
+    if suite is not None:
+        chosen = SuiteOptions(suite, workers or 0, not no_cache, 0.3 if min_coverage is None else min_coverage)
+        run_suite(opened, tasks, _settings(opened, ()), seed, chosen, output, format_)
+        return
+    if folders := [task for task in tasks if Path(task).is_dir()]:
+        raise InputError("is a folder; --suite words, sentences or all measures its task files", folders[0])
     asked = tasks or (*BUILTIN_TASKS, DOCUMENTS)
     text = _prepared_text(opened, corpus) if DOCUMENTS in asked else None
     if text is None and DOCUMENTS in tasks:
@@ -56,15 +85,8 @@ def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int
     config = _settings(opened, asked)
     with progress() as listener:
         seed = opened.manifest.seed if seed is None else seed
-        rows = probe_bundle(opened, text, config, seed=seed, listener=listener).rows
-    if format_ != "table":
-        render([row.as_dict() for row in rows], format_)
-        return
-    table = pivot(rows)
-    render(table, format_, [column for column in PIVOT_COLUMNS if column != "note"])
-    for row in table:
-        if row["note"]:
-            say(f"{row['task']} {row['metric']}: {row['note']}")
+        findings = probe_bundle(opened, text, config, seed=seed, listener=listener)
+    show_findings(opened, findings, output, format_)
 
 
 def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":

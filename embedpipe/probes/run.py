@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.text.token_store import TokenStore
 
-__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_probes"]
+__all__ = ["STAGE", "HeldOut", "measure_settings", "probe_bundle", "run_probes"]
 
 STAGE = "probes"
 
@@ -68,8 +68,13 @@ def probe_bundle(
             tasks.append(_documents(bundle, text, config, seed))
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
-    settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
+    settings = measure_settings(config, seed)
     return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+
+
+def measure_settings(config: "ProbesConfig", seed: int) -> MeasureSettings:
+    """Return how tasks are measured, as the configuration of a run says."""
+    return MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
 
 
 def run_probes(

@@ -43,12 +43,16 @@ class Analogies:
 
 @dataclass(frozen=True, eq=False)
 class SentenceSimilarity:
-    """Pairs of texts and how similar people find them; `scores` is float64 of shape (n_pairs,)."""
+    """Pairs of texts and how similar people find them; `scores` is float64 of shape (n_pairs,).
+
+    `train` is None, or the pairs that a regressor is to be trained on, where they are given.
+    """
 
     name: str
     texts_a: Sequence[str]
     texts_b: Sequence[str]
     scores: NDArray[np.float64]
+    train: "SentenceSimilarity | None" = None
 
     def __post_init__(self) -> None:
         _same_length(self.name, self.texts_a, self.texts_b, self.scores)
