@@ -31,6 +31,7 @@ _VERBS = {
     "export": "Word vectors for other programs.",
     "import": "Word vectors of other programs as a bundle.",
     "corpora": "The catalogue of known corpora.",
+    "tasks": "The catalogue of public tasks, and fetching them.",
 }
 
 
