@@ -66,5 +66,6 @@ def card_folder(installed: str, checkout: str) -> Traversable:
 
 
 def toml_files(folder: Traversable) -> list[Traversable]:
-    """Return the TOML files of a folder in the order of their names."""
-    return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    """Return the TOML files of a folder in the order of their names, without the ending."""
+    found = (entry for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(found, key=lambda entry: entry.name.removesuffix(".toml"))
