@@ -1,32 +1,50 @@
 """All tasks of a suite, in parallel over the cores, each measured once: what is known already is not measured again."""
 
-import json
-import queue
-import subprocess
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
-from embedpipe.children import end_children, fate, start_child
-from embedpipe.pipeline.suite_worker import Reply, SuiteJob, as_request, suite_worker
+from embedpipe.errors import InputError
+from embedpipe.pipeline.suite_pool import measured
+from embedpipe.pipeline.suite_worker import Request
 from embedpipe.probes.cache import ProbeCache, cache_key
-from embedpipe.probes.findings import Findings
+from embedpipe.probes.comparison import Parts
+from embedpipe.probes.findings import Findings, Leak
 from embedpipe.probes.measure import MeasureSettings
-from embedpipe.probes.rows import corrected, headline, skipped
+from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.run import STAGE
 from embedpipe.runtime import Evaluated, Listener, StageFinished, StageStarted, Step, Warned, n_cores, silent
-from embedpipe.tasks.suite import Suite, SuiteTask
+from embedpipe.tasks.shapes import Task
+from embedpipe.tasks.suite import Suite, SuiteTask, read_suite_task
 
 if TYPE_CHECKING:
     from embedpipe.loading import Bundle
 
-__all__ = ["SuiteOutcome", "probe_suite"]
+__all__ = ["Guard", "Leakage", "SuiteOutcome", "probe_suite"]
 
-_ENTRY = "embedpipe.pipeline.suite_worker:main"
-_ENDED = "its worker process ended ({}); if memory ran out, use --workers 1"
+
+class Leakage(Protocol):
+    """What leaked of one task, and the parts of it that get rows of their own for that."""
+
+    @property
+    def leaks(self) -> Sequence[Leak]: ...
+
+    @property
+    def parts(self) -> Parts: ...
+
+    def rows_of_nothing(self, rows: Sequence[Row]) -> list[Row]:
+        """Return rows for parts in which nothing is left."""
+
+
+class Guard(Protocol):
+    """Looks for the questions of tasks in what was trained on, for all of them in one go."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that decides what is found, but the tasks."""
+
+    def find(self, tasks: Sequence[Task]) -> Sequence[Leakage]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +65,6 @@ class SuiteOutcome:
     failed: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    task: SuiteTask
-    reply: Reply
-    seconds: float
-
-
 def probe_suite(
     bundle: "Bundle",
     suite: Suite,
@@ -62,6 +73,7 @@ def probe_suite(
     workers: int = 0,
     cache: ProbeCache | None = None,
     min_coverage: float = 0.3,
+    guard: Guard | None = None,
     listener: Listener = silent,
 ) -> SuiteOutcome:
     """Return what is measured on each task of a suite.
@@ -77,51 +89,79 @@ def probe_suite(
     workers : processes; 0 is one for each core, 1 is this one.
     cache : what was measured before; None measures everything and keeps nothing.
     min_coverage : texts of which a smaller share of the tokens is in the vocabulary are not measured.
+    guard : looks for what leaked of the tasks that are measured now; None looks for nothing.
     listener : is called with progress in percent of the work, and one evaluation for each headline figure.
     """
     started = time.monotonic()
+    depends = {"min_coverage": str(min_coverage), "guard": guard.fingerprint if guard is not None else ""}
     keys = {
-        task.name: cache_key(
-            bundle.manifest,
-            {"name": task.name, "content": task.content, "min_coverage": str(min_coverage)},
-            settings,
-        )
+        task.name: cache_key(bundle.manifest, {"name": task.name, "content": task.content, **depends}, settings)
         for task in suite.tasks
     }
-    found: dict[str, Findings] = {}
-    for task in suite.tasks:
-        kept = cache.get(keys[task.name]) if cache is not None else None
-        if kept is not None:
-            found[task.name] = kept
+    found = _known(cache, keys)
     n_cached = len(found)
     to_do = sorted((task for task in suite.tasks if task.name not in found), key=lambda task: -task.cost)
-    job = {"bundle": str(bundle.path.resolve()), "settings": asdict(settings), "min_coverage": min_coverage}
-    seconds: dict[str, float] = {}
-    failed: dict[str, str] = {}
-    total, done = sum(task.cost for task in to_do) or 1.0, 0.0
     listener(StageStarted(STAGE, 100, "%"))
     listener(Step(STAGE, 0, f"{n_cached} of {len(suite.tasks)} tasks known"))
-    with _measured(to_do, job, min(workers or n_cores(), len(to_do))) as results:
+    leakage, failed = _leakage(to_do, guard)
+    for name, reason in failed.items():
+        found[name] = _failure(name, reason, listener)
+    requests = [Request(task, leakage[task.name].parts if leakage else {}) for task in to_do if task.name not in failed]
+    job = {"bundle": str(bundle.path.resolve()), "settings": asdict(settings), "min_coverage": min_coverage}
+    seconds: dict[str, float] = {}
+    total, done = sum(request.task.cost for request in requests) or 1.0, 0.0
+    with measured(requests, job, min(workers or n_cores(), len(requests))) as results:
         for result in results:
-            name = result.task.name
+            task = result.request.task
+            name = task.name
             if "error" in result.reply:
                 failed[name] = result.reply["error"]
-                found[name] = Findings(rows=[skipped(name, "score", f"it failed: {failed[name]}")])
-                listener(Warned(STAGE, f"{name}: {failed[name]}"))
+                found[name] = _failure(name, failed[name], listener)
             else:
-                found[name] = Findings.from_dict(result.reply["findings"])
+                found[name] = _with_leaks(Findings.from_dict(result.reply["findings"]), leakage.get(name))
                 cache = _keep(cache, keys[name], found[name], listener)
             seconds[name] = result.seconds
-            done += result.task.cost
-            note = f"{len(found)} of {len(suite.tasks)} tasks, {name}"
-            listener(Step(STAGE, min(100, int(100 * done / total)), note))
+            done += task.cost
+            listener(
+                Step(STAGE, min(100, int(100 * done / total)), f"{len(found)} of {len(suite.tasks)} tasks, {name}")
+            )
             for figure, value in headline(found[name].rows).items():
                 listener(Evaluated(STAGE, figure, value, len(found)))
-    in_order = [found[task.name] for task in suite.tasks]
-    kept_note = f", {n_cached} of them from the cache" if n_cached else ""
-    summary = f"{len(suite.tasks)} tasks{kept_note}" + (f", {len(failed)} failed" if failed else "")
+    kept = f", {n_cached} of them from the cache" if n_cached else ""
+    summary = f"{len(suite.tasks)} tasks{kept}" + (f", {len(failed)} failed" if failed else "")
     listener(StageFinished(STAGE, summary, time.monotonic() - started))
-    return SuiteOutcome(_together(in_order), seconds, n_cached, failed)
+    return SuiteOutcome(_together([found[task.name] for task in suite.tasks]), seconds, n_cached, failed)
+
+
+def _known(cache: ProbeCache | None, keys: Mapping[str, str]) -> dict[str, Findings]:
+    known = {name: cache.get(key) for name, key in keys.items()} if cache is not None else {}
+    return {name: findings for name, findings in known.items() if findings is not None}
+
+
+def _leakage(tasks: Sequence[SuiteTask], guard: Guard | None) -> tuple[dict[str, Leakage], dict[str, str]]:
+    """Return what leaked of each task by name, and why one could not be read."""
+    if guard is None:
+        return {}, {}
+    read: dict[str, Task] = {}
+    failed = {}
+    for task in tasks:
+        try:
+            read[task.name] = read_suite_task(task)
+        except InputError as error:
+            failed[task.name] = str(error)
+    return dict(zip(read, guard.find(list(read.values())), strict=True)), failed
+
+
+def _with_leaks(findings: Findings, leakage: Leakage | None) -> Findings:
+    if leakage is None:
+        return findings
+    rows = [*findings.rows, *leakage.rows_of_nothing(findings.rows)]
+    return replace(findings, rows=rows, leaks=tuple(leakage.leaks))
+
+
+def _failure(name: str, reason: str, listener: Listener) -> Findings:
+    listener(Warned(STAGE, f"{name}: {reason}"))
+    return Findings(rows=[skipped(name, "score", f"it failed: {reason}")])
 
 
 def _keep(cache: ProbeCache | None, key: str, findings: Findings, listener: Listener) -> ProbeCache | None:
@@ -142,98 +182,3 @@ def _together(findings: Sequence[Findings]) -> Findings:
         curves=[curve for one in findings for curve in one.curves],
         leaks=[leak for one in findings for leak in one.leaks],
     )
-
-
-@contextmanager
-def _measured(tasks: Sequence[SuiteTask], job: SuiteJob, workers: int) -> Iterator[Iterator[_Done]]:
-    """Yield an iterator over results as they come; at the end, however it comes, no worker is left."""
-    if workers <= 1:
-        yield _one_by_one(tasks, job)
-        return
-    waiting: queue.SimpleQueue[SuiteTask] = queue.SimpleQueue()
-    for task in tasks:
-        waiting.put(task)
-    results: queue.SimpleQueue[_Done] = queue.SimpleQueue()
-    pool = _Pool(job, waiting, results)
-    threads = [threading.Thread(target=pool.feed, name=f"embedpipe-suite-{i}", daemon=True) for i in range(workers)]
-    try:
-        for thread in threads:
-            thread.start()
-        yield (results.get() for _ in tasks)
-    finally:
-        pool.end()
-        for thread in threads:
-            thread.join()
-
-
-def _one_by_one(tasks: Sequence[SuiteTask], job: SuiteJob) -> Iterator[_Done]:
-    work = suite_worker(job) if tasks else None
-    for task in tasks:
-        start = time.monotonic()
-        assert work is not None
-        yield _Done(task, work(task), time.monotonic() - start)
-
-
-class _Pool:
-    """Worker processes, each fed by one thread; a process that dies is one failed task, and another takes its place."""
-
-    def __init__(
-        self, job: SuiteJob, waiting: "queue.SimpleQueue[SuiteTask]", results: "queue.SimpleQueue[_Done]"
-    ) -> None:
-        self._job, self._waiting, self._results = job, waiting, results
-        self._lock = threading.Lock()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._ended = False
-
-    def feed(self) -> None:
-        """Give one process task after task until none is left."""
-        process: subprocess.Popen[bytes] | None = None
-        while not self._ended:
-            try:
-                task = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            start = time.monotonic()
-            try:
-                process = process or self._start()
-                line = self._ask(process, task)
-            except OSError as error:
-                reply: Reply = {"error": f"no worker process can be started: {error.strerror or error}"}
-            else:
-                if self._ended:
-                    return
-                reply = json.loads(line) if line else {"error": _ENDED.format(fate(process))}
-                process = process if line else None
-            self._results.put(_Done(task, reply, time.monotonic() - start))
-
-    def end(self) -> None:
-        """Kill all processes."""
-        with self._lock:
-            self._ended = True
-            end_children(self._processes)
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        with self._lock:
-            if self._ended:
-                raise BrokenPipeError
-            process = start_child(_ENTRY)
-            self._processes.append(process)
-        _write(process, json.dumps(self._job).encode() + b"\n")
-        return process
-
-    def _ask(self, process: "subprocess.Popen[bytes]", task: SuiteTask) -> bytes:
-        """Return the line that answers a task; empty where the process has ended."""
-        assert process.stdout is not None
-        _write(process, as_request(task))
-        try:
-            return process.stdout.readline()
-        except ValueError:  # its pipe was closed by `end`
-            return b""
-
-
-def _write(process: "subprocess.Popen[bytes]", line: bytes) -> None:
-    """Send a line to a process; one that has ended shows it when it is asked for its answer."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError, ValueError):
-        process.stdin.write(line)
-        process.stdin.flush()

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from embedpipe.children import answer_requests
 from embedpipe.errors import EmbedpipeError
 from embedpipe.loading import load
 from embedpipe.probes.baselines import Subject, token_coverage
+from embedpipe.probes.comparison import Parts
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import skipped
@@ -18,7 +21,7 @@ from embedpipe.probes.subject import subject_of
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
 from embedpipe.tasks.suite import SuiteTask, read_suite_task
 
-__all__ = ["Reply", "SuiteJob", "as_request", "main", "serve", "suite_worker"]
+__all__ = ["Reply", "Request", "SuiteJob", "as_line", "main", "serve", "suite_worker"]
 
 _SAMPLE = 500
 """Texts from which it is told whether a task is in the language of the bundle."""
@@ -29,7 +32,15 @@ Reply = dict[str, Any]
 """``findings`` (of `Findings.as_dict`) or ``error``, in words."""
 
 
-def suite_worker(job: SuiteJob) -> Callable[[SuiteTask], Reply]:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One task to measure, and the questions of it that get rows of their own (bool of shape (n_questions,))."""
+
+    task: SuiteTask
+    parts: Parts = field(default_factory=dict)
+
+
+def suite_worker(job: SuiteJob) -> Callable[[Request], Reply]:
     """Return the function that measures one task of a suite; the bundle is opened once.
 
     Whatever goes wrong with one task is its reply, for the others are still to be measured.
@@ -39,9 +50,9 @@ def suite_worker(job: SuiteJob) -> Callable[[SuiteTask], Reply]:
     if subject.random is not None:
         subject = replace(subject, random=cache(subject.random))
 
-    def work(task: SuiteTask) -> Reply:
+    def work(request: Request) -> Reply:
         try:
-            return {"findings": _findings(subject, task, settings, job["min_coverage"]).as_dict()}
+            return {"findings": _findings(subject, request, settings, job["min_coverage"]).as_dict()}
         except EmbedpipeError as error:
             return {"error": str(error)}
         except MemoryError:
@@ -56,16 +67,27 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer requests until they end: first the job, then one task after the other; the loop of a child process."""
     work = suite_worker(json.loads(requests.readline()))
     while line := requests.readline():
-        request = json.loads(line)
-        task = SuiteTask(**{**request, "files": tuple(map(Path, request["files"]))})
-        replies.write(json.dumps(work(task)).encode() + b"\n")
+        replies.write(json.dumps(work(_from_line(line))).encode() + b"\n")
         replies.flush()
 
 
-def as_request(task: SuiteTask) -> bytes:
-    """Return a task as one line that `serve` reads."""
-    content = {**asdict(task), "files": [str(path) for path in task.files]}
+def as_line(request: Request) -> bytes:
+    """Return a request as one line that `serve` reads."""
+    content = {
+        "task": {**asdict(request.task), "files": [str(path) for path in request.task.files]},
+        "parts": {name: [len(inside), np.packbits(inside).tobytes().hex()] for name, inside in request.parts.items()},
+    }
     return json.dumps(content).encode() + b"\n"
+
+
+def _from_line(line: bytes) -> Request:
+    content = json.loads(line)
+    task = SuiteTask(**{**content["task"], "files": tuple(map(Path, content["task"]["files"]))})
+    parts = {
+        name: np.unpackbits(np.frombuffer(bytes.fromhex(packed), np.uint8), count=n).astype(np.bool_)
+        for name, (n, packed) in content["parts"].items()
+    }
+    return Request(task, parts)
 
 
 def main() -> None:
@@ -73,8 +95,8 @@ def main() -> None:
     answer_requests(serve)
 
 
-def _findings(subject: Subject, task: SuiteTask, settings: MeasureSettings, min_coverage: float) -> Findings:
-    data = read_suite_task(task)
+def _findings(subject: Subject, request: Request, settings: MeasureSettings, min_coverage: float) -> Findings:
+    data = read_suite_task(request.task)
     texts = _some_texts(data)
     coverage = token_coverage(subject.codec, texts)
     if coverage < min_coverage:
@@ -83,8 +105,8 @@ def _findings(subject: Subject, task: SuiteTask, settings: MeasureSettings, min_
             "language or subject than the bundle's; --min-coverage 0 measures it all the same"
         )
         metric = "spearman" if isinstance(data, SentenceSimilarity | DocumentSimilarity) else "accuracy"
-        return Findings(rows=[skipped(task.name, metric, reason)])
-    return Findings(rows=measure(subject, data, settings))
+        return Findings(rows=[skipped(data.name, metric, reason)])
+    return Findings(rows=measure(subject, data, settings, request.parts))
 
 
 def _some_texts(task: Task) -> list[str]:

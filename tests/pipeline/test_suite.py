@@ -1,7 +1,8 @@
 """A suite is measured in parallel to the figures that its tasks have alone, survives what goes wrong, and is kept."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,20 @@ import pytest
 
 import embedpipe
 from embedpipe.loading import Bundle
-from embedpipe.pipeline import suite as module
+from embedpipe.pipeline import suite_pool as module
 from embedpipe.pipeline.imported import import_vectors
 from embedpipe.pipeline.suite import probe_suite
+from embedpipe.pipeline.suite_worker import Request, _from_line, as_line
 from embedpipe.probes.cache import ProbeCache
+from embedpipe.probes.comparison import Parts
+from embedpipe.probes.findings import Leak
 from embedpipe.probes.measure import MeasureSettings
+from embedpipe.probes.rows import Row
 from embedpipe.probes.run import run_probes
 from embedpipe.probes.subject import subject_of
 from embedpipe.runtime import Evaluated, Event, StageFinished, Step, Warned
 from embedpipe.tasks.files import read_task
+from embedpipe.tasks.shapes import Task
 from embedpipe.tasks.suite import Suite, read_suite
 
 SETTINGS = MeasureSettings(bootstrap=100, seed=3)
@@ -139,6 +145,62 @@ def test_a_cache_that_cannot_be_written_is_said_once(
     outcome = probe_suite(words, read_suite([folder]), SETTINGS, workers=1, cache=cache, listener=events.append)
     assert len(outcome.findings.rows) == 6
     assert len([event for event in events if isinstance(event, Warned)]) == 1
+
+
+@dataclass(frozen=True)
+class HalfLeaked:
+    """Says that every other question leaked."""
+
+    fingerprint: str = "half"
+
+    def find(self, tasks: Sequence[Task]) -> list["HalfLeaked.Found"]:
+        return [self.Found(task.name, np.arange(len(task.scores)) % 2 == 0) for task in tasks]
+
+    @dataclass(frozen=True)
+    class Found:
+        name: str
+        clean: np.ndarray
+
+        @property
+        def leaks(self) -> list[Leak]:
+            return [Leak(self.name, "training text", int((~self.clean).sum()), 0, len(self.clean))]
+
+        @property
+        def parts(self) -> Parts:
+            return {"unleaked": self.clean}
+
+        def rows_of_nothing(self, rows: Sequence[Row]) -> list[Row]:
+            return []
+
+
+def test_what_leaked_is_found_once_and_each_figure_stands_without_it(
+    toy_bundle: embedpipe.Bundle, tmp_path: Path
+) -> None:
+    pairs = [
+        f"{i % 7}\tthe king and {word}\tthe queen and {word}s" for i, word in enumerate("abcdefghijklmnopqrstuvwx")
+    ]
+    (tmp_path / "near.tsv").write_text("score\ttext_a\ttext_b\n" + "\n".join(pairs) + "\n")
+    (tmp_path / "clean.tsv").write_text("score\ttext_a\ttext_b\n" + "\n".join(pairs[::2]) + "\n")
+    suite, cache = read_suite([tmp_path]), ProbeCache(tmp_path / "cache")
+    plain = probe_suite(toy_bundle, suite, SETTINGS, workers=1, min_coverage=0, cache=cache).findings
+    guarded = probe_suite(toy_bundle, suite, SETTINGS, workers=1, min_coverage=0, cache=cache, guard=HalfLeaked())
+    assert (len(plain.leaks), guarded.n_cached) == (0, 0)
+    assert [(leak.task, leak.exact) for leak in guarded.findings.leaks] == [("clean", 6), ("near", 12)]
+    value = {(row.task, row.metric): row.value for row in [*plain.rows, *guarded.findings.rows]}
+    assert value["near", "spearman (unleaked)"] == value["clean", "spearman"] != value["near", "spearman"]
+    again = probe_suite(toy_bundle, suite, SETTINGS, workers=1, min_coverage=0, cache=cache, guard=HalfLeaked())
+    assert again.n_cached == 2
+    assert len(again.findings.leaks) == 2
+
+
+def test_parts_go_to_a_worker_and_back(words: Bundle, folder: Path) -> None:
+    (task, *_) = read_suite([folder]).tasks
+    inside = np.arange(13) % 3 == 0
+    sent = _from_line(as_line(Request(task, {"a": inside, "b": ~inside})))
+    assert sent.task == task
+    assert sent.parts.keys() == {"a", "b"}
+    assert (sent.parts["a"] == inside).all()
+    assert (sent.parts["b"] == ~inside).all()
 
 
 def test_texts_in_another_language_are_left_out_and_said(toy_bundle: embedpipe.Bundle, tmp_path: Path) -> None:
