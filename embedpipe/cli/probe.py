@@ -67,6 +67,8 @@ def command(
 
     if suite is None and (workers is not None or no_cache or min_coverage is not None):
         raise click.UsageError("--workers, --no-cache and --min-coverage go with --suite")
+    if suite is not None and corpus is not None:
+        raise click.UsageError("--corpus goes with the task 'documents', not with --suite")
     check_output(output)
     opened = load(bundle)
     if suite is not None:
