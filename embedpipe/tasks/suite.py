@@ -176,14 +176,23 @@ def _without(path: Path, error: InputError) -> str:
 
 def _training_parts(read: dict[Path, Task]) -> dict[Path, Path]:
     """Return the file with the training part for each file that has one beside it and of its kind."""
-    by_stem = {(path.parent, path.name.split(".")[0]): path for path in read}
+    by_stem: dict[tuple[Path, str], list[Path]] = {}
+    for path in read:
+        by_stem.setdefault((path.parent, _stem(path)), []).append(path)
     found = {}
-    for (folder, stem), path in by_stem.items():
+    for path, task in read.items():
         for ending in _TEST_PARTS:
-            train = by_stem.get((folder, stem.removesuffix(ending) + "_train")) if stem.endswith(ending) else None
-            if train is not None and _with_training_part(read[train], read[path]) is not read[path]:
-                found[path] = train
+            if not _stem(path).endswith(ending):
+                continue
+            beside = by_stem.get((path.parent, _stem(path).removesuffix(ending) + "_train"), [])
+            fitting = [train for train in beside if _with_training_part(read[train], task) is not task]
+            if fitting:
+                found[path] = fitting[0]
     return found
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0]
 
 
 def _with_training_part(train: Task, test: Task) -> Task:
@@ -196,7 +205,7 @@ def _with_training_part(train: Task, test: Task) -> Task:
 
 
 def _distinct_names(paths: Sequence[Path]) -> dict[Path, str]:
-    names = {path: path.name.split(".")[0] for path in paths}
+    names = {path: _stem(path) for path in paths}
     ways: tuple[Callable[[Path], str], ...] = (
         lambda path: path.name,
         lambda path: f"{path.parent.name}/{path.name}",

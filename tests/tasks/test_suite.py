@@ -77,6 +77,13 @@ def test_files_of_different_kinds_are_no_pair(tmp_path: Path) -> None:
     (tmp_path / "a_train.tsv").write_text(LABELS)
     (tmp_path / "a_test.tsv").write_text(SCORES)
     assert [len(task.files) for task in read_suite([tmp_path]).tasks] == [1, 1]
+    (tmp_path / "a_train.sts.tsv").write_text(SCORES)
+    (tmp_path / "a_test.cls.tsv").write_text(LABELS)
+    files = {task.name: [path.name for path in task.files] for task in read_suite([tmp_path]).tasks}
+    assert files == {
+        "a_test.tsv": ["a_train.sts.tsv", "a_test.tsv"],
+        "a_test.cls.tsv": ["a_train.tsv", "a_test.cls.tsv"],
+    }
 
 
 def test_names_that_several_files_have_are_told_apart(tmp_path: Path) -> None:
