@@ -221,9 +221,9 @@ def _cost(task: Task, *, n_training: int) -> float:
     """Return about how long a task takes, by what it does with each row: encode it, fit on it, look up its words."""
     n = n_questions(task)
     if isinstance(task, Classification):
-        return n + 2.5 * n_training if n_training else 5.0 * n
+        return n + 4.0 * n_training if n_training else 5.0 * n
     if isinstance(task, Inference):
         return 15.0 * n
     if isinstance(task, SentenceSimilarity | DocumentSimilarity):
-        return 2.0 * n
-    return 0.2 * n
+        return 4.0 * n
+    return 0.5 * n
