@@ -33,6 +33,7 @@ _VERBS = {
     "export": "Word vectors for other programs.",
     "import": "Word vectors of other programs as a bundle.",
     "corpora": "The catalogue of known corpora.",
+    "tasks": "The catalogue of public tasks, and fetching them.",
 }
 
 
@@ -133,6 +134,7 @@ def _outcome(debug: bool, interrupts: Sequence[int]) -> int:
 
 def _say_interrupted() -> int:
     keeps = sys.argv[1:2] in (["run"], ["tune"], ["train"]) and sys.argv[1:3] != ["tune", "lr"]
+    keeps = keeps or (sys.argv[1:2] == ["probe"] and "--suite" in sys.argv and "--no-cache" not in sys.argv)
     goes_on = "; the same command goes on from what is finished" if keeps else ""
     _complain(f"interrupted{goes_on}")
     return 130

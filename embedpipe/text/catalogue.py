@@ -1,13 +1,10 @@
 """The catalogue of known corpora: one TOML card each, in ``corpora/`` of a checkout and inside an installed package."""
 
 import hashlib
-import tomllib
 from dataclasses import dataclass, fields
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
 
 from embedpipe.errors import InputError
+from embedpipe.text.cards import card_folder, checked_values, read_toml, toml_files
 from embedpipe.text.read_named import BUILTIN_FILES, builtin_file
 from embedpipe.text.read_types import ReadOptions, did_you_mean
 from embedpipe.text.readers import read_documents
@@ -55,8 +52,7 @@ def load_cards() -> dict[str, Card]:
     >>> load_cards()["lee"].source
     'builtin:lee'
     """
-    folder = _folder()
-    found = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    found = toml_files(card_folder("corpora_cards", "corpora"))
     cards = [read_card(entry.read_text(encoding="utf-8"), entry.name) for entry in found]
     return {card.name: card for card in cards}
 
@@ -79,20 +75,10 @@ def read_card(content: str, origin: str) -> Card:
     InputError
         If the text is not TOML, a key is unknown or missing, or a value has the wrong type.
     """
-    try:
-        values = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"is not TOML: {error}", origin) from error
-    known = {field.name: field for field in fields(Card)}
-    for key, value in values.items():
-        if key not in known:
-            raise InputError(f"unknown key '{key}'{did_you_mean(key, known)}", origin)
-        expected = int if key in ("documents", "tokens", "bytes") else str
-        if type(value) is not expected:
-            raise InputError(f"'{key}' is {type(value).__name__}, expected {expected.__name__}", origin)
-    if missing := [key for key in ("name", "title", "source", "language", "reader") if key not in values]:
-        raise InputError(f"lacks {', '.join(missing)}", origin)
-    return Card(**values)
+    whole = {"documents", "tokens", "bytes"}
+    types = {field.name: int if field.name in whole else str for field in fields(Card)}
+    required = ("name", "title", "source", "language", "reader")
+    return Card(**checked_values(read_toml(content, origin), origin, types, required))
 
 
 def fetch_corpus(card: Card, options: ReadOptions) -> str:
@@ -118,13 +104,3 @@ def fetch_corpus(card: Card, options: ReadOptions) -> str:
     if scheme == "hf":
         return f"can be streamed; it begins: {first[:60]!r}"
     return "installed, can be read"
-
-
-def _folder() -> Traversable:
-    installed = files("embedpipe") / "corpora_cards"
-    checkout = Path(__file__).parents[2] / "corpora"
-    if installed.is_dir():
-        return installed
-    if checkout.is_dir():
-        return checkout
-    raise InputError("the cards of the catalogue are not installed; install embedpipe again", checkout)

@@ -1,24 +1,18 @@
 """Worker processes for the first pass over a corpus, fed over pipes.
 
-Plain child processes, not `multiprocessing`: that starts the user's main script again in every worker, which a script
-of five lines without a ``__main__`` guard does not survive. A worker reads until its standard input ends, so that
-none outlives this process, however it dies. Chunks are numbered; results come back in order; at most two chunks for
-each worker are in memory at any time.
+Chunks are numbered; results come back in order; at most two chunks for each worker are in memory at any time.
 """
 
 import json
-import os
 import queue
-import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from embedpipe.children import answer_requests, end_children, fate, start_child
 from embedpipe.errors import EmbedpipeError, OutputError
 from embedpipe.text.chunks import ChunkFiles, process_chunk
 from embedpipe.text.deduplicate import Signer
@@ -91,11 +85,7 @@ def process_in_order(chunks: Iterable[Sequence[str]], settings: Settings, worker
         for process in processes:
             process.kill()
         executor.shutdown(wait=True, cancel_futures=True)
-        for process in processes:
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    _close(stream)
+        end_children(processes)
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
@@ -118,18 +108,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def _start(settings: Settings) -> subprocess.Popen[bytes]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "TOKENIZERS_PARALLELISM": "false",
-        "OMP_NUM_THREADS": "1",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", "from embedpipe.text.workers import _main; _main()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-    )
+    process = start_child("embedpipe.text.workers:_main")
     assert process.stdin is not None
     process.stdin.write(json.dumps(settings).encode() + b"\n")
     process.stdin.flush()
@@ -151,7 +130,7 @@ def _ask(idle: "queue.SimpleQueue[subprocess.Popen[bytes]]", number: int, texts:
     idle.put(process)
     if not line:
         raise EmbedpipeError(
-            f"a worker process ended ({_fate(process)}) while it worked on part {number + 1} of the text; if it said "
+            f"a worker process ended ({fate(process)}) while it worked on part {number + 1} of the text; if it said "
             "why, that is above. If memory ran out, close other programs or use one core (taskset -c 0); start again"
         )
     reply = json.loads(line)
@@ -161,23 +140,9 @@ def _ask(idle: "queue.SimpleQueue[subprocess.Popen[bytes]]", number: int, texts:
     return result
 
 
-def _fate(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-
-
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _close(stream: Any) -> None:
-    with suppress(BrokenPipeError):
-        stream.close()
-
-
 def _main() -> None:
-    # Ctrl-C goes to the whole process group; the parent decides and kills its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    serve(sys.stdin.buffer, replies)
+    answer_requests(serve)

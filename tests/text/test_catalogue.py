@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedpipe.errors import InputError
-from embedpipe.text import catalogue
+from embedpipe.text import cards
 from embedpipe.text.catalogue import corpus_card, fetch_corpus, load_cards, read_card
 from embedpipe.text.read_named import SCHEMES, builtin_file
 from embedpipe.text.readers import ReadOptions, read_documents
@@ -80,13 +80,14 @@ def test_an_unknown_corpus_names_the_nearest() -> None:
 def test_cards_are_found_where_a_wheel_puts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "corpora_cards").mkdir()
     (tmp_path / "corpora_cards" / "x.toml").write_text(GOOD)
-    monkeypatch.setattr(catalogue, "files", lambda package: tmp_path)
+    monkeypatch.setattr(cards, "files", lambda package: tmp_path)
     assert list(load_cards()) == ["x"]
 
 
 def test_the_wheel_holds_every_package_and_the_cards() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "embedpipe").rglob("__init__.py")}
-    assert set(settings["packages"]) == found | {"embedpipe.corpora_cards"}
-    assert settings["package-dir"] == {"embedpipe.corpora_cards": "corpora"}
-    assert settings["package-data"]["embedpipe.corpora_cards"] == ["*.toml"]
+    of_cards = {"embedpipe.corpora_cards": "corpora", "embedpipe.task_cards": "public_tasks"}
+    assert set(settings["packages"]) == found | set(of_cards)
+    assert settings["package-dir"] == of_cards
+    assert all(settings["package-data"][package] == ["*.toml"] for package in of_cards)
