@@ -26,6 +26,7 @@ _VERBS = {
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
+    "report": "The report of a bundle written again, as one page that opens from disk.",
     "info": "What is in a bundle, and how good it is.",
     "verify": "Check every file of a bundle against its manifest.",
     "export": "Word vectors for other programs.",

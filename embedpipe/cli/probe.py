@@ -72,7 +72,7 @@ def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
     from embedpipe.bundle.recorded import recorded_config
 
     probes = recorded_config(bundle.parts.file("config.toml", "text")).probes
-    return probes.model_copy(update={"tasks": tasks})
+    return probes.model_copy(update={"tasks": tasks, "map_words": 0, "map_sentences": 0})
 
 
 def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":

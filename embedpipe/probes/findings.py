@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from embedpipe.errors import BundleError
+from embedpipe.probes.projection import PointMap
 from embedpipe.probes.rows import Row
+from embedpipe.probes.vocabulary_facts import VocabularyFacts
 
 __all__ = ["Association", "Findings", "Leak", "LearningCurve", "read_findings", "write_findings"]
 
@@ -76,6 +78,8 @@ class Findings:
     associations : bias tests.
     geometry : by table (``words``, ``sentences``), facts about the shape of the space by name.
     leaks : overlap between what was trained on and what is tested, for each task that was looked at.
+    vocabulary : how the words of the training text are distributed; None where their counts are unknown.
+    maps : words and sentences in the plane.
     """
 
     rows: Sequence[Row] = ()
@@ -83,6 +87,8 @@ class Findings:
     associations: Sequence[Association] = ()
     geometry: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     leaks: Sequence[Leak] = ()
+    vocabulary: VocabularyFacts | None = None
+    maps: Sequence[PointMap] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the findings for JSON: what is not a finite number is None."""
@@ -92,6 +98,8 @@ class Findings:
             "associations": [_plain(asdict(association)) for association in self.associations],
             "geometry": _plain(self.geometry),
             "leaks": [_plain(asdict(leak)) for leak in self.leaks],
+            "vocabulary": None if self.vocabulary is None else _plain(asdict(self.vocabulary)),
+            "maps": [_plain(asdict(one)) for one in self.maps],
         }
 
     @classmethod
@@ -108,6 +116,8 @@ class Findings:
                 for table, facts in content.get("geometry", {}).items()
             },
             leaks=[Leak(**_read(leak)) for leak in content.get("leaks", ())],
+            vocabulary=VocabularyFacts(**_read(facts)) if (facts := content.get("vocabulary")) else None,
+            maps=[PointMap(**_read(one)) for one in content.get("maps", ())],
         )
 
 
@@ -147,10 +157,11 @@ def _number(value: Any) -> float:
 
 
 def _read(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(map(_or_nan, value)) if isinstance(value, list) else _or_nan(value) for key, value in content.items()
-    }
+    return {key: _or_nan(value) for key, value in content.items()}
 
 
 def _or_nan(value: Any) -> Any:
+    """Return a value of JSON with lists as tuples and None as NaN."""
+    if isinstance(value, list):
+        return tuple(map(_or_nan, value))
     return math.nan if value is None else value

@@ -8,9 +8,11 @@ from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.corpus import HeldOutSplit, documents_task
 from embedpipe.probes.findings import Findings
+from embedpipe.probes.maps import maps_of
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.subject import BundleLike, subject_of
+from embedpipe.probes.vocabulary_facts import vocabulary_facts
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
 from embedpipe.tasks.builtin import DOCUMENTS, find_task
 from embedpipe.tasks.shapes import Classification, Task
@@ -65,11 +67,15 @@ def probe_bundle(
             tasks.append(find_task(name))
             continue
         try:
-            tasks.append(_documents(bundle, text, config, seed))
+            tasks.append(_documents(bundle, text, config.max_documents, config.sentences_per_document, seed))
         except NotEnoughDataError as error:
             tasks.append(skipped(DOCUMENTS, "accuracy", str(error)))
     settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    return Findings(rows=run_probes(subject_of(bundle, seed), tasks, settings, listener=listener))
+    subject = subject_of(bundle, seed)
+    rows = run_probes(subject, tasks, settings, listener=listener)
+    listener(Step(STAGE, len(tasks), "map"))
+    maps = maps_of(subject, lambda n, each: _documents(bundle, text, n, each, seed), config, seed=seed)
+    return Findings(rows=rows, vocabulary=vocabulary_facts(bundle.codec.vocabulary), maps=maps)
 
 
 def run_probes(
@@ -101,7 +107,9 @@ def run_probes(
     return corrected(rows)
 
 
-def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
+def _documents(
+    bundle: BundleLike, text: HeldOut | None, max_documents: int, sentences_per_document: int, seed: int
+) -> Classification:
     if text is None:
         raise NotEnoughDataError("the prepared text is not at hand")
     whole = text.report["units"] == "documents"
@@ -109,7 +117,7 @@ def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig",
         [HeldOutSplit(text.test, text.test_text), HeldOutSplit(text.validation, text.validation_text)],
         bundle.codec.tokenizer,
         units="documents" if whole else "runs of sentences (the corpus has few documents)",
-        max_documents=config.max_documents,
-        sentences_per_document=config.sentences_per_document,
+        max_documents=max_documents,
+        sentences_per_document=sentences_per_document,
         seed=seed,
     )
