@@ -21,7 +21,13 @@ TOY_SETTINGS = {
     "words": {**ONE_TRAINING, "dim": 48, "epochs": 12, "window": 4},
     "sentences": {"hidden": 32, "steps": 40, "batch": 64},
     "generation": {"hidden": 48, "steps": 200, "batch": 16, "bptt": 24},
-    "probes": {"bootstrap": 200, "max_documents": 8, "sentences_per_document": 10, "map_words": 80, "map_sentences": 48},
+    "probes": {
+        "bootstrap": 200,
+        "max_documents": 8,
+        "sentences_per_document": 10,
+        "map_words": 80,
+        "map_sentences": 48,
+    },
 }
 
 

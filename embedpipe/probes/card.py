@@ -80,7 +80,7 @@ def _args(row: Row) -> dict[str, Any]:
         "p_holm": row.p_holm,
     }
     return {
-        name: round(value, 4) if isinstance(value, float) else value
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
         for name, value in found.items()
         if value is not None and not (isinstance(value, float) and not math.isfinite(value))
     }
@@ -88,11 +88,11 @@ def _args(row: Row) -> dict[str, Any]:
 
 def _indexed(kind: str, dataset: str, metric: str, value: float, args: Mapping[str, Any]) -> list[str]:
     """Return one result in the form that Hugging Face reads; JSON is YAML too."""
-    of_metric = {"type": metric, "value": round(value, 4)} | ({"args": dict(args)} if args else {})
+    more = f", args: {json.dumps(dict(args))}" if args else ""
     return [
         f"      - task: {{type: {kind}}}",
         f"        dataset: {{name: {json.dumps(dataset)}, type: {json.dumps(dataset)}}}",
-        f"        metrics: [{json.dumps(of_metric)}]",
+        f"        metrics: [{{type: {json.dumps(metric)}, value: {value:.4f}{more}}}]",
     ]
 
 
@@ -125,11 +125,15 @@ def _leaks(content: ReportContent) -> str:
 def _bias(content: ReportContent) -> str:
     said = []
     for one in content.findings.associations:
-        what_ = f"{one.name}: {one.targets[0]} with {one.attributes[0]}, {one.targets[1]} with {one.attributes[1]}"
+        pairs = f"{one.name}: {one.targets[0]} with {one.attributes[0]}, {one.targets[1]} with {one.attributes[1]}"
         interval = f"[{one.low:+.2f}, {one.high:+.2f}]" if math.isfinite(one.low) else "no interval"
-        measured = f"effect {one.effect:+.2f} {interval}, p = {figure(one.p_value)}, {one.n_words} words"
-        said.append(f"{what_}: {measured if math.isfinite(one.effect) else one.note}")
+        measured = f"effect {one.effect:+.2f} {interval}, p {_p(one.p_value)}, {one.n_words} words"
+        said.append(f"{pairs}: {measured if math.isfinite(one.effect) else one.note}")
     return _lines(said)
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {figure(value)}"
 
 
 def _neighbours(content: ReportContent) -> str:

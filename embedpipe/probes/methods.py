@@ -14,8 +14,8 @@ _TRAINERS = {
 }
 _STEPS = {
     "whiten": "whitening under word frequencies: Yokoi et al. (2024), Zipfian whitening",
-    "abtt": "removal of common directions: Mu and Viswanath (2018), All-but-the-top",
-    "join": "joining of two trainings: Yin and Schütze (2016), Learning word meta-embeddings",
+    "all-but-the-top": "removal of common directions: Mu and Viswanath (2018), All-but-the-top",
+    "join": "joining of trainings: Yin and Schütze (2016), Learning word meta-embeddings",
 }
 
 

@@ -87,18 +87,18 @@ def headline_part(content: ReportContent) -> str:
     counts = [
         f"{said[word]} {'is' if said[word] == 1 else 'are'} {phrase}"
         for word, phrase in (
-            ("better", "better than the strongest baseline"),
-            ("no difference found", "not told apart from it"),
-            ("worse", "worse than it"),
-            ("not compared", "not compared with one"),
+            ("better", "better"),
+            ("no difference found", "not told apart"),
+            ("worse", "worse"),
+            ("not compared", "not tested"),
         )
         if said[word]
     ]
     sentence = f"{what(content)}."
     if counts:
         n = sum(said.values())
-        sentence += f" Of {n} figure{'s' if n > 1 else ''} on {MIN_QUESTIONS} questions or more, {', '.join(counts)} "
-        sentence += "(p ≤ 0.05, paired, corrected for the number of tasks)."
+        sentence += f" Beside the strongest baseline, of {n} figure{'s' if n > 1 else ''} on {MIN_QUESTIONS} questions "
+        sentence += f"or more, {', '.join(counts)} (p ≤ 0.05, paired, corrected for the number of tasks)."
     left = len(compared) - _MOST_CARDS
     more = paragraph(f"{left} more figures stand in the table of the probes.", of="notes") if left > 0 else ""
     shown = f'<ul class="cards" aria-label="Figures at a glance">{"".join(cards)}</ul>' if cards else ""
