@@ -288,7 +288,7 @@ class ProbesConfig(_Strict):
     max_documents: int = Field(default=40, ge=2)
     """Documents (classes) in the probe that asks which document a sentence comes from."""
     sentences_per_document: int = Field(default=30, ge=4)
-    map_words: int = Field(default=2_000, ge=0)
+    map_words: int = Field(default=1_500, ge=0)
     """Words on the map of the report; 0 is no map."""
     map_sentences: int = Field(default=800, ge=0)
     """Held-out sentences on the map of the report, which shows them as they stand in the text; 0 is no map."""

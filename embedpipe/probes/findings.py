@@ -122,9 +122,11 @@ class Findings:
 
 
 def write_findings(path: Path, findings: Findings) -> None:
-    """Write the findings as JSON."""
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(findings.as_dict(), file, ensure_ascii=False, indent=1, allow_nan=False)
+    """Write the findings as JSON, each map on a line of its own: it is long, and no one reads it."""
+    content = findings.as_dict()
+    maps = [json.dumps(one, ensure_ascii=False, separators=(",", ":"), allow_nan=False) for one in content.pop("maps")]
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).removesuffix("\n}")
+    path.write_text(text + ',\n "maps": [' + ",".join(f"\n  {one}" for one in maps) + "\n ]\n}\n", encoding="utf-8")
 
 
 def read_findings(path: Path) -> Findings:

@@ -55,24 +55,32 @@ def maps_of(
 def named_documents(
     texts: Sequence[str], labels: Sequence[str], tokenize: Callable[[str], list[str]]
 ) -> dict[str, str]:
-    """Return a name for each label that says what its texts are about: the three words of the highest tf-idf.
+    """Return a name for each label that says what its texts are about: three words of the highest tf-idf.
+
+    Words that stand in more than half of the documents are passed over.
 
     Examples
     --------
-    >>> texts = ["the sea and the ship", "the ship sank", "the law and the judge", "the judge and a judge"]
+    >>> texts = ["the sea and the ship", "the ship sank", "the law and the judge", "the judge and the jury"]
     >>> named_documents(texts, ["1", "1", "2", "2"], str.split)["2"]
-    '2: judge, a, law'
+    '2: judge, jury, law'
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     joined: dict[str, list[str]] = {}
     for text, label in zip(texts, labels, strict=True):
         joined.setdefault(label, []).append(text)
-    vectorizer = TfidfVectorizer(analyzer=lambda parts: [word for part in parts for word in tokenize(part)])
-    weights = vectorizer.fit_transform(joined.values()).toarray()
+
+    def words_of(parts: Sequence[str]) -> list[str]:
+        return [word for part in parts for word in tokenize(part) if any(map(str.isalpha, word))]
+
+    try:
+        vectorizer = TfidfVectorizer(analyzer=words_of, max_df=0.5)
+        weights = vectorizer.fit_transform(joined.values()).toarray()
+    except ValueError:  # No word is left that sets a document apart.
+        return {label: label for label in joined}
     words = vectorizer.get_feature_names_out()
-    lettered = np.array([any(character.isalpha() for character in word) for word in words])
-    ranked = np.argsort(-(weights * lettered), axis=1, kind="stable")[:, :_TOPICAL]
+    ranked = np.argsort(-weights, axis=1, kind="stable")[:, :_TOPICAL]
     return {
         label: f"{label}: {', '.join(words[place] for place in best)}"
         for label, best in zip(joined, ranked, strict=True)

@@ -24,6 +24,10 @@
       color: at.colours[group % 6], size: words ? 5 : 6, opacity: 0.75,
       symbol: SHAPES[(group + Math.floor(group / 6)) % 6],
     });
+    const whole = (axis) => {
+      const low = Math.min(...data[axis]), high = Math.max(...data[axis]), margin = 0.05 * (high - low) || 0.1;
+      return [low - margin, high + margin];
+    };
     const breaks = (text) => text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign])
       .replace(/(.{1,60})(\s|$)/g, "$1<br>").replace(/<br>$/, "");
     const places = (numbers, axis) => numbers.map((i) => data[axis][i]);
@@ -46,7 +50,7 @@
       margin: { l: 4, r: 4, t: 4, b: 4 }, dragmode: short ? false : "pan", hovermode: "closest",
       legend: { orientation: "h", y: -0.02, itemsizing: "constant", font: { color: at.ink } },
       hoverlabel: { bgcolor: at.card, bordercolor: at.line, font: { color: at.ink }, align: "left" },
-      xaxis: { visible: false, range: [-1.05, 1.05] }, yaxis: { visible: false, range: [-1.05, 1.05] },
+      xaxis: { visible: false, range: whole("x") }, yaxis: { visible: false, range: whole("y") },
       annotations: [],
     });
     const drawing = Plotly.newPlot(plot, traces(look()), layout(look()), {
@@ -116,7 +120,7 @@
     holder.querySelector(".whole").addEventListener("click", () => {
       chosen = null;
       Plotly.update(plot, { x: [[], []], y: [[], []], text: [[], []], customdata: [[], []] },
-        { "xaxis.range": [-1.05, 1.05], "yaxis.range": [-1.05, 1.05], annotations: [] }, [n, n + 1]);
+        { "xaxis.range": whole("x"), "yaxis.range": whole("y"), annotations: [] }, [n, n + 1]);
       said.replaceChildren();
     });
     night.addEventListener("change", () => {
