@@ -56,8 +56,8 @@ def _map(one: PointMap) -> str:
         f'<label for="{name}-find">{_LABEL[one.kind]}</label> '
         f'<input id="{name}-find" type="search" autocomplete="off" spellcheck="false"{_list(one, name)}> '
         '<button type="submit">Find</button> <button type="button" class="whole">Show all</button></form>'
-        f'<div class="canvas" id="{name}" role="img" aria-label="{escape(one.note)}; the search below the heading '
-        'says the same in words"></div>'
+        f'<div class="canvas" id="{name}" role="group" aria-label="{escape(one.note)}; the search above says in '
+        'words what is near"></div>'
         '<div class="nearest" aria-live="polite"><p class="notes">Search, or choose a point, and what is nearest to it '
         "stands here.</p></div>"
         "<noscript><p>The map and its search need JavaScript, which the page holds; the section Nearest words does "

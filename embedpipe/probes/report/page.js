@@ -1,4 +1,4 @@
-// Tables sort by the buttons of their heads; what is folded is unfolded on paper.
+// Tables sort by the buttons of their heads; what is folded is unfolded on paper, but for the numbers of plots.
 "use strict";
 document.querySelectorAll("th button").forEach((button) => button.addEventListener("click", () => {
   const header = button.parentElement, table = header.closest("table"), body = table.tBodies[0];
@@ -16,6 +16,7 @@ document.querySelectorAll("th button").forEach((button) => button.addEventListen
   body.append(...[...body.rows].sort(compare));
 }));
 addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach((folded) => {
+  if (folded.closest("figure")) return;
   folded.open = true;
   folded.dataset.folded = "";
 }));

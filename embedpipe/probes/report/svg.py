@@ -173,7 +173,7 @@ def _legend(series: Sequence[Series]) -> str:
 
 def _numbers(title: str, series: Sequence[Series], x: Axis) -> str:
     rows = [
-        [cell(one.name), number(a, _short(a)), number(b, _value(b)), cell(_interval(one, place))]
+        [cell(one.name), number(a, _value(a)), number(b, _value(b)), cell(_interval(one, place))]
         for one in series
         for place, (a, b) in enumerate(zip(one.x, one.y, strict=True))
     ]
@@ -190,7 +190,12 @@ def _interval(one: Series, place: int) -> str:
 
 
 def _value(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10_000 or value == int(value) else f"{value:,.4g}"
+    """Return a number for a table.
+
+    >>> [_value(value) for value in (3.0, 0.12345, 9999.7)]
+    ['3', '0.1234', '10,000']
+    """
+    return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:.4g}"
 
 
 def _short(value: float) -> str:

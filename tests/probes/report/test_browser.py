@@ -199,13 +199,15 @@ def test_the_keyboard_reaches_the_content_and_paper_shows_what_is_folded(page) -
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("main section > details:not([open])").count() == 0
+    assert page.locator("figure details[open]").count() == 0, "the numbers of a plot would fill the paper"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details[open]").count() == 0
     tree = page.locator("body").aria_snapshot()
     assert re.search(r"- banner", tree)
     assert "- main" in tree
     assert '- img "How often the words stand in the text' in tree
+    assert '- button "strongest baseline"' in tree, "the arrow of a head is not read aloud"
 
 
 CONTRASTS = """() => {
