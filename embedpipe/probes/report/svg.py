@@ -60,6 +60,8 @@ def line_plot(title: str, series: Sequence[Series], x: Axis, y: Axis, *, says: s
     xs = [value for one in drawn for value in one.x]
     ys = [value for one in drawn for values in (one.y, one.low, one.high) for value in values if math.isfinite(value)]
     x_ticks, y_ticks = ticks(min(xs), max(xs), log=x.log), ticks(min(ys), max(ys), log=y.log)
+    if all(value == int(value) for value in xs):
+        x_ticks = [value for value in x_ticks if value == int(value)]
     to_x = _scale([*xs, *(x_ticks if not x.log else [])], _LEFT, _WIDTH - _RIGHT, log=x.log)
     to_y = _scale([*ys, *y_ticks], _HEIGHT - _BOTTOM, _TOP, log=y.log)
     parts = [_grid(x_ticks, y_ticks, to_x, to_y, x.name, y.name)]
@@ -192,7 +194,7 @@ def _interval(one: Series, place: int) -> str:
 def _value(value: float) -> str:
     """Return a number for a table.
 
-    >>> [_value(value) for value in (3.0, 0.12345, 9999.7)]
+    >>> [_value(value) for value in (3.0, 0.12344, 9999.7)]
     ['3', '0.1234', '10,000']
     """
     return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:.4g}"

@@ -32,6 +32,11 @@ def test_larger_values_stand_higher_and_what_is_not_finite_is_left_out() -> None
     assert line_plot("t", [Series("s", (0.0,), (1.0,))], Axis("x", log=True), Axis("y"), says="") == ""
 
 
+def test_between_whole_numbers_no_tick_stands() -> None:
+    drawn = line_plot("t", [Series("s", (1, 2), (5.0, 6.5))], Axis("epoch"), Axis("y"), says="")
+    assert [text for text in re.findall(r'text-anchor="middle">([^<]*)<', drawn)][:2] == ["1", "2"]
+
+
 def test_intervals_are_whiskers_through_their_points() -> None:
     drawn = line_plot("t", [Series("s", (1, 2), (0.5, 0.6), (0.4, 0.5), (0.6, 0.7))], Axis("x"), Axis("y"), says="")
     (x, y), _ = points(drawn)
