@@ -14,7 +14,7 @@ DEMO ?= demo.bundle
 $(VENV)/user: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("embedpipe needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[plot]'
 	touch $@
 
 $(VENV)/dev: $(VENV)/user

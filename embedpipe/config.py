@@ -317,6 +317,10 @@ class ProbesConfig(_Strict):
     """Look for the questions of tasks in the training text and in the training parts of the tasks."""
     leak_similarity: float = Field(default=0.8, gt=0, le=1)
     """Jaccard similarity of words and pairs of neighbouring words from which two texts are near-duplicates."""
+    map_words: int = Field(default=1_500, ge=0)
+    """Words on the map of the report; 0 is no map."""
+    map_sentences: int = Field(default=800, ge=0)
+    """Held-out sentences on the map of the report, which shows them as they stand in the text; 0 is no map."""
 
 
 class PipelineConfig(_Strict):

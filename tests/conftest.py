@@ -27,6 +27,8 @@ TOY_SETTINGS = {
         "max_documents": 8,
         "sentences_per_document": 10,
         "sentences_per_task": 60,
+        "map_words": 80,
+        "map_sentences": 48,
     },
 }
 

@@ -28,6 +28,7 @@ _VERBS = {
     "generate": "Continue a prompt, or write from nothing.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
     "diff": "Which of two bundles is better, where, and how sure that is.",
+    "report": "The report of a bundle written again, as one page that opens from disk.",
     "info": "What is in a bundle, and how good it is.",
     "verify": "Check every file of a bundle against its manifest.",
     "export": "Word vectors for other programs.",

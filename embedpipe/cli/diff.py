@@ -147,8 +147,9 @@ def _documents(a: "Bundle", b: "Bundle", seed: int) -> "Task | Row":
     from embedpipe.config import ProbesConfig
     from embedpipe.errors import BundleError
     from embedpipe.loading import text_beside
+    from embedpipe.probes.asked import corpus_of
+    from embedpipe.probes.linguistic.make import corpus_task
     from embedpipe.probes.rows import skipped
-    from embedpipe.probes.run import held_out_documents
     from embedpipe.tasks.builtin import DOCUMENTS
 
     try:
@@ -160,7 +161,4 @@ def _documents(a: "Bundle", b: "Bundle", seed: int) -> "Task | Row":
     for name in ("test_text", "validation_text"):
         if getattr(ours, name).read_bytes() != getattr(theirs, name).read_bytes():
             return skipped(DOCUMENTS, "accuracy", "A and B held out different texts: one may have learnt the other's")
-    try:
-        return held_out_documents(a, ours, ProbesConfig(), seed)
-    except NotEnoughDataError as error:
-        return skipped(DOCUMENTS, "accuracy", str(error))
+    return corpus_task(DOCUMENTS, corpus_of(a, ours, ProbesConfig(), seed))

@@ -1,17 +1,24 @@
 """The verb ``probe``: measure a bundle on tasks."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.options import bundle_argument, format_option, named_path
-from embedpipe.cli.output import render, say
-from embedpipe.errors import BundleError, InputError
+from embedpipe.cli.options import bundle_argument, format_option
+from embedpipe.cli.output import say
+from embedpipe.cli.probe_corpus import corpus_option, prepared_text, probed_text
+from embedpipe.cli.probe_output import check_output, output_option, show_curves, show_findings
+from embedpipe.cli.probe_suite import SuiteOptions, run_suite, suite_options
+from embedpipe.errors import InputError
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
     from embedpipe.loading import Bundle
+    from embedpipe.probes.findings import Findings
+    from embedpipe.runtime import Listener
+    from embedpipe.tasks.suite import SuiteKind
     from embedpipe.text.prepared import PreparedText
 
 __all__ = ["command"]
@@ -20,83 +27,144 @@ __all__ = ["command"]
 @click.command("probe")
 @bundle_argument
 @click.argument("tasks", metavar="[TASK]...", nargs=-1)
+@corpus_option
 @click.option(
-    "--corpus",
-    type=named_path,
-    help="Folder of the prepared text, for the task 'documents'.  [default: BUNDLE.work/text]",
+    "--against",
+    metavar="SYSTEM",
+    multiple=True,
+    help="Stand another system beside the bundle: a bundle, a .npy file, or package.module:function (see above).",
 )
+@click.option(
+    "--curves", is_flag=True, help="Show accuracy by number of labelled texts instead, for tasks of texts with labels."
+)
+@click.option("--no-leakage", is_flag=True, help="Do not look for the questions of tasks in what was trained on.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of resampling and folds.  [default: the bundle's]")
+@suite_options
+@output_option
 @format_option
-def command(bundle: Path, tasks: tuple[str, ...], corpus: Path | None, seed: int | None, format_: str) -> None:
+def command(
+    bundle: Path,
+    tasks: tuple[str, ...],
+    corpus: str | None,
+    against: tuple[str, ...],
+    curves: bool,
+    no_leakage: bool,
+    seed: int | None,
+    suite: "SuiteKind | None",
+    workers: int | None,
+    no_cache: bool,
+    min_coverage: float | None,
+    output: Path | None,
+    format_: str,
+) -> None:
     """Measure a bundle on tasks, each figure beside baselines and with a 95 % interval.
 
-    TASK is wordsim353, simlex999, analogies, lee, weat (bias tests for English), documents (which held-out document
-    does a sentence come from; needs the prepared text), geometry (the shape of the spaces of words and sentences) or a
-    tab-separated file whose header says what it is. Of words: 'word_a word_b score', 'word category', 'set word
-    outlier' (yes or no), 'word_a relation word_b', 'set word' (a bias test of your own), or ': section' lines of four
-    words. Of texts: 'score text_a text_b' (and 'source', for figures of each), 'label text', 'label text_a text_b'.
-    Without one, all built-in tasks but geometry. Brackets behind a metric name a part of the task, or another way to
-    measure it. In the table, '~' marks a baseline from which the figure does not differ (p > 0.05, paired).
+    TASK is a built-in name, the name of a task that a corpus makes of itself, or a tab-separated file whose header says
+    what it is. Built in are wordsim353, simlex999, analogies, lee, weat (bias tests for English) and geometry (the
+    shape of the spaces). Without a TASK all are measured but geometry and files.
+
+    Files of words: 'word_a word_b score', 'word category', 'set word outlier' (yes or no), 'word_a relation word_b',
+    'set word' (a bias test of your own), or ': section' lines of four words. Files of texts: 'score text_a text_b' (and
+    'source', for figures of each), 'label text', 'label text_a text_b'.
+
+    The tasks that a corpus makes of its held-out sentences: documents (which document is a sentence from), length,
+    word-content (which of 30 words is in it), bigram-shift (were two words swapped), odd-word (was one replaced),
+    adjacency (does one sentence follow the other), order (which of two came first), topic.
+
+    Brackets behind a metric name a part of the task, or another way to measure it. In the table, '~' marks a baseline
+    from which the figure does not differ (p > 0.05, paired). The questions of each task are looked for, word for word
+    and nearly, in the text that the bundle was trained on, where it is at hand, and in the training part of the task.
+    Where some are found, a row '(unleaked)' gives the figure without them.
+
+    With --suite, TASK is a folder, and every task file in it is measured, in parallel: NAME_train is the training part
+    of NAME_test and NAME_dev beside it. What was measured before is taken from a cache. If a task fails, its row says
+    why, the others are measured, and the exit code is 1.
+
+    --against stands another system beside the bundle, on the same questions; it can be given several times. Of a bundle
+    are taken the words and the encoder (or without one the SIF average); of a .npy file the rows: one for each token of
+    the vocabulary, or, with one TASK of texts, one for each text, those of text_a before those of text_b. A function is
+    imported from the module that is named, takes a list of texts, and returns a matrix with a row for each; an object
+    that has 'encode' will do.
 
     \b
     embedpipe probe wiki.bundle
     embedpipe probe wiki.bundle simlex999 my_pairs.tsv --format json
     embedpipe probe wiki.bundle weat geometry
+    embedpipe probe wiki.bundle bigram-shift topic --corpus news.txt
+    embedpipe probe wiki.bundle my_labels.tsv --curves
+    embedpipe probe wiki.bundle stsb.tsv --against old.bundle --against my_encoders:encode
+    embedpipe probe wiki.bundle --suite all tasks/ -o results.md
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
-    from embedpipe.probes.association import association_rows
-    from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
-    from embedpipe.probes.run import probe_bundle
-    from embedpipe.probes.spaces import geometry_rows
-    from embedpipe.tasks.builtin import BUILTIN_TASKS, DOCUMENTS, GEOMETRY
+    from embedpipe.probes.rivals import named_rivals
+    from embedpipe.tasks.builtin import BUILTIN_TASKS, CORPUS_TASKS
 
+    if suite is None and (workers is not None or no_cache or min_coverage is not None):
+        raise click.UsageError("--workers, --no-cache and --min-coverage go with --suite")
+    if suite is not None and (corpus is not None or curves):
+        raise click.UsageError("--corpus and --curves go with tasks, not with --suite")
+    check_output(output)
     opened = load(bundle)
-    asked = tasks or (*BUILTIN_TASKS, DOCUMENTS)
-    text = _prepared_text(opened, corpus) if {DOCUMENTS, GEOMETRY} & set(asked) else None
-    if text is None and DOCUMENTS in tasks:
-        raise InputError("the task 'documents' needs the prepared text that the bundle was made from: --corpus FOLDER")
-    if text is None and DOCUMENTS in asked:
-        say("documents is left out: the prepared text is not beside the bundle (--corpus FOLDER)")
-        asked = tuple(BUILTIN_TASKS)
-    config = _settings(opened, asked)
-    with progress() as listener:
-        seed = opened.manifest.seed if seed is None else seed
-        found = probe_bundle(opened, text, config, seed=seed, listener=listener)
-    rows = [*found.rows, *association_rows(found.associations), *geometry_rows(found.geometry)]
-    if format_ != "table":
-        render([row.as_dict() for row in rows], format_)
+    seed = opened.manifest.seed if seed is None else seed
+    if suite is not None:
+        chosen = SuiteOptions(
+            suite, workers or 0, not no_cache, 0.3 if min_coverage is None else min_coverage, against, not no_leakage
+        )
+        run_suite(opened, tasks, _settings(opened, ()), seed, chosen, output, format_)
         return
-    table = pivot(rows)
-    render(table, format_, [column for column in PIVOT_COLUMNS if column != "note"])
-    for row in table:
-        if row["note"]:
-            say(f"{row['task']} {row['metric']}: {row['note']}")
+    if folders := [task for task in tasks if Path(task).is_dir()]:
+        raise InputError("is a folder; --suite words, sentences or all measures its task files", folders[0])
+    rivals = named_rivals(against, load)
+    asked = tasks or (*BUILTIN_TASKS, *CORPUS_TASKS)
+    with probed_text(opened, corpus, asked) as text:
+        needy = [task for task in asked if task in CORPUS_TASKS] if text is None else []
+        if tasks and needy:
+            raise InputError(
+                f"the prepared text is not beside the bundle; the task '{needy[0]}' needs it, or another corpus: "
+                "--corpus FOLDER or SOURCE"
+            )
+        if needy:
+            say(f"left out: {', '.join(needy)}; the prepared text is not beside the bundle (--corpus FOLDER or SOURCE)")
+        config = _settings(opened, tuple(task for task in asked if task not in needy))
+        if curves:
+            show_curves(opened, text, config, seed, format_)
+            return
+        with progress() as listener:
+            findings = _found(opened, text, config, seed, rivals, leakage=not no_leakage, listener=listener)
+    show_findings(opened, findings, output, format_)
+
+
+def _found(
+    bundle: "Bundle",
+    text: "PreparedText | None",
+    config: "ProbesConfig",
+    seed: int,
+    rivals: Mapping[str, object],
+    *,
+    leakage: bool,
+    listener: "Listener",
+) -> "Findings":
+    from embedpipe.pipeline.guard import labelled_of
+    from embedpipe.probes.run import probe_bundle
+    from embedpipe.probes.training_text import TrainingText
+
+    own = prepared_text(bundle) if leakage else None
+    return probe_bundle(
+        bundle,
+        text,
+        config.model_copy(update={"leakage": leakage}),
+        seed=seed,
+        training=None if own is None else TrainingText.of(own),
+        labelled=labelled_of(bundle) if leakage else None,
+        against=rivals,
+        listener=listener,
+    )
 
 
 def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
-    """Return the settings of the bundle's own probes, for other tasks."""
+    """Return the settings of the bundle's own probes, for other tasks; what only the report shows is left out."""
     from embedpipe.bundle.recorded import recorded_config
 
     probes = recorded_config(bundle.parts.file("config.toml", "text")).probes
-    return probes.model_copy(update={"tasks": tasks})
-
-
-def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":
-    """Open the prepared text and make sure that it is the one that the bundle was made from."""
-    from embedpipe.pipeline.work import WorkFolder
-    from embedpipe.text.prepared import PreparedText
-
-    folder = corpus or WorkFolder(bundle.path.resolve()).stage("text")
-    if corpus is None and not folder.is_dir():
-        return None
-    try:
-        text = PreparedText(folder)
-        same = text.vocabulary.tokens == bundle.vocabulary.tokens
-    except BundleError:
-        if corpus is not None:
-            raise
-        return None
-    if not same and corpus is not None:
-        raise InputError("this text was prepared for another bundle: its vocabulary differs", folder)
-    return text if same else None
+    return probes.model_copy(update={"tasks": tasks, "curves": False, "map_words": 0, "map_sentences": 0})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedpipe.loading import Bundle
     from embedpipe.text.prepared import PreparedText
 
-__all__ = ["corpus_option", "probed_text"]
+__all__ = ["corpus_option", "prepared_text", "probed_text"]
 
 corpus_option = click.option(
     "--corpus",
@@ -34,12 +34,12 @@ def probed_text(bundle: "Bundle", corpus: str | None, asked: Sequence[str]) -> "
     InputError
         If `corpus` was prepared for another bundle, or cannot be read.
     """
-    from embedpipe.tasks.builtin import CORPUS_TASKS
+    from embedpipe.tasks.builtin import MADE_TASKS
 
-    if not set(asked) & set(CORPUS_TASKS):
+    if not set(asked) & set(MADE_TASKS):
         yield None
     elif corpus is None or (Path(corpus) / "report.json").is_file():
-        yield _prepared_text(bundle, None if corpus is None else Path(corpus))
+        yield prepared_text(bundle, None if corpus is None else Path(corpus))
     elif not corpus:
         raise InputError("the name of the corpus is empty; is a variable not set?")
     else:
@@ -62,8 +62,19 @@ def probed_text(bundle: "Bundle", corpus: str | None, asked: Sequence[str]) -> "
             yield text
 
 
-def _prepared_text(bundle: "Bundle", corpus: Path | None) -> "PreparedText | None":
-    """Open the prepared text and make sure that it is the one that the bundle was made from."""
+def prepared_text(bundle: "Bundle", corpus: Path | None = None) -> "PreparedText | None":
+    """Open the prepared text and make sure that it is the one that the bundle was made from.
+
+    Parameters
+    ----------
+    bundle : whose text it is.
+    corpus : its folder; None for the one beside the bundle, and then the result may be None.
+
+    Raises
+    ------
+    InputError
+        If `corpus` was prepared for another bundle.
+    """
     from embedpipe.pipeline.work import WorkFolder
     from embedpipe.text.prepared import PreparedText
 

@@ -12,10 +12,13 @@ from embedpipe.cli.output import render, say
 from embedpipe.errors import OutputError
 
 if TYPE_CHECKING:
+    from embedpipe.config import ProbesConfig
     from embedpipe.loading import Bundle
     from embedpipe.probes.findings import Findings
+    from embedpipe.probes.rows import Row
+    from embedpipe.text.prepared import PreparedText
 
-__all__ = ["check_output", "output_option", "show_findings"]
+__all__ = ["check_output", "output_option", "show_curves", "show_findings"]
 
 _ENDINGS = (".json", ".md")
 
@@ -42,6 +45,7 @@ def check_output(output: Path | None) -> None:
 
 def show_findings(bundle: "Bundle", findings: "Findings", output: Path | None, format_: str) -> None:
     """Write what was found to a file, or its rows to stdout; as a table, each note on a line of stderr."""
+    from embedpipe.probes.leakage import leak_lines
     from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
 
     if output is not None:
@@ -51,14 +55,42 @@ def show_findings(bundle: "Bundle", findings: "Findings", output: Path | None, f
         os.replace(partial, output)  # noqa: PTH105 - atomic on every system
         say(f"written to {output}")
         return
+    rows = _all_rows(findings)
     if format_ != "table":
-        render([row.as_dict() for row in findings.rows], format_)
+        render([row.as_dict() for row in rows], format_)
         return
-    table = pivot(findings.rows)
+    table = pivot(rows)
     render(table, format_, [column for column in PIVOT_COLUMNS if column != "note"])
     for row in table:
         if row["note"]:
             say(f"{row['task']} {row['metric']}: {row['note']}")
+    for line in leak_lines(findings.leaks):
+        say(line)
+
+
+def show_curves(bundle: "Bundle", text: "PreparedText | None", config: "ProbesConfig", seed: int, format_: str) -> None:
+    """Measure the accuracy by number of labels on the tasks of the configuration, and show it."""
+    from embedpipe.cli.progress import progress
+    from embedpipe.probes.asked import corpus_of, tasks_of
+    from embedpipe.probes.learning_curves import curve_table
+    from embedpipe.probes.run import run_curves
+    from embedpipe.probes.subject import subject_of
+
+    tasks = tasks_of(config, corpus_of(bundle, text, config, seed))
+    with progress() as listener:
+        found = run_curves(subject_of(bundle, seed), tasks, seed=seed, listener=listener)
+    measured = {curve.task for curve in found}
+    render(curve_table(found), format_)
+    left_out = [name for name in config.tasks if not measured & {name, Path(name).name.split(".")[0]}]
+    if left_out:
+        say(f"no curve of {', '.join(left_out)}: not texts with labels, or too few of them")
+
+
+def _all_rows(findings: "Findings") -> "list[Row]":
+    from embedpipe.probes.association import association_rows
+    from embedpipe.probes.spaces import geometry_rows
+
+    return [*findings.rows, *association_rows(findings.associations), *geometry_rows(findings.geometry)]
 
 
 def _json(bundle: "Bundle", findings: "Findings") -> str:
@@ -72,7 +104,7 @@ def _markdown(bundle: "Bundle", findings: "Findings") -> str:
     about = _about(bundle)
     lines = [f"# {about['bundle']} measured", "", f"By {about['measured_by']}.", ""]
     lines += ["| " + " | ".join(PIVOT_COLUMNS) + " |", "| --- " * len(PIVOT_COLUMNS) + "|"]
-    for row in pivot(findings.rows):
+    for row in pivot(_all_rows(findings)):
         lines.append("| " + " | ".join(_cell(row[column]) for column in PIVOT_COLUMNS) + " |")
     marked = "\\~ before a baseline: the figure does not differ from it as far as the sample tells (p > 0.05, paired)."
     return "\n".join([*lines, "", marked]) + "\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embedpipe.cli.output import say
+from embedpipe.cli.probe_corpus import prepared_text
 from embedpipe.cli.probe_output import show_findings
 
 if TYPE_CHECKING:
@@ -38,14 +39,16 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SuiteOptions:
-    """What was asked of a suite: its kind, processes (0: one for each core), whether to use the cache, and which share
-    of the tokens of a text task must be known.
+    """What was asked of a suite: its kind, processes (0: one for each core), whether to use the cache, which share of
+    the tokens of a text task must be known, what stands beside the bundle, and whether to look for leaks.
     """
 
     kind: "SuiteKind"
     workers: int
     cached: bool
     min_coverage: float
+    against: tuple[str, ...]
+    leakage: bool
 
 
 def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +62,7 @@ def run_suite(
     bundle: "Bundle",
     folders: Sequence[str],
     config: "ProbesConfig",
-    seed: int | None,
+    seed: int,
     options: SuiteOptions,
     output: Path | None,
     format_: str,
@@ -74,6 +77,7 @@ def run_suite(
         With code 1, after everything is shown, if a task failed.
     """
     from embedpipe.cli.progress import progress
+    from embedpipe.pipeline.guard import leakage_guard
     from embedpipe.pipeline.suite import probe_suite
     from embedpipe.probes.cache import ProbeCache, cache_folder
     from embedpipe.probes.run import measure_settings
@@ -83,8 +87,9 @@ def run_suite(
         raise click.UsageError(f"--suite {options.kind} needs a folder that holds task files")
     suite = read_suite([Path(folder) for folder in folders], options.kind)
     _say_left_out(suite)
-    settings = measure_settings(config, bundle.manifest.seed if seed is None else seed)
+    settings = measure_settings(config, seed)
     cache = ProbeCache(cache_folder(bundle.path)) if options.cached else None
+    guard = leakage_guard(bundle, prepared_text(bundle), config.leak_similarity) if options.leakage else None
     with progress() as listener:
         outcome = probe_suite(
             bundle,
@@ -93,6 +98,8 @@ def run_suite(
             workers=options.workers,
             cache=cache,
             min_coverage=options.min_coverage,
+            guard=guard,
+            against=options.against,
             listener=listener,
         )
     show_findings(bundle, outcome.findings, output, format_)

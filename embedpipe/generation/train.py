@@ -1,9 +1,9 @@
 """Training of the language model on the token stream of a store."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from embedpipe.generation.language_model import Dropouts, LanguageModel, initial
 from embedpipe.generation.stream import Window, windows
 from embedpipe.generation.truncated import Truncated, own_rows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.curve import training_curve
 from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import fit
 from embedpipe.nn.memory import Parts
@@ -40,6 +41,7 @@ _FULL_SOFTMAX_LIMIT = 8_000
 _WATCHED_TOKENS = 10_000
 _SCORED_TOKENS = 50_000
 _EVALUATIONS = 6
+_METRIC = "validation perplexity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class TrainedGenerator:
     n_scored : predicted tokens in the sample.
     n_tokens_seen : training tokens that the model has read, repeats counted.
     stopped : why training ended before its plan, or None.
+    curve : how the training went, as `training_curve` gives it.
     """
 
     model: LanguageModel
@@ -65,6 +68,7 @@ class TrainedGenerator:
     n_scored: int
     n_tokens_seen: int
     stopped: str | None = None
+    curve: dict[str, Any] = field(default_factory=dict)
 
 
 def train_language_model(
@@ -138,7 +142,7 @@ def train_language_model(
             listener=listener,
             evaluate=lambda: perplexity(model, watched),
             evaluate_every=max(1, -(-config.steps // _EVALUATIONS)),
-            metric="validation perplexity",
+            metric=_METRIC,
             checkpoint=kept,
             carried=[objective],
             parts=objective.parts,
@@ -154,6 +158,7 @@ def train_language_model(
         scored.n_scored,
         objective.n_tokens,
         result.stopped,
+        training_curve(result, _METRIC),
     )
 
 

@@ -30,6 +30,7 @@ class Best:
     value : the lowest, NaN before the first measurement.
     step : the number of steps after which it was measured.
     weights : the state of the model there; empty if not kept.
+    history : the step and the value of every measurement, in order.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Best:
         self.patience, self.stage, self.metric, self.listener = patience, stage, metric, listener
         self.value, self.step, self.n_worse = math.nan, 0, 0
         self.weights: dict[str, Tensor] = {}
+        self.history: list[tuple[int, float]] = []
 
     @property
     def exhausted(self) -> bool:
@@ -61,6 +63,7 @@ class Best:
         self.model.eval()
         with torch.no_grad(), self.average.in_place():
             value = value_of_first(self.evaluate())
+            self.history.append((step, value))
             self.n_worse += 1
             if value < self.value or (math.isnan(self.value) and not math.isnan(value)):
                 self.value, self.step, self.n_worse = value, step, 0
@@ -83,10 +86,11 @@ class Best:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is known of the measurements, without the weights."""
-        return {"value": self.value, "step": self.step, "n_worse": self.n_worse}
+        return {"value": self.value, "step": self.step, "n_worse": self.n_worse, "history": self.history}
 
     def load_state_dict(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
         """Take over what `state_dict` gave, and the weights kept beside it."""
         self.value, self.step, self.n_worse = state["value"], state["step"], state["n_worse"]
+        self.history = [(int(at), float(value)) for at, value in state.get("history", [])]
         device = next(self.model.parameters()).device
         self.weights = {name: tensor.to(device) for name, tensor in weights.items()}

@@ -48,6 +48,7 @@ class FitResult:
     best : the lowest value that `evaluate` gave, NaN where nothing was evaluated.
     best_step : the number of steps after which it was measured.
     stopped : why the run ended before its plan, or None.
+    history : the step and the value of everything that `evaluate` gave, in order.
     """
 
     steps: int
@@ -55,6 +56,7 @@ class FitResult:
     best: float
     best_step: int
     stopped: str | None = None
+    history: tuple[tuple[int, float], ...] = ()
 
 
 def fit(
@@ -232,7 +234,7 @@ def fit(
             listener(Stopped(stage, stopped))
         best.publish()
     losses = np.array(guard.losses, dtype=np.float64)
-    return FitResult(len(losses), losses, best.value, best.step, stopped)
+    return FitResult(len(losses), losses, best.value, best.step, stopped, tuple(best.history))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from embedpipe.pipeline.provenance import merged_versions, reproducibility
 from embedpipe.probes.card import write_card
 from embedpipe.probes.findings import Findings, read_findings
 from embedpipe.probes.report import ReportContent, write_report
+from embedpipe.probes.report.content import StageRun
+from embedpipe.probes.vocabulary_facts import vocabulary_facts
 from embedpipe.settings import to_toml
 from embedpipe.text.read_named import SCHEMES
 from embedpipe.text.vocabulary import SPECIALS
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from embedpipe.pipeline.stages import Job
     from embedpipe.words.table import Neighbour
 
-__all__ = ["assemble", "bundle_content", "write_pages"]
+__all__ = ["again_command", "assemble", "bundle_content", "write_pages"]
 
 _N_SAMPLES = 6
 _TRAINED = ("words", "sentences", "generation")
@@ -42,7 +45,7 @@ def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], comma
     files = {name: job.work.file(name, stage) for stage in records for name in job.work.entries([stage])}
     with job.work.writing("bundle") as extra:
         findings = read_findings(job.work.file("probes.json", "probes")) if "probes" in records else Findings()
-        call = _command(job, target.name, records)
+        call = again_command(job.sources, target.name, records, download=job.download)
         (extra / "config.toml").write_text(to_toml(job.config), encoding="utf-8")
         write_pages(extra, bundle_content(job.parts, job.config, target.name, records, findings, call))
         files.update({path.name: path for path in extra.iterdir()})
@@ -109,6 +112,9 @@ def bundle_content(
     samples = []
     if "generation" in records:
         samples = parts.generator.generate("", n=_N_SAMPLES, max_tokens=40, seed=config.seed)
+    if findings.vocabulary is None:
+        findings = replace(findings, vocabulary=vocabulary_facts(parts.vocabulary))
+    _, reason = reproducibility(records, config.seed)
     return ReportContent(
         title=title,
         corpus=records["text"].result,
@@ -124,6 +130,11 @@ def bundle_content(
         config_toml=to_toml(config),
         command=command,
         versions=merged_versions(records),
+        runs={
+            stage: StageRun(record.seconds, record.device, record.threads, record.reproducible)
+            for stage, record in records.items()
+        },
+        reproducible=reason,
     )
 
 
@@ -136,11 +147,15 @@ def _unstable(parts: "Bundle", neighbours: "Mapping[str, Sequence[Neighbour]]") 
     return {one.word for one in shown if one.stability is not None and one.stability < UNSTABLE}
 
 
-def _command(job: "Job", title: str, stages: Iterable[str]) -> str:
-    """Return the command that makes such a bundle from the configuration in it, without folders of this machine."""
-    sources = [_name_of(source) for source in job.sources]
+def again_command(sources: Sequence[str], title: str, stages: Iterable[str], *, download: bool) -> str:
+    """Return the command that makes such a bundle from the configuration in it, without folders of this machine.
+
+    >>> again_command(["/home/me/a b.txt"], "my.bundle", ["text", "words"], download=False)
+    "embedpipe run 'a b.txt' -o my.bundle --config config.toml --stages text,words"
+    """
+    named = [_name_of(source) for source in sources]
     options = ["-o", title, "--config", "config.toml", "--stages", ",".join(stages)]
-    return shlex.join(["embedpipe", "run", *sources, *options, *(["--download"] if job.download else [])])
+    return shlex.join(["embedpipe", "run", *named, *options, *(["--download"] if download else [])])
 
 
 def _name_of(source: str) -> str:

@@ -16,8 +16,8 @@ from embedpipe.loading import Bundle, text_beside
 from embedpipe.pipeline.curve_fit import MIN_SIZES, Forecast, fit_power_law, forecast
 from embedpipe.pipeline.run import run
 from embedpipe.presets import preset_for
+from embedpipe.probes.asked import corpus_of, tasks_of
 from embedpipe.probes.growth import Common, ask_all
-from embedpipe.probes.run import task_of
 from embedpipe.probes.subject import subject_of
 from embedpipe.runtime import DeviceName, Listener, StageStarted, Step, silent
 from embedpipe.settings import overlay
@@ -211,10 +211,10 @@ def _measured(bundles: Sequence[Sequence[Bundle]], tasks: Sequence[str], seed: i
     smallest = bundles[0][0]
     config = recorded_config(smallest.path / "config.toml").probes
     sizes = [int(bundle.manifest.corpus["train"]["tokens"]) for bundle in bundles[0]]
+    # Sentences of held-out documents are chosen by what the smallest vocabulary knows, the same ones for all.
+    corpus = corpus_of(smallest, text_beside(smallest), config, seed)
     measured = []
-    for name in tasks:
-        # Sentences of held-out documents are chosen by what the smallest vocabulary knows, the same ones for all.
-        task = task_of(name, smallest, text_beside(smallest), config, seed)
+    for task in tasks_of(config.model_copy(update={"tasks": tuple(tasks)}), corpus):
         if not isinstance(task, Task):
             measured.append(CurveTask(task.task, task.metric, 0, (), (), note=task.note))
             continue

@@ -158,7 +158,8 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
         f"perplexity {trained.perplexity:,.1f} on held-out text "
         f"(bigram {trained.bigram_perplexity:,.1f}, unigram {trained.unigram_perplexity:,.1f})"
     )
-    return StageOutcome(summary, {**perplexities, "unknown_share": trained.unknown_share, "n_scored": trained.n_scored})
+    scored = {"unknown_share": trained.unknown_share, "n_scored": trained.n_scored}
+    return StageOutcome(summary, {**perplexities, **scored, "curve": trained.curve})
 
 
 def run_probes(job: Job, out: Path) -> StageOutcome:

@@ -12,6 +12,7 @@ from embedpipe.probes.cache import ProbeCache, cache_key
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.findings import Findings, Leak
 from embedpipe.probes.measure import MeasureSettings
+from embedpipe.probes.rivals import rival_fingerprint
 from embedpipe.probes.rows import Row, corrected, headline, skipped
 from embedpipe.probes.run import STAGE
 from embedpipe.runtime import Evaluated, Listener, StageFinished, StageStarted, Step, Warned, n_cores, silent
@@ -74,6 +75,7 @@ def probe_suite(
     cache: ProbeCache | None = None,
     min_coverage: float = 0.3,
     guard: Guard | None = None,
+    against: Sequence[str] = (),
     listener: Listener = silent,
 ) -> SuiteOutcome:
     """Return what is measured on each task of a suite.
@@ -90,12 +92,17 @@ def probe_suite(
     cache : what was measured before; None measures everything and keeps nothing.
     min_coverage : texts of which a smaller share of the tokens is in the vocabulary are not measured.
     guard : looks for what leaked of the tasks that are measured now; None looks for nothing.
+    against : systems that stand beside the bundle, as `probes.rivals.read_rival` takes them; a function among them may
+        give something else the next time, so nothing is taken from the cache then.
     listener : is called with progress in percent of the work, and one evaluation for each headline figure.
     """
     started = time.monotonic()
+    prints = [rival_fingerprint(spec) for spec in against]
+    rivals = [one for one in prints if one is not None]
+    cache = cache if len(rivals) == len(prints) else None
     depends = {"min_coverage": str(min_coverage), "guard": guard.fingerprint if guard is not None else ""}
     keys = {
-        task.name: cache_key(bundle.manifest, {"name": task.name, "content": task.content, **depends}, settings)
+        task.name: cache_key(bundle.manifest, {"name": task.name, "content": task.content, **depends}, settings, rivals)
         for task in suite.tasks
     }
     found = _known(cache, keys)
@@ -107,7 +114,12 @@ def probe_suite(
     for name, reason in failed.items():
         found[name] = _failure(name, reason, listener)
     requests = [Request(task, leakage[task.name].parts if leakage else {}) for task in to_do if task.name not in failed]
-    job = {"bundle": str(bundle.path.resolve()), "settings": asdict(settings), "min_coverage": min_coverage}
+    job = {
+        "bundle": str(bundle.path.resolve()),
+        "settings": asdict(settings),
+        "min_coverage": min_coverage,
+        "against": list(against),
+    }
     seconds: dict[str, float] = {}
     total, done = sum(request.task.cost for request in requests) or 1.0, 0.0
     with measured(requests, job, min(workers or n_cores(), len(requests))) as results:

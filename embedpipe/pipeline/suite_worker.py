@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +15,7 @@ from embedpipe.probes.baselines import Subject, token_coverage
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.measure import MeasureSettings, measure
+from embedpipe.probes.rivals import named_rivals, with_rivals
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.subject import subject_of
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
@@ -27,7 +27,7 @@ _SAMPLE = 500
 """Texts from which it is told whether a task is in the language of the bundle."""
 
 SuiteJob = Mapping[str, Any]
-"""Plain JSON: ``bundle`` (a path), ``settings`` (of `MeasureSettings`) and ``min_coverage``."""
+"""Plain JSON: ``bundle`` (a path), ``settings`` (of `MeasureSettings`), ``min_coverage``, ``against`` (rivals)."""
 Reply = dict[str, Any]
 """``findings`` (of `Findings.as_dict`) or ``error``, in words."""
 
@@ -47,12 +47,11 @@ def suite_worker(job: SuiteJob) -> Callable[[Request], Reply]:
     """
     settings = MeasureSettings(**job["settings"])
     subject = subject_of(load(job["bundle"]), settings.seed)
-    if subject.random is not None:
-        subject = replace(subject, random=cache(subject.random))
+    rivals = named_rivals(job["against"], load)
 
     def work(request: Request) -> Reply:
         try:
-            return {"findings": _findings(subject, request, settings, job["min_coverage"]).as_dict()}
+            return {"findings": _findings(subject, rivals, request, settings, job["min_coverage"]).as_dict()}
         except EmbedpipeError as error:
             return {"error": str(error)}
         except MemoryError:
@@ -95,7 +94,13 @@ def main() -> None:
     answer_requests(serve)
 
 
-def _findings(subject: Subject, request: Request, settings: MeasureSettings, min_coverage: float) -> Findings:
+def _findings(
+    subject: Subject,
+    rivals: Mapping[str, object],
+    request: Request,
+    settings: MeasureSettings,
+    min_coverage: float,
+) -> Findings:
     data = read_suite_task(request.task)
     texts = _some_texts(data)
     coverage = token_coverage(subject.codec, texts)
@@ -106,7 +111,8 @@ def _findings(subject: Subject, request: Request, settings: MeasureSettings, min
         )
         metric = "spearman" if isinstance(data, SentenceSimilarity | DocumentSimilarity) else "accuracy"
         return Findings(rows=[skipped(data.name, metric, reason)])
-    return Findings(rows=measure(subject, data, settings, request.parts))
+    beside = with_rivals(subject, rivals, [data])
+    return Findings(rows=measure(beside, data, settings, request.parts))
 
 
 def _some_texts(task: Task) -> list[str]:

@@ -2,85 +2,107 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedpipe.probes.report import ReportContent, figure, training_lines
-from embedpipe.probes.rows import headline, pivot
+from embedpipe.probes.methods import limits, methods
+from embedpipe.probes.report.content import ReportContent, figure, training_lines
+from embedpipe.probes.report.headline import strongest, verdict, what
+from embedpipe.probes.rows import Row, headline, pivot
 from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_facts
 
 __all__ = ["write_card"]
 
-_PARTS = {
-    "words": ("word vectors", "word2vec"),
-    "sentences": ("a sentence encoder", "sentence-embeddings"),
-    "generation": ("a text generator", "text-generation"),
-}
-"""What each trained stage brings, and its tag."""
+_TAGS = {"words": "word2vec", "sentences": "sentence-embeddings", "generation": "text-generation"}
 
 
 def write_card(path: Path, content: ReportContent) -> None:
-    """Write the card as Markdown with YAML front matter (in the form of Hugging Face model cards).
+    """Write the card as Markdown with YAML front matter, in the form of Hugging Face model cards.
 
-    Strings of the front matter are written as JSON, which every YAML reader reads the same way.
+    Every headline figure is a result of the ``model-index``, with its interval, its number of questions and its
+    strongest baseline among the ``args`` of the metric. Strings of the front matter are written as JSON, which every
+    YAML reader reads the same way.
     """
     of_words = word_facts(content.training.get("words", {}).get("result", {}))
     parts = [
         _front_matter(content),
-        f"# {_inline(content.title)}\n\n{_what(content)}, made from raw text by embedpipe.\n",
-        "## How it was made\n\n" + _fenced(content.command, "") if content.command else "",
-        "## Corpus\n\n" + _list(content.corpus) if content.corpus else "",
-        "## Training\n\n" + _list(training_lines(content)) if content.training else "",
-        "## Words\n\n" + _list(of_words) if of_words else "",
-        "## Measured\n\n" + _results(content) if content.rows else "",
-        "## Nearest words\n\n" + _neighbours(content) if content.neighbours else "",
-        "## Generated text\n\n" + "\n".join(_fenced(text, "text") for text in content.samples)
-        if content.samples
-        else "",
-        "## Use\n\n" + _fenced(f"import embedpipe\n\nbundle = embedpipe.load({json.dumps(content.title)})", "python"),
-        "## Versions\n\n" + _list(content.versions) if content.versions else "",
+        f"# {_inline(content.title)}\n\n{what(content)}, made from raw text by embedpipe.\n",
+        _section("How it was made", _fenced(content.command, "") if content.command else ""),
+        _section("Use", _fenced(f"import embedpipe\n\nbundle = embedpipe.load({json.dumps(content.title)})", "python")),
+        _section("Limits", _lines(limits(content))),
+        _section("Corpus", _list(content.corpus)),
+        _section("Training", _list(training_lines(content))),
+        _section("Words", _list(of_words)),
+        _section("Measured", _results(content) if content.rows else ""),
+        _section("Leakage", _leaks(content)),
+        _section("Bias", _bias(content)),
+        _section("Nearest words", _neighbours(content) if content.neighbours else ""),
+        _section("Generated text", "\n".join(_fenced(text, "text") for text in content.samples)),
+        _section("Methods to cite", _lines(methods(content))),
+        _section("Versions", _list(content.versions)),
     ]
     path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
 
 
-def _what(content: ReportContent) -> str:
-    parts = [part for stage, (part, _) in _PARTS.items() if stage in content.training]
-    if not parts:
-        return "A vocabulary"
-    *before, last = parts
-    named = f"{', '.join(before)} and {last}" if before else last
-    return f"{named[0].upper()}{named[1:]} over one vocabulary"
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}" if body else ""
 
 
 def _front_matter(content: ReportContent) -> str:
-    tags = [tag for stage, (_, tag) in _PARTS.items() if stage in content.training]
+    tags = [tag for stage, tag in _TAGS.items() if stage in content.training]
     lines = ["---", "library_name: embedpipe", f"tags: [{', '.join(tags)}]"]
-    figures = headline(content.rows)
+    if "sentences" in content.training:
+        lines.append("pipeline_tag: sentence-similarity")
+    named = headline(content.rows)
+    rows = [row for row, _ in strongest(content.rows) if f"{row.task} {row.metric}" in named]
     generation = content.training.get("generation")
-    if figures or generation:
+    if rows or generation:
         lines += ["model-index:", f"  - name: {json.dumps(content.title)}", "    results:"]
-    for name, value in figures.items():
-        task, _, metric = name.rpartition(" ")
-        lines += _indexed("feature-extraction", task, metric, value)
+    for row in rows:
+        lines += _indexed("feature-extraction", row.task, row.metric, row.value, _args(row))
     if generation:
-        lines += _indexed("text-generation", "held-out text", "perplexity", generation["result"]["perplexity"])
+        result = generation["result"]
+        counted = {name: result[name] for name in ("n_scored", "unknown_share") if name in result}
+        lines += _indexed("text-generation", "held-out text", "perplexity", result["perplexity"], counted)
     return "\n".join([*lines, "---", ""])
 
 
-def _indexed(kind: str, dataset: str, metric: str, value: float) -> list[str]:
+def _args(row: Row) -> dict[str, Any]:
+    found = {
+        "interval_low": row.low,
+        "interval_high": row.high,
+        "n": row.n,
+        "coverage": row.coverage,
+        "strongest_baseline": row.baseline,
+        "strongest_baseline_value": row.baseline_value,
+        "p_value": row.p_value,
+        "p_holm": row.p_holm,
+    }
+    return {
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in found.items()
+        if value is not None and not (isinstance(value, float) and not math.isfinite(value))
+    }
+
+
+def _indexed(kind: str, dataset: str, metric: str, value: float, args: Mapping[str, Any]) -> list[str]:
+    """Return one result in the form that Hugging Face reads; JSON is YAML too."""
+    more = f", args: {json.dumps(dict(args))}" if args else ""
     return [
         f"      - task: {{type: {kind}}}",
         f"        dataset: {{name: {json.dumps(dataset)}, type: {json.dumps(dataset)}}}",
-        f"        metrics: [{{type: {json.dumps(metric)}, value: {value:.4f}}}]",
+        f"        metrics: [{{type: {json.dumps(metric)}, value: {value:.4f}{more}}}]",
     ]
 
 
 def _results(content: ReportContent) -> str:
-    head = "| task | metric | value | 95 % interval | n | coverage | baselines |\n| --- " + "| --- " * 6 + "|"
+    said = {(row.task, row.metric): verdict(row) for row, beside in strongest(content.rows) if beside}
+    head = "| task | metric | value | 95 % interval | n | coverage | beside the strongest baseline | baselines |\n"
     lines = [
         f"| {_inline(row['task'])} | {row['metric']} | {figure(row['value'])} | {row['interval'] or '–'} "
-        f"| {figure(row['n'])} | {figure(row['coverage'])} | {_inline(row['baselines']) or '–'} |"
+        f"| {figure(row['n'])} | {figure(row['coverage'])} | {said.get((row['task'], row['metric']), '–')} "
+        f"| {_inline(row['baselines']) or '–'} |"
         for row in pivot(content.rows)
     ]
     notes = [
@@ -89,7 +111,29 @@ def _results(content: ReportContent) -> str:
         if row["note"]
     ]
     marked = "A baseline marked \\~ does not differ from the figure as far as the sample tells (p > 0.05, paired)."
-    return "\n".join([head, *lines, "", marked, "", *notes, ""])
+    return "\n".join([head + "| --- " * 8 + "|", *lines, "", marked, "", *notes, ""])
+
+
+def _leaks(content: ReportContent) -> str:
+    said = []
+    for leak in content.findings.leaks:
+        counts = f"{leak.exact:,} of {leak.n:,} questions stand in it exactly, {leak.near:,} nearly"
+        said.append(f"{leak.task}, {leak.place}: {counts}")
+    return _lines(said)
+
+
+def _bias(content: ReportContent) -> str:
+    said = []
+    for one in content.findings.associations:
+        pairs = f"{one.name}: {one.targets[0]} with {one.attributes[0]}, {one.targets[1]} with {one.attributes[1]}"
+        interval = f"[{one.low:+.2f}, {one.high:+.2f}]" if math.isfinite(one.low) else "no interval"
+        measured = f"effect {one.effect:+.2f} {interval}, p {_p(one.p_value)}, {one.n_words} words"
+        said.append(f"{pairs}: {measured if math.isfinite(one.effect) else one.note}")
+    return _lines(said)
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {figure(value)}"
 
 
 def _neighbours(content: ReportContent) -> str:
@@ -103,6 +147,10 @@ def _neighbours(content: ReportContent) -> str:
         for word, found in content.neighbours.items()
     ]
     return "".join(lines) + (f"\n{UNSTABLE_MEANING}\n" if content.unstable else "")
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "".join(f"* {_inline(text)}\n" for text in texts)
 
 
 def _list(facts: Mapping[str, Any]) -> str:

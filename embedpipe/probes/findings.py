@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from embedpipe.errors import BundleError
+from embedpipe.probes.projection import PointMap
 from embedpipe.probes.rows import Row
+from embedpipe.probes.vocabulary_facts import VocabularyFacts
 
 __all__ = ["Association", "Findings", "Leak", "LearningCurve", "read_findings", "write_findings"]
 
@@ -85,6 +87,8 @@ class Findings:
     geometry : by space, facts about its shape by name (explained in `embedpipe.probes.geometry.MEANING`): ``words`` and
         ``sentences``, and beside them what begins with their names (``words, as trained``, ``words, random vectors``).
     leaks : overlap between what was trained on and what is tested, for each task that was looked at.
+    vocabulary : how the words of the training text are distributed; None where their counts are unknown.
+    maps : words and sentences in the plane.
     """
 
     rows: Sequence[Row] = ()
@@ -92,6 +96,8 @@ class Findings:
     associations: Sequence[Association] = ()
     geometry: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     leaks: Sequence[Leak] = ()
+    vocabulary: VocabularyFacts | None = None
+    maps: Sequence[PointMap] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the findings for JSON: what is not a finite number is None."""
@@ -101,6 +107,8 @@ class Findings:
             "associations": [_plain(asdict(association)) for association in self.associations],
             "geometry": _plain(self.geometry),
             "leaks": [_plain(asdict(leak)) for leak in self.leaks],
+            "vocabulary": None if self.vocabulary is None else _plain(asdict(self.vocabulary)),
+            "maps": [_plain(asdict(one)) for one in self.maps],
         }
 
     @classmethod
@@ -117,13 +125,17 @@ class Findings:
                 for table, facts in content.get("geometry", {}).items()
             },
             leaks=[Leak(**_read(leak)) for leak in content.get("leaks", ())],
+            vocabulary=VocabularyFacts(**_read(facts)) if (facts := content.get("vocabulary")) else None,
+            maps=[PointMap(**_read(one)) for one in content.get("maps", ())],
         )
 
 
 def write_findings(path: Path, findings: Findings) -> None:
-    """Write the findings as JSON."""
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(findings.as_dict(), file, ensure_ascii=False, indent=1, allow_nan=False)
+    """Write the findings as JSON, each map on a line of its own: it is long, and no one reads it."""
+    content = findings.as_dict()
+    maps = [json.dumps(one, ensure_ascii=False, separators=(",", ":"), allow_nan=False) for one in content.pop("maps")]
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).removesuffix("\n}")
+    path.write_text(text + ',\n "maps": [' + ",".join(f"\n  {one}" for one in maps) + "\n ]\n}\n", encoding="utf-8")
 
 
 def read_findings(path: Path) -> Findings:
@@ -156,10 +168,11 @@ def _number(value: Any) -> float:
 
 
 def _read(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(map(_or_nan, value)) if isinstance(value, list) else _or_nan(value) for key, value in content.items()
-    }
+    return {key: _or_nan(value) for key, value in content.items()}
 
 
 def _or_nan(value: Any) -> Any:
+    """Return a value of JSON with lists as tuples and None as NaN."""
+    if isinstance(value, list):
+        return tuple(map(_or_nan, value))
     return math.nan if value is None else value

@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
     of what it is given, half the time of a small fit, are left out: features are finite and made here.
     """
     import sklearn.linear_model
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     checked = sklearn.config_context(assume_finite=True, skip_parameter_validation=True)
     with threadpool_limits(limits=1), checked:

@@ -1,9 +1,9 @@
 """One task to the probe of its shape."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedpipe.probes.association import association_rows, associations
-from embedpipe.probes.baselines import Subject
+from embedpipe.probes.baselines import Rival, Subject
 from embedpipe.probes.classification import classification_rows, inference_rows
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.intrinsic import word_rows
@@ -24,11 +24,15 @@ class MeasureSettings:
     restrict : analogies search so many of the most frequent words.
     bootstrap : resamples for intervals.
     seed : of resampling, folds and random baselines.
+    folds : folds of a classification that brings none of its own.
+    seeds : how often those folds are drawn anew.
     """
 
     restrict: int = 30_000
     bootstrap: int = 1_000
     seed: int = 1
+    folds: int = 5
+    seeds: int = 3
 
 
 def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Parts | None = None) -> list[Row]:
@@ -52,6 +56,10 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
         return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, DocumentSimilarity):
         return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
+    protocol = {"n_folds": settings.folds, "n_seeds": settings.seeds, "bootstrap": bootstrap, "seed": seed}
     if isinstance(task, Classification):
-        return classification_rows(task, subject, seed=seed, parts=parts)
-    return inference_rows(task, subject, seed=seed, parts=parts)
+        if subject.baselines:
+            cues = {name: Rival(encoder=features) for name, features in task.cues.items()}
+            subject = replace(subject, against={**cues, **subject.against})
+        return classification_rows(task, subject, parts=parts, **protocol)
+    return inference_rows(task, subject, parts=parts, **protocol)

@@ -86,7 +86,7 @@ def predict_scores(features: Features, scores: Array, folds: NDArray[np.int64], 
     folds : int64 of shape (n,).
     seed : of the rows that the penalty is chosen on.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     predicted = np.full(len(scores), np.nan)
     with threadpool_limits(limits=1):

@@ -1,42 +1,37 @@
-"""All probes in one call: each task to the probe of its shape."""
+"""All probes in one call: figures, learning curves, bias, geometry, leaks and maps."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes.asked import HeldOut, corpus_of, tasks_of
 from embedpipe.probes.association import associations
 from embedpipe.probes.baselines import Subject
-from embedpipe.probes.corpus import HeldOutSplit, documents_task
-from embedpipe.probes.findings import Findings
+from embedpipe.probes.findings import Findings, LearningCurve
+from embedpipe.probes.labelled_texts import LabelledTexts
+from embedpipe.probes.leakage import TaskLeakage, find_leakage
+from embedpipe.probes.learning_curves import learning_curves
+from embedpipe.probes.linguistic.documents import documents_task
+from embedpipe.probes.linguistic.make import ProbedCorpus
+from embedpipe.probes.maps import maps_of
 from embedpipe.probes.measure import MeasureSettings, measure
-from embedpipe.probes.rows import Row, corrected, headline, skipped
+from embedpipe.probes.rivals import with_rivals
+from embedpipe.probes.rows import Row, corrected, headline
 from embedpipe.probes.spaces import bundle_geometry
 from embedpipe.probes.subject import BundleLike, subject_of
+from embedpipe.probes.training_text import TrainingText
+from embedpipe.probes.vocabulary_facts import vocabulary_facts
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
 from embedpipe.tasks.associations import Associations
-from embedpipe.tasks.builtin import DOCUMENTS, GEOMETRY, find_task
+from embedpipe.tasks.builtin import DOCUMENTS, GEOMETRY
 from embedpipe.tasks.shapes import Classification, Task
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
-    from embedpipe.text.token_store import TokenStore
 
-__all__ = ["STAGE", "HeldOut", "probe_bundle", "run_probes", "task_of"]
+__all__ = ["STAGE", "HeldOut", "measure_settings", "probe_bundle", "run_curves", "run_probes"]
 
 STAGE = "probes"
-
-
-class HeldOut(Protocol):
-    """The splits of a prepared text that no weight was trained on; `validation` chose the states that are kept."""
-
-    test: "TokenStore"
-    validation: "TokenStore"
-    test_text: Path
-    validation_text: Path
-
-    @property
-    def report(self) -> Mapping[str, Any]: ...
 
 
 def probe_bundle(
@@ -45,6 +40,9 @@ def probe_bundle(
     config: "ProbesConfig",
     *,
     seed: int,
+    training: TrainingText | None = None,
+    labelled: LabelledTexts | None = None,
+    against: Mapping[str, object] | None = None,
     listener: Listener = silent,
 ) -> Findings:
     """Return what is found on the tasks that the configuration names.
@@ -52,42 +50,49 @@ def probe_bundle(
     Parameters
     ----------
     bundle : an opened bundle, whole or with some of its parts.
-    text : the prepared text; None where there is none, and then the task ``documents`` is a skipped row.
+    text : the prepared text; None where there is none, and then the tasks of a corpus are skipped rows.
     config : tasks by name or path, and their settings.
     seed : of resampling, folds and random baselines.
+    training : the text that the bundle was trained on, in which the questions of tasks are looked for; where it is not
+        at hand, they are looked for in the training parts of the tasks alone.
+    labelled : the labelled data that its encoder learnt from, in which they are looked for too; None for none.
+    against : systems that stand beside the bundle, by name, as `rivals.with_rivals` takes them.
     listener : is called with progress events.
 
     Raises
     ------
     InputError
-        For a task that is no built-in name and no task file; before anything is measured.
+        For a task that is no built-in name and no task file, or a rival that cannot be used; before anything is
+        measured, but for what a rival returns, which is checked as it comes.
     """
-    tasks = [task_of(name, bundle, text, config, seed) for name in config.tasks if name != GEOMETRY]
-    settings = MeasureSettings(restrict=config.restrict, bootstrap=config.bootstrap, seed=seed)
-    subject = subject_of(bundle, seed)
-    tests = [task for task in tasks if isinstance(task, Associations) and subject.words is not None]
-    rows = run_probes(subject, [task for task in tasks if task not in tests], settings, listener=listener)
-    found = [
-        one for test in tests for one in associations(test, subject, repeats=settings.bootstrap, seed=settings.seed)
-    ]
+    corpus = corpus_of(bundle, text, config, seed)
+    asked = tasks_of(config, corpus)
+    subject = with_rivals(subject_of(bundle, seed), against or {}, asked)
+    tests = [task for task in asked if isinstance(task, Associations) and subject.words is not None]
+    tasks = [task for task in asked if task not in tests]
+    leakage = find_leakage(tasks, training, labelled, threshold=config.leak_similarity) if config.leakage else []
+    settings = measure_settings(config, seed)
+    rows = run_probes(subject, tasks, settings, leakage=leakage, listener=listener)
+    listener(Step(STAGE, len(tasks), "curves, bias, geometry, maps"))
+    found = [one for test in tests for one in associations(test, subject, repeats=config.bootstrap, seed=seed)]
     geometry, missing = bundle_geometry(bundle, subject, text, seed=seed) if GEOMETRY in config.tasks else ({}, [])
-    return Findings(rows=[*rows, *missing], associations=found, geometry=geometry)
+    own = [task for task in tasks if isinstance(task, Classification) and task.name == DOCUMENTS]
+    return Findings(
+        rows=[*rows, *missing],
+        curves=run_curves(subject, own, seed=seed) if config.curves else (),
+        associations=found,
+        geometry=geometry,
+        leaks=[leak for one in leakage for leak in one.leaks],
+        vocabulary=vocabulary_facts(bundle.codec.vocabulary),
+        maps=maps_of(subject, lambda n, each: _documents(corpus, n, each), config, seed=seed),
+    )
 
 
-def task_of(name: str, bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Task | Row:
-    """Return the task of that name or path, or a row that says why it cannot be made from the text.
-
-    Raises
-    ------
-    InputError
-        If `name` is no built-in name and no task file.
-    """
-    if name != DOCUMENTS:
-        return find_task(name)
-    try:
-        return _documents(bundle, text, config, seed)
-    except NotEnoughDataError as error:
-        return skipped(DOCUMENTS, "accuracy", str(error))
+def measure_settings(config: "ProbesConfig", seed: int) -> MeasureSettings:
+    """Return how tasks are measured, as the configuration of a run says."""
+    return MeasureSettings(
+        restrict=config.restrict, bootstrap=config.bootstrap, seed=seed, folds=config.folds, seeds=config.seeds
+    )
 
 
 def run_probes(
@@ -95,6 +100,7 @@ def run_probes(
     tasks: Sequence[Task | Row],
     settings: MeasureSettings,
     *,
+    leakage: Sequence[TaskLeakage] = (),
     listener: Listener = silent,
 ) -> list[Row]:
     """Return what is measured on each task, one row for each metric and baseline, p-values corrected over the tasks.
@@ -104,6 +110,8 @@ def run_probes(
     subject : what is probed; a task whose part is missing gives one row that says so.
     tasks : labelled data; a `Row` among them (a task that could not be made) is passed on.
     settings : how they are measured.
+    leakage : what leaked of each task, as `find_leakage` returns it; where something did, there are rows without it.
+        Empty where it was not looked for.
     listener : is called with one step for each task and one evaluation for each headline figure.
     """
     rows: list[Row] = []
@@ -111,7 +119,9 @@ def run_probes(
     for done, task in enumerate(tasks):
         name = task.task if isinstance(task, Row) else task.name
         listener(Step(STAGE, done, name))
-        found = [task] if isinstance(task, Row) else measure(subject, task, settings)
+        leaked = leakage[done] if leakage else TaskLeakage()
+        found = [task] if isinstance(task, Row) else measure(subject, task, settings, leaked.parts)
+        found += leaked.rows_of_nothing(found)
         rows += found
         for figure, value in headline(found).items():
             listener(Evaluated(STAGE, figure, value, done + 1))
@@ -119,15 +129,36 @@ def run_probes(
     return corrected(rows)
 
 
-def _documents(bundle: BundleLike, text: HeldOut | None, config: "ProbesConfig", seed: int) -> Classification:
-    if text is None:
+def run_curves(
+    subject: Subject, tasks: Sequence[Task | Row], *, seed: int, listener: Listener = silent
+) -> list[LearningCurve]:
+    """Return the accuracy by number of labels on those of the tasks that are texts with labels.
+
+    Parameters
+    ----------
+    subject : what is probed.
+    tasks : any tasks; of what has no labelled texts there are no curves.
+    seed : of folds and draws.
+    listener : is called with one step for each task.
+    """
+    labelled = [task for task in tasks if isinstance(task, Classification)]
+    curves: list[LearningCurve] = []
+    listener(StageStarted(STAGE, len(labelled), "task"))
+    for done, task in enumerate(labelled):
+        listener(Step(STAGE, done, task.name))
+        curves += learning_curves(task, subject, seed=seed)
+    listener(Step(STAGE, len(labelled)))
+    return curves
+
+
+def _documents(corpus: ProbedCorpus | None, max_documents: int, sentences_per_document: int) -> Classification:
+    if corpus is None:
         raise NotEnoughDataError("the prepared text is not at hand")
-    whole = text.report["units"] == "documents"
     return documents_task(
-        [HeldOutSplit(text.test, text.test_text), HeldOutSplit(text.validation, text.validation_text)],
-        bundle.codec.tokenizer,
-        units="documents" if whole else "runs of sentences (the corpus has few documents)",
-        max_documents=config.max_documents,
-        sentences_per_document=config.sentences_per_document,
-        seed=seed,
+        corpus.held_out,
+        corpus.codec.tokenizer,
+        units=corpus.units,
+        max_documents=max_documents,
+        sentences_per_document=sentences_per_document,
+        seed=corpus.seed,
     )

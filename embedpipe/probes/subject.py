@@ -1,5 +1,6 @@
 """A bundle as a probe sees it."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,6 +58,7 @@ def subject_of(bundle: BundleLike, seed: int) -> Subject:
     codec, words, bag = bundle.codec, bundle.words, bundle.bag
     trained = bundle.encoder if "encoder/model.safetensors" in bundle.parts else None
 
+    @cache
     def random() -> Encoder:
         from embedpipe.sentences.encoder import SentenceEncoder
         from embedpipe.sentences.start import random_network, same_size

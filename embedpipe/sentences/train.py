@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.curve import training_curve
 from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import FitResult, fit
 from embedpipe.nn.memory import Parts
@@ -35,6 +36,7 @@ __all__ = ["Learnt", "TrainedEncoder", "begin_training", "optimizers_of", "train
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
+_METRIC = "held-out loss as a share of its start"
 _UNKNOWN: Figures = (math.nan, math.nan)
 
 
@@ -87,6 +89,7 @@ class TrainedEncoder:
     weights : the objectives and their weights.
     learnt : of each file of labelled data.
     notes : what was asked for and could not be had.
+    curve : how the training went, as `training_curve` gives it; None where nothing was trained.
     """
 
     network: SentenceNetwork
@@ -99,6 +102,7 @@ class TrainedEncoder:
     weights: dict[str, float]
     learnt: tuple[Learnt, ...] = ()
     notes: tuple[str, ...] = ()
+    curve: dict[str, Any] | None = None
 
     @property
     def summary(self) -> str:
@@ -133,6 +137,8 @@ class TrainedEncoder:
             result["labelled"] = [one.result for one in self.learnt]
         if self.notes:
             result["notes"] = list(self.notes)
+        if self.curve is not None:
+            result["curve"] = self.curve
         return result
 
 
@@ -206,6 +212,7 @@ def train_encoder(
         {objective.name: objective.weight for objective in plan.objectives},
         tuple(map(_learnt, plan.labelled, before[first:], after[first:])),
         tuple(plan.notes),
+        training_curve(run, _METRIC) if run else None,
     )
 
 
@@ -268,7 +275,7 @@ def _fitted(
         stage=_STAGE,
         listener=listener,
         evaluate=(lambda: plan.value(network, start)) if plan.choosing else None,
-        metric="held-out loss as a share of its start",
+        metric=_METRIC,
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
         parts=setup.parts,

@@ -28,6 +28,7 @@ VERBS = (
     "encode",
     "generate",
     "probe",
+    "report",
     "info",
     "verify",
     "export",

@@ -17,7 +17,7 @@ def test_they_say_how_training_ended(toy_bundle: Bundle) -> None:
     report = (toy_bundle.path / "report.html").read_text(encoding="utf-8")
     stages = toy_bundle.manifest.stages
     result = stages["generation"].result
-    assert f'metrics: [{{type: "perplexity", value: {result["perplexity"]:.4f}}}]' in card
+    assert f'metrics: [{{type: "perplexity", value: {result["perplexity"]:.4f}, args: {{' in card
     assert f"* generation: {stages['generation'].summary} (perplexity {result['perplexity']:.3f}, " in card
     for page in (card, report):
         for stage in ("words", "sentences", "generation"):

@@ -1,0 +1,94 @@
+"""What the report and the model card say, and how they write a number."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from embedpipe.probes.findings import Findings
+from embedpipe.probes.rows import Row
+
+__all__ = ["ReportContent", "StageRun", "figure", "named_figures", "training_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """How one stage was run: seconds, device, processor threads, and whether it would give the same bytes again."""
+
+    seconds: float
+    device: str
+    threads: int
+    reproducible: bool
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """What the report and the model card say.
+
+    Parameters
+    ----------
+    title : name of the bundle.
+    corpus : counts of the prepared text by name; values may be nested.
+    training : for each trained stage its ``summary`` in one line and its ``result`` in numbers.
+    findings : what the probes found.
+    neighbours : some words and the nearest words to each with their cosine.
+    unstable : those of all these words that are marked, as their own neighbours differ from run to run.
+    samples : generated texts.
+    config_toml : the complete configuration.
+    command : what makes such a bundle; no folder of the machine that made it is in it.
+    versions : libraries and their versions.
+    runs : how each stage was run.
+    reproducible : whether the same inputs give the same bytes, and why or why not, in a sentence.
+    """
+
+    title: str
+    corpus: Mapping[str, Any]
+    training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
+    neighbours: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
+    unstable: Collection[str] = ()
+    samples: Sequence[str] = ()
+    config_toml: str = ""
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, StageRun] = field(default_factory=dict)
+    reproducible: str = ""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The figures beside baselines."""
+        return self.findings.rows
+
+
+def training_lines(content: ReportContent) -> dict[str, str]:
+    """Return how the training of each stage ended: its summary, then the single figures of its result."""
+    return {stage: _training_line(record["summary"], record["result"]) for stage, record in content.training.items()}
+
+
+def _training_line(summary: str, result: Mapping[str, Any]) -> str:
+    figures = {name: value for name, value in result.items() if isinstance(value, int | float)}
+    return f"{summary} ({named_figures(figures)})" if figures else summary
+
+
+def figure(value: object) -> str:
+    """Return a number as people read it: three decimals, thousands separated, a dash for what is not defined.
+
+    >>> [figure(value) for value in (0.12345, 1_234_567, float("nan"), True)]
+    ['0.123', '1,234,567', '–', 'yes']
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def named_figures(figures: Mapping[str, Any]) -> str:
+    """Return numbers with their names in one line.
+
+    >>> named_figures({"n_scored": 1200, "loss": 2.5})
+    'n scored 1,200, loss 2.500'
+    """
+    return ", ".join(f"{name.replace('_', ' ')} {figure(value)}" for name, value in figures.items())

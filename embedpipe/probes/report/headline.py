@@ -1,0 +1,140 @@
+"""The first screen of the report: what the bundle is, and each figure beside its strongest baseline."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+
+from embedpipe.probes.report.content import ReportContent, figure
+from embedpipe.probes.report.html import paragraph
+from embedpipe.probes.rows import Row, headline
+
+__all__ = ["MIN_QUESTIONS", "headline_part", "strongest", "summary_cards", "verdict", "what"]
+
+_LEVEL = 0.05
+MIN_QUESTIONS = 30
+"""Fewer are no headline, as in `rows.headline`."""
+_MOST_CARDS = 12
+_PARTS = {"words": "word vectors", "sentences": "a sentence encoder", "generation": "a text generator"}
+
+
+def what(content: ReportContent) -> str:
+    """Return what a bundle holds, in half a sentence.
+
+    >>> what(ReportContent("b", {}, training={"words": {}, "generation": {}}))
+    'Word vectors and a text generator over one vocabulary'
+    """
+    parts = [part for stage, part in _PARTS.items() if stage in content.training]
+    if not parts:
+        return "A vocabulary"
+    *before, last = parts
+    named = f"{', '.join(before)} and {last}" if before else last
+    return f"{named[0].upper()}{named[1:]} over one vocabulary"
+
+
+def strongest(rows: Sequence[Row]) -> list[tuple[Row, bool]]:
+    """Return for each task and metric the row beside its strongest baseline, and whether it stands beside one at all.
+
+    What could not be measured is left out, and so are parts of tasks.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if math.isfinite(row.value) and "(" not in row.metric:
+            groups.setdefault((row.task, row.metric), []).append(row)
+    found = []
+    for group in groups.values():
+        beside = [row for row in group if row.baseline and math.isfinite(row.baseline_value)]
+        best = max(beside, key=lambda row: row.baseline_value, default=None)
+        found.append((best or group[0], best is not None))
+    return found
+
+
+def verdict(row: Row) -> str:
+    """Return what a row says in words: the p-value that is corrected over tasks decides, where there is one.
+
+    >>> verdict(Row("t", "accuracy", 0.9, 0.8, 0.95, 99, 1.0, "tf-idf", 0.7, 0.001, "encoder"))
+    'better'
+    """
+    if row.n < MIN_QUESTIONS:
+        return f"fewer than {MIN_QUESTIONS} questions"
+    p_value = row.p_value if math.isnan(row.p_holm) else row.p_holm
+    if row.baseline is None or math.isnan(p_value):
+        return "not compared"
+    if p_value > _LEVEL:
+        return "no difference found"
+    return "better" if row.value > row.baseline_value else "worse"
+
+
+def summary_cards(content: ReportContent) -> list[tuple[str, str, str]]:
+    """Return (what, figure, beside what) for each headline figure: the best baseline stands beside it."""
+    return [
+        (
+            f"{row.task} {row.metric}",
+            figure(row.value),
+            f"{row.baseline} {figure(row.baseline_value)}" if beside else "",
+        )
+        for row, beside in strongest(content.rows)
+    ]
+
+
+def headline_part(content: ReportContent) -> str:
+    """Return the summary in a sentence or two, and the cards."""
+    compared = [
+        (row, beside) for row, beside in strongest(content.rows) if f"{row.task} {row.metric}" in headline(content.rows)
+    ]
+    said = Counter(verdict(row) for row, beside in compared if beside)
+    cards = [*_made(content), *map(_card, compared[:_MOST_CARDS])]
+    counts = [
+        f"{said[word]} {'is' if said[word] == 1 else 'are'} {phrase}"
+        for word, phrase in (
+            ("better", "better"),
+            ("no difference found", "not told apart"),
+            ("worse", "worse"),
+            ("not compared", "not tested"),
+        )
+        if said[word]
+    ]
+    sentence = f"{what(content)}."
+    if counts:
+        n = sum(said.values())
+        sentence += f" Beside the strongest baseline, of {n} figure{'s' if n > 1 else ''} on {MIN_QUESTIONS} questions "
+        sentence += f"or more, {', '.join(counts)} (p ≤ 0.05, paired, corrected for the number of tasks)."
+    left = len(compared) - _MOST_CARDS
+    more = paragraph(f"{left} more figures stand in the table of the probes.", of="notes") if left > 0 else ""
+    shown = f'<ul class="cards" aria-label="Figures at a glance">{"".join(cards)}</ul>' if cards else ""
+    return f"{paragraph(sentence, of='lead')}{shown}{more}\n"
+
+
+def _made(content: ReportContent) -> list[str]:
+    train = content.corpus.get("train")
+    cards = []
+    if isinstance(train, dict):
+        n_documents = content.corpus.get("documents")
+        beside = f"of {figure(n_documents)} documents" if n_documents else ""
+        cards.append(_plain_card("tokens to learn from", figure(train.get("tokens")), beside))
+    words = content.training.get("words", {}).get("result", {})
+    if "words" in words and "dim" in words:
+        cards.append(_plain_card("words with a vector", figure(words["words"]), f"of {words['dim']} dimensions"))
+    generation = content.training.get("generation", {}).get("result", {})
+    if "perplexity" in generation:
+        bigram = generation.get("bigram_perplexity")
+        beside = f"bigram model: {bigram:,.1f}" if bigram is not None else ""
+        cards.append(_plain_card("perplexity of held-out text", f"{generation['perplexity']:,.1f}", beside))
+    return cards
+
+
+def _plain_card(name: str, value: str, beside: str) -> str:
+    return f"<li><span>{escape(name)}</span><b>{escape(value)}</b><small>{escape(beside)}</small></li>"
+
+
+def _card(one: tuple[Row, bool]) -> str:
+    row, beside = one
+    if not beside:
+        return _plain_card(f"{row.task} {row.metric}", figure(row.value), "no baseline")
+    said = verdict(row)
+    mark = {"better": "▲", "worse": "▼", "no difference found": "≈"}.get(said, "·")
+    return (
+        f'<li class="{said.split()[0]}"><span>{escape(f"{row.task} {row.metric}")}</span>'
+        f"<b>{figure(row.value)}</b><small>best baseline: {escape(str(row.baseline))} {figure(row.baseline_value)}"
+        f'</small><em><i aria-hidden="true">{mark}</i> {said}</em></li>'
+    )

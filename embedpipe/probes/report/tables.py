@@ -1,0 +1,143 @@
+"""The tables of the probes: each task beside its strongest baseline, then every baseline, then parts of tasks."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from embedpipe.probes.report.content import figure
+from embedpipe.probes.report.headline import strongest, verdict
+from embedpipe.probes.report.html import Cell, bar, cell, details, number, paragraph, section, table
+from embedpipe.probes.rows import Row
+
+__all__ = ["interval", "p_value", "probes_section"]
+
+_EXPLAINED = (
+    "Each row sets one figure beside one baseline on the same questions. Intervals are 95 %; a bar spans the interval "
+    "on a scale from 0 to 1, and its tick is the baseline. p is two-sided and paired; p (Holm) is corrected for the "
+    "number of tasks beside the same baseline. The effect is Cohen's q for correlations (0.1 small, 0.3 middle, 0.5 "
+    "large) and Cohen's h for accuracies (0.2, 0.5, 0.8). Coverage is the share of questions, or of tokens, that the "
+    "vocabulary knows."
+)
+
+
+def probes_section(rows: Sequence[Row]) -> str:
+    """Return the section of the probes."""
+    if not rows:
+        return ""
+    whole = [row for row in rows if "(" not in row.metric]
+    parts = [row for row in rows if "(" in row.metric]
+    return section(
+        "Probes",
+        table("Each task beside its strongest baseline", _SHORT, [_short(row) for row, _ in strongest(rows)]),
+        _not_measured(rows),
+        details("How to read the figures", paragraph(_EXPLAINED)),
+        details("Every baseline", table("Each task beside every baseline", _LONG, [_long(row) for row in whole])),
+        details("Parts of tasks", table("Parts of tasks beside every baseline", _LONG, [_long(row) for row in parts])),
+        _notes(rows),
+    )
+
+
+_SHORT = (
+    "task",
+    "metric",
+    "value",
+    "95 % interval",
+    "n",
+    "strongest baseline",
+    "difference",
+    "effect",
+    "p (Holm)",
+    "so it is",
+)
+_LONG = (
+    "task", "metric", "system", "value", "95 % interval", "n", "coverage", "baseline", "its value", "difference",
+    "effect", "p", "p (Holm)", "test", "spread over seeds",
+)  # fmt: skip
+
+
+def _short(row: Row) -> list[Cell]:
+    corrected = row.p_value if math.isnan(row.p_holm) else row.p_holm
+    beside = "–" if row.baseline is None else f"{row.baseline} {figure(row.baseline_value)}"
+    return [
+        cell(row.task),
+        cell(row.metric),
+        number(row.value),
+        interval(row),
+        number(row.n),
+        cell(beside),
+        _difference(row),
+        number(row.effect, _signed(row.effect)),
+        p_value(corrected),
+        Cell(f'<span class="{verdict(row).split()[0]}">{escape(verdict(row))}</span>'),
+    ]
+
+
+def _long(row: Row) -> list[Cell]:
+    return [
+        cell(row.task),
+        cell(row.metric),
+        cell(row.system),
+        number(row.value),
+        interval(row),
+        number(row.n),
+        number(row.coverage),
+        cell(row.baseline or "–"),
+        number(row.baseline_value),
+        _difference(row),
+        number(row.effect, _signed(row.effect)),
+        p_value(row.p_value),
+        p_value(row.p_holm),
+        cell(row.test),
+        number(row.spread),
+    ]
+
+
+def interval(row: Row) -> Cell:
+    """Return the cell of a row's interval: a bar and the two ends; sorted by the lower end."""
+    if not math.isfinite(row.low):
+        return number(math.nan)
+    drawn = bar(row.low, row.high, tick=row.baseline_value if row.baseline else math.nan)
+    return Cell(f'<span class="interval">{drawn}{_signless(row.low)} to {_signless(row.high)}</span>', row.low)
+
+
+def p_value(value: float) -> Cell:
+    """Return the cell of a p-value.
+
+    >>> p_value(0.0002).html
+    '&lt; 0.001'
+    """
+    return number(value, "< 0.001" if value < 0.001 else None)
+
+
+def _difference(row: Row) -> Cell:
+    if row.baseline is None or not math.isfinite(row.baseline_value):
+        return number(math.nan)
+    difference = row.value - row.baseline_value
+    shown = _signed(difference)
+    if math.isfinite(row.difference_low):
+        shown += f"<small>{_signed(row.difference_low)} to {_signed(row.difference_high)}</small>"
+    return Cell(shown, difference)
+
+
+def _signless(value: float) -> str:
+    return figure(value).replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def _not_measured(rows: Sequence[Row]) -> str:
+    measured = {row.task for row in rows if math.isfinite(row.value)}
+    missing = {row.task: row.note for row in rows if row.task not in measured}
+    if not missing:
+        return ""
+    said = "".join(f"<li><b>{escape(task)}</b>: {escape(note)}</li>" for task, note in missing.items())
+    return f'<p class="notes">Not measured:</p><ul class="notes">{said}</ul>'
+
+
+def _notes(rows: Sequence[Row]) -> str:
+    measured = {row.task for row in rows if math.isfinite(row.value)}
+    notes = {f"{row.task} {row.metric}": row.note for row in rows if row.note and row.task in measured}
+    said = "".join(f"<li><b>{escape(what)}</b>: {escape(note)}</li>" for what, note in notes.items())
+    return details("How each figure was measured", f'<ul class="notes">{said}</ul>' if said else "")

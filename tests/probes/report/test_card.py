@@ -1,0 +1,128 @@
+"""The card says what the report says, to people and to the machines that read cards."""
+
+from dataclasses import replace
+
+import pytest
+from huggingface_hub import ModelCard
+
+from embedpipe.probes.card import write_card
+from embedpipe.probes.findings import Findings
+from embedpipe.probes.report import ReportContent
+from embedpipe.probes.rows import Row, skipped
+
+
+@pytest.fixture
+def content():
+    rows = [
+        Row("lee", "pearson", 0.5, 0.4, 0.6, 1225, 0.9, "tf-idf", 0.45, 0.2, "encoder", "zero-shot"),
+        Row("lee", "pearson", 0.5, 0.4, 0.6, 1225, 0.9, "SIF average", 0.3, 0.001, "encoder", "zero-shot"),
+        skipped("own<b>", "spearman", "none | of it"),
+    ]
+    return ReportContent(
+        title="wiki & co",
+        corpus={"splits": {"train": 100, "unknown_rate": 0.03125}, "passed_over": {}},
+        training={
+            "words": {"summary": "300 vectors", "result": {"words": 300, "dim": 20, "trainer": "word2vec"}},
+            "generation": {
+                "summary": "perplexity 120.5 <held out>",
+                "result": {"perplexity": 120.51992, "bigram_perplexity": 286.449, "n_scored": 49_984},
+            },
+        },
+        findings=Findings(rows=rows),
+        neighbours={"<pad>": [("a|b", 0.91), ("*c*", 0.5)]},
+        samples=["<script>alert(1)</script> ```"],
+    )
+
+
+def test_hugging_face_reads_every_headline_figure(tmp_path, full):
+    write_card(tmp_path / "README.md", full)
+    data = ModelCard.load(tmp_path / "README.md").data
+    read = {(one.dataset_name, one.metric_type): one for one in data.eval_results}
+    assert {key: one.metric_value for key, one in read.items()} == {
+        ("sick", "spearman"): 0.61,
+        ("cr", "accuracy"): 0.7,
+        ("held-out text", "perplexity"): 300.0,
+    }
+    args = read["cr", "accuracy"].metric_args
+    assert (args["interval_low"], args["interval_high"], args["n"]) == (0.66, 0.74, 500)
+    assert (args["strongest_baseline"], args["strongest_baseline_value"], args["p_value"]) == ("tf-idf", 0.78, 0.0004)
+    assert data.library_name == "embedpipe"
+    assert data.tags == ["word2vec", "text-generation"]
+
+
+def test_leaks_bias_limits_and_methods_stand_in_the_card(tmp_path, full):
+    write_card(tmp_path / "README.md", full)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "* sick, training text: 150 of 900 questions stand in it exactly, 50 nearly\n" in card
+    assert "weat 6: men with career, women with home: effect +1.20 \\[+0.40, +1.70\\], p \\< 0.001, 30 words\n" in card
+    assert "weat 7: math with men, arts with women: too few words\n" in card
+    assert "* Of the words of held-out text 5.0% are outside its vocabulary.\n" in card
+    assert "show sentences of the held-out text" in card
+    assert "Caliskan et al. (2017)" in card
+    write_card(tmp_path / "README.md", replace(full, findings=Findings()))
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "Caliskan" not in card, "only what was used is cited"
+    assert "show sentences" not in card
+
+
+def test_card(tmp_path, content):
+    write_card(tmp_path / "README.md", content)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    _, front, body = card.split("---\n", 2)
+    assert '  - name: "wiki & co"' in front
+    assert (
+        'metrics: [{type: "pearson", value: 0.5000, args: {"interval_low": 0.4, "interval_high": 0.6, "n": 1225,'
+        in front
+    )
+    assert "own" not in front  # what was not measured is no result
+    assert (
+        "| lee | pearson | 0.500 | [0.400, 0.600] | 1,225 | 0.900 | no difference found | tf-idf \\~0.450, SIF average "
+        "0.300 |"
+    ) in body
+    assert "skipped: none \\| of it" in body
+    assert "* splits: train 100, unknown rate 0.031\n" in body
+    assert "passed over" not in body
+    assert "* words: 300 vectors (words 300, dim 20)\n" in body
+    assert "n scored 49,984)\n\n## Words" in body
+    assert "````text\n<script>alert(1)</script> ```\n````" in body
+    assert "**\\<pad\\>**: a\\|b 0.91, \\*c\\* 0.50" in body
+
+
+def test_the_index_of_the_card_has_the_perplexity(tmp_path, content):
+    write_card(tmp_path / "README.md", replace(content, findings=Findings()))
+    front = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    assert front == (
+        "library_name: embedpipe\n"
+        "tags: [word2vec, text-generation]\n"
+        "model-index:\n"
+        '  - name: "wiki & co"\n'
+        "    results:\n"
+        "      - task: {type: text-generation}\n"
+        '        dataset: {name: "held-out text", type: "held-out text"}\n'
+        '        metrics: [{type: "perplexity", value: 120.5199, args: {"n_scored": 49984}}]\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("stages", "tags", "sentence"),
+    [
+        ([], "", "A vocabulary, made"),
+        (["words"], "word2vec", "Word vectors over one vocabulary, made"),
+        (
+            ["words", "sentences"],
+            "word2vec, sentence-embeddings",
+            "Word vectors and a sentence encoder over one vocabulary, made",
+        ),
+        (
+            ["words", "sentences", "generation"],
+            "word2vec, sentence-embeddings, text-generation",
+            "Word vectors, a sentence encoder and a text generator over one vocabulary, made",
+        ),
+    ],
+)
+def test_the_card_names_the_parts_that_are_there(tmp_path, stages, tags, sentence):
+    training = {stage: {"summary": "done", "result": {"perplexity": 2.0}} for stage in stages}
+    write_card(tmp_path / "README.md", ReportContent(title="b", corpus={}, training=training))
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert f"tags: [{tags}]\n" in card
+    assert f"# b\n\n{sentence} from raw text by embedpipe.\n" in card
