@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["corpus_option", "prepared_text", "probed_text"]
 
+
+def _named(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - of click
+    if value == "":
+        raise click.BadParameter("the name is empty; is a variable not set?")
+    return value
+
+
 corpus_option = click.option(
     "--corpus",
     metavar="SOURCE",
+    callback=_named,
     help="Text for the tasks that a corpus makes of itself: a folder of prepared text, or any source that `embedpipe "
     "run` takes.  [default: BUNDLE.work/text]",
 )
@@ -40,8 +48,6 @@ def probed_text(bundle: "Bundle", corpus: str | None, asked: Sequence[str]) -> "
         yield None
     elif corpus is None or (Path(corpus) / "report.json").is_file():
         yield prepared_text(bundle, None if corpus is None else Path(corpus))
-    elif not corpus:
-        raise InputError("the name of the corpus is empty; is a variable not set?")
     else:
         from embedpipe.bundle.recorded import recorded_config
         from embedpipe.cli.progress import progress

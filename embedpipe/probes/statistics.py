@@ -108,7 +108,7 @@ def across_folds(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: ND
     Returns
     -------
     NaN for fewer than two folds. Where all folds have the same difference, their variance says nothing: the p-value is
-    that of the sign test over the folds, 1 where the difference is 0.
+    that of McNemar's test over the questions of the first seed, widened for the size of a training part.
 
     Examples
     --------
@@ -130,7 +130,8 @@ def across_folds(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: ND
         return AcrossFolds(math.nan, math.nan, math.nan)
     mean, variance, tested_share = float(np.mean(means)), float(np.var(means, ddof=1)), float(np.mean(shares))
     if variance < _ROUNDING:
-        return AcrossFolds(1.0 if abs(mean) < _ROUNDING else 2.0 ** (1 - n), mean, mean)
+        n_train = round(correct.shape[1] * (1 - tested_share))
+        return AcrossFolds(mcnemar(correct[0], other[0], n_train), mean, mean)
     error = math.sqrt(variance * (1 / n + tested_share / (1 - tested_share)))
     reach = float(t.ppf(0.975, n - 1)) * error
     return AcrossFolds(float(2 * t.sf(abs(mean) / error, n - 1)), mean - reach, mean + reach)

@@ -100,7 +100,7 @@ def test_texts_with_a_given_test_part(toy_bundle, folder: Path, embedpipe_cli) -
     )
     assert outcome.exit_code == 0, outcome.err
     assert "1 tasks of another kind are left out (--suite all)" in outcome.err
-    (line,) = [line for line in outcome.out.splitlines() if line.startswith("mood_test  accuracy")]
+    (line,) = [line for line in outcome.out.splitlines() if line.startswith("mood_test  accuracy  ")]
     assert "random encoder" in line
     assert "a given test part" in outcome.err
 

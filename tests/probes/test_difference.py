@@ -14,6 +14,7 @@ from embedpipe.probes.rows import skipped
 from embedpipe.tasks.shapes import Analogies, Classification, WordSimilarity
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import fit_bag
+from embedpipe.words.lookup import Lookup
 from embedpipe.words.table import WordVectors
 
 SETTINGS = MeasureSettings(bootstrap=300)
@@ -27,6 +28,10 @@ class Halfway:
     words: object
     bag: object
     parts: tuple = ("words.safetensors",)
+
+    @property
+    def lookup(self):
+        return Lookup(self.words)
 
 
 def bundle_of(planted, vocabulary, vectors):

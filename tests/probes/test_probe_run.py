@@ -10,7 +10,7 @@ from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import probe_bundle, run_probes
 from embedpipe.runtime import Evaluated, StageStarted, Step
-from embedpipe.tasks.builtin import BUILTIN_TASKS, CORPUS_TASKS
+from embedpipe.tasks.builtin import BUILTIN_TASKS, MADE_TASKS
 from embedpipe.tasks.shapes import (
     Analogies,
     Categories,
@@ -110,4 +110,4 @@ def test_a_bundle_without_an_encoder_is_probed_with_its_bag(planted):
 
 
 def test_a_run_measures_every_task_that_has_a_name():
-    assert ProbesConfig().tasks == (*BUILTIN_TASKS, *CORPUS_TASKS)
+    assert set(ProbesConfig().tasks) == {*BUILTIN_TASKS, *MADE_TASKS}

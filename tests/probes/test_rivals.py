@@ -14,6 +14,7 @@ from embedpipe.probes.rivals import named_rivals, read_rival, rival_fingerprint,
 from embedpipe.probes.run import probe_bundle, run_probes
 from embedpipe.tasks.shapes import Classification, SentenceSimilarity, WordSimilarity
 from embedpipe.words.bag import BagEncoder, fit_bag, plain_average
+from embedpipe.words.lookup import Lookup
 from embedpipe.words.table import WordVectors
 
 PAIRS = SentenceSimilarity("pairs", ["a", "b", "c"], ["d", "e", "f"], np.arange(3.0))
@@ -27,6 +28,10 @@ class Halfway:
     words: object
     bag: object
     parts: tuple = ("words.safetensors",)
+
+    @property
+    def lookup(self):
+        return Lookup(self.words)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Which spaces of a bundle are looked at, and what is said where one cannot be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from embedpipe.probes.spaces import bundle_geometry, geometry_rows, sentence_geo
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, Vocabulary
 from embedpipe.words.bag import BagEncoder, fit_bag, plain_average
+from embedpipe.words.lookup import Lookup
 from embedpipe.words.table import WordVectors
 
 
@@ -28,15 +29,21 @@ class Bundle:
     bag: object = None
     parts: tuple = ("words.safetensors",)
 
+    @property
+    def lookup(self):
+        return Lookup(self.words)
+
 
 @dataclass
 class Text:
     """Two splits."""
 
+    train: TokenStore
     test: TokenStore
     validation: TokenStore
     test_text: Path
     validation_text: Path
+    report: dict = field(default_factory=lambda: {"units": "documents"})
 
 
 def split(path, sentences):
@@ -57,7 +64,9 @@ def text_of(planted, folder, n_test, n_validation):
         lines = [f"{name} {planted.sentence(rng, topic, 6)}" for topic in ("sea", "war", "law") for _ in range(n // 3)]
         lines += [f"{name} sea0 sea1 unheard"] * 50  # of too few known words
         found[name] = split(folder / name, [(planted.codec.encode(line).tolist(), line) for line in lines])
-    return Text(found["test"][0], found["validation"][0], found["test"][1], found["validation"][1])
+    return Text(
+        found["validation"][0], found["test"][0], found["validation"][0], found["test"][1], found["validation"][1]
+    )
 
 
 class Heard:

@@ -177,7 +177,12 @@ def test_zero_steps_and_an_empty_validation_split(tmp_path: Path) -> None:
     still = train_encoder(make_bag(), train, none, none, CONFIG.model_copy(update={"steps": 0}), seed=1, device=CPU)
     assert (still.steps, still.result) == (
         0,
-        {"best_step": 0, "objectives": {"neighbours": 1.0}, "notes": [*still.notes]},
+        {
+            "best_step": 0,
+            "objectives": {"neighbours": 1.0},
+            "notes": [*still.notes],
+            "curve": {"metric": "held-out loss as a share of its start", "held_out": [], "training_loss": []},
+        },
     )
     short = CONFIG.model_copy(update={"steps": 3})
     trained = train_encoder(make_bag(), train, none, none, short, seed=1, device=CPU)

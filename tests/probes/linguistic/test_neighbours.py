@@ -81,4 +81,4 @@ def test_given_folds_of_pairs_are_used(planted):
     task = Inference("given", labels, first, first, folds, "by hand")
     rows = measure(planted.subject(), task, MeasureSettings(bootstrap=100))
     assert rows[0].value == 0.0
-    assert rows[0].note.startswith("by hand; 2 labels, 2 folds")
+    assert rows[0].note.startswith("by hand; 2 labels, 2 given folds")
