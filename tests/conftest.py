@@ -1,6 +1,8 @@
 """Shared by all tests: a small text, one small bundle of the toy corpus, and the command line in this process."""
 
+import fcntl
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,8 +92,21 @@ def toy_bundle(tmp_path_factory):
     """The main job on the toy corpus, every stage, small."""
     import embedpipe
 
-    target = tmp_path_factory.mktemp("toy") / "toy.bundle"
-    return embedpipe.run(["builtin:toy-en"], target, preset="tiny", settings=TOY_SETTINGS, seed=7)
+    # The workers of one call of pytest share it: the first one to come makes it, and the others wait.
+    shared = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    base = tmp_path_factory.getbasetemp().parent if shared else tmp_path_factory.mktemp("toy")
+    folder = base / f"toy-{shared or 'alone'}"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = embedpipe.run(
+            ["builtin:toy-en"], folder / "made" / "toy.bundle", preset="tiny", settings=TOY_SETTINGS, seed=7
+        )
+    if not shared:
+        return made
+    own = tmp_path_factory.mktemp("toy")
+    shutil.copytree(folder / "made", own, dirs_exist_ok=True)
+    return embedpipe.load(own / "toy.bundle")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ QUICK = {
     "words": {"epochs": 2, "beside_epochs": 1, "dim": 24},
     "sentences": {"steps": 4, "hidden": 8},
     "generation": {"steps": 4, "hidden": 16},
-    "probes": {"bootstrap": 100, "tasks": ["wordsim353"]},
+    "probes": {"bootstrap": 100, "tasks": ["wordsim353"], "map_words": 0, "map_sentences": 0},
 }
 
 

@@ -109,7 +109,7 @@ def test_what_the_user_put_into_a_bundle_or_beside_its_stages_is_not_lost(own: P
 def test_an_edited_task_file_is_measured_anew(own: Path) -> None:
     task = own.parent / "pairs.tsv"
     task.write_text("word_a\tword_b\tscore\nquick\tbrown\t1\nlazy\tdog\t2\nriver\tfox\t3\n")
-    settings = {**WORDS, "probes": {"tasks": [str(task)], "bootstrap": 100}}
+    settings = {**WORDS, "probes": {"tasks": [str(task)], "bootstrap": 100, "map_words": 0, "map_sentences": 0}}
     run = {"preset": "tiny", "settings": settings, "stages": ["words", "probes"]}
     embedpipe.run(["a.txt"], "b", **run)
     before = (own / "b" / "probes.json").read_text()

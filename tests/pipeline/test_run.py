@@ -21,7 +21,7 @@ QUICK = {
     "words": {"dim": 16, "epochs": 1, "beside_epochs": 1},
     "sentences": {"hidden": 8, "steps": 2, "batch": 64},
     "generation": {"hidden": 8, "steps": 2, "batch": 8, "bptt": 8},
-    "probes": {"bootstrap": 100, "tasks": ["simlex999"]},
+    "probes": {"bootstrap": 100, "tasks": ["simlex999"], "map_words": 0, "map_sentences": 0},
 }
 
 
