@@ -83,7 +83,7 @@ def ticks(low: float, high: float, *, log: bool = False) -> list[float]:
     >>> ticks(3, 4000, log=True)
     [1.0, 10.0, 100.0, 1000.0, 10000.0]
     """
-    if log and high / low >= 10:
+    if log and high / low > 9.999:
         return [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     if high <= low:
         low, high = low - abs(low or 1) / 10, high + abs(high or 1) / 10
