@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from embedpipe.config import PipelineConfig, WordsConfig
-from embedpipe.probes.analogies import analogy_rows
-from embedpipe.probes.word_similarity import word_similarity_rows
+from embedpipe.probes.words.analogies import analogy_rows
+from embedpipe.probes.words.word_similarity import word_similarity_rows
 from embedpipe.tasks.files import read_task
 from embedpipe.tasks.shapes import Analogies, WordSimilarity
 from embedpipe.text.prepare import prepare

@@ -25,8 +25,8 @@ import numpy as np
 
 from embedpipe.config import PipelineConfig
 from embedpipe.presets import preset_for
-from embedpipe.probes.analogies import analogy_rows
-from embedpipe.probes.word_similarity import word_similarity_rows
+from embedpipe.probes.words.analogies import analogy_rows
+from embedpipe.probes.words.word_similarity import word_similarity_rows
 from embedpipe.tasks.files import read_task
 from embedpipe.tasks.shapes import Analogies, WordSimilarity
 from embedpipe.text.prepare import prepare

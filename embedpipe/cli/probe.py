@@ -146,8 +146,8 @@ def _found(
     listener: "Listener",
 ) -> "Findings":
     from embedpipe.pipeline.guard import labelled_of
+    from embedpipe.probes.leaks.training_text import TrainingText
     from embedpipe.probes.run import probe_bundle
-    from embedpipe.probes.training_text import TrainingText
 
     own = prepared_text(bundle) if leakage else None
     return probe_bundle(

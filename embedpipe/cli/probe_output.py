@@ -45,7 +45,7 @@ def check_output(output: Path | None) -> None:
 
 def show_findings(bundle: "Bundle", findings: "Findings", output: Path | None, format_: str) -> None:
     """Write what was found to a file, or its rows to stdout; as a table, each note on a line of stderr."""
-    from embedpipe.probes.leakage import leak_lines
+    from embedpipe.probes.leaks.leakage import leak_lines
     from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
 
     if output is not None:
@@ -72,9 +72,9 @@ def show_curves(bundle: "Bundle", text: "PreparedText | None", config: "ProbesCo
     """Measure the accuracy by number of labels on the tasks of the configuration, and show it."""
     from embedpipe.cli.progress import progress
     from embedpipe.probes.asked import corpus_of, tasks_of
-    from embedpipe.probes.learning_curves import curve_table
     from embedpipe.probes.run import run_curves
     from embedpipe.probes.subject import subject_of
+    from embedpipe.probes.texts.learning_curves import curve_table
 
     tasks = tasks_of(config, corpus_of(bundle, text, config, seed))
     with progress() as listener:
@@ -87,8 +87,8 @@ def show_curves(bundle: "Bundle", text: "PreparedText | None", config: "ProbesCo
 
 
 def _all_rows(findings: "Findings") -> "list[Row]":
-    from embedpipe.probes.association import association_rows
-    from embedpipe.probes.spaces import geometry_rows
+    from embedpipe.probes.spaces.association import association_rows
+    from embedpipe.probes.spaces.spaces import geometry_rows
 
     return [*findings.rows, *association_rows(findings.associations), *geometry_rows(findings.geometry)]
 

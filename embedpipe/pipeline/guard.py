@@ -8,9 +8,9 @@ from embedpipe.bundle.recorded import recorded_config
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.conflict import WENT_ON
 from embedpipe.pipeline.plan import fingerprint
-from embedpipe.probes.labelled_texts import LabelledTexts, labelled_texts
-from embedpipe.probes.leakage import TaskLeakage, find_leakage
-from embedpipe.probes.training_text import TrainingText
+from embedpipe.probes.leaks.labelled_texts import LabelledTexts, labelled_texts
+from embedpipe.probes.leaks.leakage import TaskLeakage, find_leakage
+from embedpipe.probes.leaks.training_text import TrainingText
 from embedpipe.tasks.shapes import Task
 from embedpipe.text.prepared import PreparedText
 

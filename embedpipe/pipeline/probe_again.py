@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedpipe.probes.findings import Findings
-from embedpipe.probes.labelled_texts import LabelledTexts
+from embedpipe.probes.leaks.labelled_texts import LabelledTexts
+from embedpipe.probes.leaks.training_text import TrainingText
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import HeldOut, probe_bundle
-from embedpipe.probes.training_text import TrainingText
 from embedpipe.runtime import Listener, silent
 from embedpipe.tasks.builtin import BUILTIN_TASKS, MADE_TASKS
 

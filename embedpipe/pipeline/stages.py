@@ -165,10 +165,10 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
 def run_probes(job: Job, out: Path) -> StageOutcome:
     """Measure the words and the encoder beside baselines."""
     from embedpipe.probes.findings import write_findings
-    from embedpipe.probes.labelled_texts import labelled_texts
+    from embedpipe.probes.leaks.labelled_texts import labelled_texts
+    from embedpipe.probes.leaks.training_text import TrainingText
     from embedpipe.probes.rows import headline, summary
     from embedpipe.probes.run import probe_bundle
-    from embedpipe.probes.training_text import TrainingText
 
     findings = probe_bundle(
         job.parts,

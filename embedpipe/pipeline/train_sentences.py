@@ -21,9 +21,9 @@ from embedpipe.pipeline.provenance import threads_of, versions_of
 from embedpipe.pipeline.train_command import OPTIONS, train_command
 from embedpipe.pipeline.work import STAGE_FILES, WorkFolder
 from embedpipe.probes.findings import Findings
-from embedpipe.probes.labelled_texts import labelled_texts
+from embedpipe.probes.leaks.labelled_texts import labelled_texts
+from embedpipe.probes.leaks.training_text import TrainingText
 from embedpipe.probes.rows import headline, summary
-from embedpipe.probes.training_text import TrainingText
 from embedpipe.runtime import (
     DeviceName,
     Listener,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError, NotEnoughDataError
-from embedpipe.probes.analogies import analogy_accuracy
 from embedpipe.probes.next_sentence import CANDIDATES, NextSentences, draw_next_sentences, reciprocal_rank
-from embedpipe.probes.word_similarity import word_similarity_rows
+from embedpipe.probes.words.analogies import analogy_accuracy
+from embedpipe.probes.words.word_similarity import word_similarity_rows
 from embedpipe.tasks.builtin import find_task
 from embedpipe.tasks.shapes import Analogies, Task, WordSimilarity
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary

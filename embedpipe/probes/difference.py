@@ -9,11 +9,11 @@ import numpy as np
 
 from embedpipe.probes.baselines import Rival, Subject, token_coverage
 from embedpipe.probes.measure import MeasureSettings
-from embedpipe.probes.rival_words import known_questions
 from embedpipe.probes.rivals import texts_of
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.run import run_probes
 from embedpipe.probes.subject import BundleLike, subject_of
+from embedpipe.probes.words.rival_words import known_questions
 from embedpipe.runtime import Listener, silent
 from embedpipe.tasks.shapes import Analogies, Task, WordSimilarity
 

@@ -84,7 +84,7 @@ class Findings:
     rows : figures beside baselines.
     curves : accuracy by number of labels.
     associations : bias tests.
-    geometry : by space, facts about its shape by name (explained in `embedpipe.probes.geometry.MEANING`): ``words`` and
+    geometry : by space, facts about its shape by name (explained in `spaces.geometry.MEANING`): ``words`` and
         ``sentences``, and beside them what begins with their names (``words, as trained``, ``words, random vectors``).
     leaks : overlap between what was trained on and what is tested, for each task that was looked at.
     vocabulary : how the words of the training text are distributed; None where their counts are unknown.

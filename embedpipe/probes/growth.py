@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.probes.analogy_answers import answer_analogies
 from embedpipe.probes.baselines import Subject, Words
-from embedpipe.probes.classification import classification_rows
 from embedpipe.probes.resampling import Correlation, bootstrap_correlations, bootstrap_means, correlation
 from embedpipe.probes.rows import Row
+from embedpipe.probes.texts.classification import classification_rows
+from embedpipe.probes.words.analogy_answers import answer_analogies
 from embedpipe.tasks.shapes import (
     Analogies,
     Classification,

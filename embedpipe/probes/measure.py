@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from embedpipe.probes.association import association_rows, associations
 from embedpipe.probes.baselines import Rival, Subject
-from embedpipe.probes.classification import classification_rows, inference_rows
 from embedpipe.probes.comparison import Parts
-from embedpipe.probes.intrinsic import word_rows
 from embedpipe.probes.rows import Row, skipped
-from embedpipe.probes.similarity import document_similarity_rows, sentence_similarity_rows
+from embedpipe.probes.spaces.association import association_rows, associations
+from embedpipe.probes.texts.classification import classification_rows, inference_rows
+from embedpipe.probes.texts.similarity import document_similarity_rows, sentence_similarity_rows
+from embedpipe.probes.words.intrinsic import word_rows
 from embedpipe.tasks.associations import Associations
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, SentenceSimilarity, Task, WordTask
 

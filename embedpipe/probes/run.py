@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.asked import HeldOut, corpus_of, tasks_of
-from embedpipe.probes.association import associations
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.findings import Findings, LearningCurve
-from embedpipe.probes.labelled_texts import LabelledTexts
-from embedpipe.probes.leakage import TaskLeakage, find_leakage
-from embedpipe.probes.learning_curves import learning_curves
+from embedpipe.probes.leaks.labelled_texts import LabelledTexts
+from embedpipe.probes.leaks.leakage import TaskLeakage, find_leakage
+from embedpipe.probes.leaks.training_text import TrainingText
 from embedpipe.probes.linguistic.documents import documents_task
 from embedpipe.probes.linguistic.make import ProbedCorpus
 from embedpipe.probes.maps import maps_of
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rivals import with_rivals
 from embedpipe.probes.rows import Row, corrected, headline
-from embedpipe.probes.spaces import bundle_geometry
+from embedpipe.probes.spaces.association import associations
+from embedpipe.probes.spaces.spaces import bundle_geometry
 from embedpipe.probes.subject import BundleLike, subject_of
-from embedpipe.probes.training_text import TrainingText
+from embedpipe.probes.texts.learning_curves import learning_curves
 from embedpipe.probes.vocabulary_facts import vocabulary_facts
 from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
 from embedpipe.tasks.associations import Associations

@@ -8,9 +8,9 @@ import pytest
 
 from embedpipe.probes.difference import differences, overall, worse
 from embedpipe.probes.measure import MeasureSettings
-from embedpipe.probes.rival_words import known_questions, rival_word_rows
 from embedpipe.probes.rivals import with_rivals
 from embedpipe.probes.rows import skipped
+from embedpipe.probes.words.rival_words import known_questions, rival_word_rows
 from embedpipe.tasks.shapes import Analogies, Classification, WordSimilarity
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import fit_bag

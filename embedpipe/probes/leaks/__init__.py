@@ -1,0 +1,1 @@
+"""Which questions of tasks were met in training."""
