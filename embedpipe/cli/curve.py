@@ -68,7 +68,8 @@ def command(
     Each size is a part of the next and is given the preset for its own size; what is held out is the same for all.
     Every figure is compared on the questions that all sizes can answer, and a power law (limit - scale *
     tokens^-exponent) is fitted to it. The intervals (95 %) hold the chance of the questions, of the training and of
-    the law. Questions that all sizes can answer are about frequent words, for which little text is enough: what more
+    the law; gains are counted from what the law says of all of the text ("by the law"), and a figure that does not grow
+    has none. Questions that all sizes can answer are about frequent words, for which little text is enough: what more
     text buys for rarer words stands in rows of their own, as coverage of all questions.
 
     \b
@@ -111,9 +112,10 @@ def _rows(found: "Curve") -> list[dict[str, object]]:
         values = task.values or (math.nan,) * len(found.points)
         row: dict[str, object] = {"task": task.task, "metric": task.metric, "n": task.n or ""}
         row |= {f"{point.n_tokens:,}": value for point, value in zip(found.points, values, strict=True)}
+        row["by the law"] = task.by_law if task.grows else math.nan
         for times, name in ((2.0, "twice"), (8.0, "eight times")):
-            made = next((one for one in task.forecasts if one.times == times), None)
+            made = next((one for one in task.forecasts if one.times == times and task.grows), None)
             row[name] = made.value if made else math.nan
-            row[f"{name} [95 %]"] = f"[{made.low:.3f}, {made.high:.3f}]" if made and math.isfinite(made.low) else ""
+            row[f"{name} [95 %]"] = f"[{made.low:.3f}, {made.high:.3f}]" if made and math.isfinite(made.low) else None
         rows.append(row)
     return rows

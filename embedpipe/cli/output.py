@@ -7,6 +7,8 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from embedpipe.probes.plain import plain
+
 __all__ = ["display_width", "render", "render_object", "say", "table"]
 
 
@@ -27,20 +29,16 @@ def render(rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence
     """
     columns = list(columns or (rows[0] if rows else ()))
     if format_ == "json":
-        print(json.dumps([_plain(row) for row in rows], ensure_ascii=False, indent=1, allow_nan=False))
+        print(json.dumps([plain(row) for row in rows], ensure_ascii=False, indent=1, allow_nan=False))
     elif format_ == "jsonl":
         for row in rows:
-            print(json.dumps(_plain(row), ensure_ascii=False, allow_nan=False))
+            print(json.dumps(plain(row), ensure_ascii=False, allow_nan=False))
     elif format_ == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in rows])
     else:
         table(columns, [[row.get(column) for column in columns] for row in rows])
-
-
-def _plain(row: Mapping[str, object]) -> dict[str, object]:
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
 def render_object(content: Mapping[str, object]) -> None:

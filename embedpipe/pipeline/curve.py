@@ -7,28 +7,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from embedpipe.config import PresetName
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle, text_beside
-from embedpipe.pipeline.curve_fit import MIN_SIZES, Forecast, fit_power_law, forecast
+from embedpipe.pipeline.curve_fit import MIN_SIZES
+from embedpipe.pipeline.curve_tasks import CurveTask, covered, fitted
 from embedpipe.pipeline.run import run
 from embedpipe.presets import preset_for
 from embedpipe.probes.asked import corpus_of, tasks_of
-from embedpipe.probes.growth import Common, ask_all
+from embedpipe.probes.growth import ask_all
+from embedpipe.probes.plain import plain
 from embedpipe.probes.subject import subject_of
 from embedpipe.runtime import DeviceName, Listener, StageStarted, Step, silent
 from embedpipe.settings import overlay
 from embedpipe.tasks.shapes import Task
 
-__all__ = ["CURVE_TASKS", "Curve", "CurvePoint", "CurveTask", "curve", "read_curve"]
+__all__ = ["CURVE_TASKS", "Curve", "CurvePoint", "curve"]
 
 CURVE_TASKS = ("wordsim353", "simlex999", "analogies", "lee", "documents")
 _STAGE = "curve"
 _FILE = "curve.json"
-_TIMES = (2.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +37,6 @@ class CurvePoint:
     n_tokens: int
     preset: str
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CurveTask:
-    """How one figure grows.
-
-    Parameters
-    ----------
-    task, metric : what was measured.
-    n : questions that every size can answer, on which `values` rest.
-    values, coverage : for each size, the mean over seeds; coverage is of all questions of the task.
-    limit, scale, exponent : of the power law ``limit - scale * tokens ** -exponent``; NaN where none was fitted.
-    forecasts : what twice and eight times the text would give.
-    note : why there is no law, or how far to believe it.
-    """
-
-    task: str
-    metric: str
-    n: int
-    values: tuple[float, ...]
-    coverage: tuple[float, ...]
-    limit: float = math.nan
-    scale: float = math.nan
-    exponent: float = math.nan
-    forecasts: tuple[Forecast, ...] = ()
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +64,7 @@ class Curve:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the curve for JSON: what is not a finite number is None."""
-        content: dict[str, Any] = _plain(
+        content: dict[str, Any] = plain(
             {"points": [asdict(point) for point in self.points], "tasks": [asdict(task) for task in self.tasks]}
         )
         return {**content, "seeds": self.seeds, "advice": self.advice}
@@ -180,12 +152,6 @@ def curve(
     return found
 
 
-def read_curve(folder: str | Path) -> dict[str, Any]:
-    """Return what `curve` wrote to a folder."""
-    content: dict[str, Any] = json.loads((Path(folder) / _FILE).read_text(encoding="utf-8"))
-    return content
-
-
 def _folder(path: Path) -> Path:
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not any(path.glob("1-of-*.bundle*")))):
         raise OutputError(f"{path}: exists and is not the folder of a curve; choose another -o")
@@ -228,74 +194,19 @@ def _measured(bundles: Sequence[Sequence[Bundle]], tasks: Sequence[str], seed: i
             )
             for of_seed in bundles
         ]
-        measured.append(_fitted(common, sizes, seed))
+        measured.append(fitted(common, sizes, seed))
         if math.isfinite(common[0].coverage[0]):
-            measured.append(_covered(common, sizes))
+            measured.append(covered(common, sizes))
     return measured
 
 
-def _covered(common: Sequence[Common], sizes: Sequence[int]) -> CurveTask:
-    """Return how the share of the questions grows that the vocabulary can answer: what more text buys rarer words."""
-    shares = np.mean([one.coverage for one in common], axis=0)
-    law = fit_power_law(sizes, shares[:, None])
-    values = tuple(float(share) for share in shares)
-    forecasts = tuple(forecast(law, sizes[-1], times) for times in _TIMES)
-    return CurveTask(
-        common[0].task,
-        "coverage",
-        0,
-        values,
-        values,
-        law.limit,
-        law.scale,
-        law.exponent,
-        forecasts,
-    )
-
-
-def _fitted(common: Sequence[Common], sizes: Sequence[int], seed: int) -> CurveTask:
-    first = common[0]
-    n = min(one.n for one in common)
-    coverage = tuple(float(share) for share in np.mean([one.coverage for one in common], axis=0))
-    if not all(one.replicates.size for one in common):
-        note = f"no figure: every size can answer {n} questions, of 30 that are needed at least"
-        return CurveTask(first.task, first.metric, n, (), coverage, note=note)
-    stacked = np.stack([one.replicates for one in common])  # (seeds, sizes, 1 + resamples)
-    replicates = _with_noise(stacked, sizes, seed)
-    law = fit_power_law(sizes, replicates)
-    note = "the figure does not grow over these sizes" if law.scale <= 0 else ""
-    return CurveTask(
-        first.task,
-        first.metric,
-        n,
-        tuple(float(value) for value in replicates[:, 0]),
-        coverage,
-        law.limit,
-        law.scale,
-        law.exponent,
-        tuple(forecast(law, sizes[-1], times) for times in _TIMES),
-        note,
-    )
-
-
-def _with_noise(stacked: NDArray[np.float64], sizes: Sequence[int], seed: int) -> NDArray[np.float64]:
-    """Return the mean over seeds, each resample with the chance of the training added; shape (sizes, 1 + resamples)."""
-    n_seeds, n_sizes, _ = stacked.shape
-    mean: NDArray[np.float64] = stacked.mean(axis=0)
-    unexplained = fit_power_law(sizes, mean[:, :1]).residual * math.sqrt(n_sizes / max(1, n_sizes - 3))
-    between = 0.0
-    if n_seeds > 1:
-        between = float(np.sqrt(stacked[:, :, 0].var(axis=0, ddof=1).mean() / n_seeds))
-    spread = max(unexplained, between)
-    noise = np.random.default_rng(seed).normal(scale=spread, size=(n_sizes, mean.shape[1])) if spread else 0.0
-    noisy = mean + noise
-    noisy[:, 0] = mean[:, 0]
-    return noisy
-
-
 def _said(task: CurveTask) -> str:
-    name = f"{task.task} {task.metric} {task.values[-1]:.3f}"
+    """Return what more text buys, from what the law says of all of the text: the same base as in the table."""
     twice, eight = task.forecasts
+    name = f"{task.task} {task.metric} {task.values[-1]:.3f}"
+    if not task.grows:
+        return f"{name}: does not grow over these sizes, so that nothing can be said of more text"
+    name += f" ({task.by_law:.3f} by the law)"
     if task.metric == "coverage":
         return f"{name}: twice the text {twice.gain:+.3f}, eight times {eight.gain:+.3f}"
     gains = f"twice the text {twice.gain:+.3f} [{twice.gain_low:+.3f}, {twice.gain_high:+.3f}]"
@@ -314,13 +225,3 @@ def _write(folder: Path, found: Curve) -> None:
         json.dumps(found.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
     partial.replace(folder / _FILE)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

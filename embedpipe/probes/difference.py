@@ -9,11 +9,12 @@ import numpy as np
 
 from embedpipe.probes.baselines import Rival, Subject, token_coverage
 from embedpipe.probes.measure import MeasureSettings
+from embedpipe.probes.plain import plain
 from embedpipe.probes.rivals import texts_of
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.run import run_probes
 from embedpipe.probes.subject import BundleLike, subject_of
-from embedpipe.probes.words.rival_words import known_questions
+from embedpipe.probes.words.questions import known_questions
 from embedpipe.runtime import Listener, silent
 from embedpipe.tasks.shapes import Analogies, Task, WordSimilarity
 
@@ -67,10 +68,8 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the difference for JSON: what is not a finite number is None."""
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(self).items()
-        }
+        content: dict[str, Any] = plain(asdict(self))
+        return content
 
 
 def differences(

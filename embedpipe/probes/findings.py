@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embedpipe.errors import BundleError
+from embedpipe.probes.plain import plain
 from embedpipe.probes.projection import PointMap
 from embedpipe.probes.rows import Row
 from embedpipe.probes.vocabulary_facts import VocabularyFacts
@@ -103,12 +104,12 @@ class Findings:
         """Return the findings for JSON: what is not a finite number is None."""
         return {
             "rows": [row.as_dict() for row in self.rows],
-            "curves": [_plain(asdict(curve)) for curve in self.curves],
-            "associations": [_plain(asdict(association)) for association in self.associations],
-            "geometry": _plain(self.geometry),
-            "leaks": [_plain(asdict(leak)) for leak in self.leaks],
-            "vocabulary": None if self.vocabulary is None else _plain(asdict(self.vocabulary)),
-            "maps": [_plain(asdict(one)) for one in self.maps],
+            "curves": [plain(asdict(curve)) for curve in self.curves],
+            "associations": [plain(asdict(association)) for association in self.associations],
+            "geometry": plain(self.geometry),
+            "leaks": [plain(asdict(leak)) for leak in self.leaks],
+            "vocabulary": None if self.vocabulary is None else plain(asdict(self.vocabulary)),
+            "maps": [plain(asdict(one)) for one in self.maps],
         }
 
     @classmethod
@@ -150,17 +151,6 @@ def read_findings(path: Path) -> Findings:
         return Findings.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{path}: not what the probes of a bundle wrote: {error}; probe the bundle again") from error
-
-
-def _plain(value: Any) -> Any:
-    """Return a value for JSON: None for a number that is not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _number(value: Any) -> float:

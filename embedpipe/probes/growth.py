@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.baselines import Subject, Words
 from embedpipe.probes.resampling import Correlation, bootstrap_correlations, bootstrap_means, correlation
-from embedpipe.probes.rows import Row
-from embedpipe.probes.texts.classification import classification_rows
-from embedpipe.probes.words.analogy_answers import answer_analogies
+from embedpipe.probes.texts.classification import right_shares
+from embedpipe.probes.words.questions import known_questions, right_answers
+from embedpipe.probes.words.word_lookup import cosines_of, pair_cosines
 from embedpipe.tasks.shapes import (
     Analogies,
     Classification,
@@ -20,7 +20,6 @@ from embedpipe.tasks.shapes import (
     Task,
     WordSimilarity,
 )
-from embedpipe.text.vocabulary import SPECIALS
 
 __all__ = ["Common", "ask_all"]
 
@@ -47,11 +46,6 @@ class Common:
     n: int
     coverage: tuple[float, ...]
     replicates: Array
-
-    @property
-    def values(self) -> list[float]:
-        """The figure of each subject; empty where there is none."""
-        return [float(value) for value in self.replicates[:, 0]] if self.replicates.size else []
 
 
 def ask_all(subjects: Sequence[Subject], task: Task, *, restrict: int, bootstrap: int, seed: int) -> Common:
@@ -88,31 +82,31 @@ def ask_all(subjects: Sequence[Subject], task: Task, *, restrict: int, bootstrap
 
 
 def _words(subjects: Sequence[Subject], task: WordSimilarity, bootstrap: int, seed: int) -> Common:
-    ids = [_ids(_words_of(subject), task.pairs) for subject in subjects]
-    inside = np.stack([(of >= 0).all(axis=1) for of in ids])
-    common = inside.all(axis=0)
-    coverage = tuple(float(share) for share in inside.mean(axis=1))
-    cosines = [_cosines(_words_of(s).vectors, of[common].T) for s, of in zip(subjects, ids, strict=True)]
+    asked = [known_questions(task, _words_of(subject), 0) for subject in subjects]
+    common, coverage = _common([known for known, _ in asked])
+    cosines = [cosines_of(_words_of(subject), ids[common]) for subject, (_, ids) in zip(subjects, asked, strict=True)]
     replicates = _correlated("spearman", cosines, task.scores[common], bootstrap, seed)
     return Common(task.name, "spearman", int(common.sum()), coverage, replicates)
 
 
 def _analogies(subjects: Sequence[Subject], task: Analogies, restrict: int, bootstrap: int, seed: int) -> Common:
-    questions = [question for section in task.sections.values() for question in section]
-    ids = [_ids(_words_of(subject), questions) for subject in subjects]
-    limits = [min(restrict + len(SPECIALS), len(_words_of(subject).vocabulary)) for subject in subjects]
-    inside = np.stack([((of >= 0) & (of < limit)).all(axis=1) for of, limit in zip(ids, limits, strict=True)])
-    common, coverage = inside.all(axis=0), tuple(float(share) for share in inside.mean(axis=1))
-    if common.sum() < _MIN_QUESTIONS:
-        return Common(task.name, "accuracy", int(common.sum()), coverage, np.empty((len(subjects), 0)))
-    right = [
-        answer_analogies(np.asarray(_words_of(subject).vectors[:limit]), of[common], multiply=False)["3CosAdd"]
-        == of[common, 3]
-        for subject, of, limit in zip(subjects, ids, limits, strict=True)
-    ]
-    means = np.array([[float(one.mean())] for one in right])
-    replicates = np.concatenate([means, bootstrap_means(right, repeats=bootstrap, seed=seed)], axis=1)
+    asked = [known_questions(task, _words_of(subject), restrict) for subject in subjects]
+    common, coverage = _common([known for known, _ in asked])
+    right: list[Array] = []
+    if common.sum() >= _MIN_QUESTIONS:
+        of_each = zip(subjects, asked, strict=True)
+        right = [
+            right_answers(_words_of(subject), ids[common], restrict).astype(float) for subject, (_, ids) in of_each
+        ]
+    replicates = _means(right, len(subjects), bootstrap, seed)
     return Common(task.name, "accuracy", int(common.sum()), coverage, replicates)
+
+
+def _common(known: Sequence[NDArray[np.bool_]]) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
+    """Return the questions that all can answer, and the share that each can."""
+    inside = np.stack(known)
+    common: NDArray[np.bool_] = np.all(inside, axis=0)
+    return common, tuple(float(share) for share in inside.mean(axis=1))
 
 
 def _texts(
@@ -126,27 +120,26 @@ def _texts(
     *,
     documents: bool = False,
 ) -> Common:
-    cosines = [_cosines(next(iter(subject.encoders().values())).encode(texts), np.stack(pairs)) for subject in subjects]
+    encoders = [next(iter(replace(subject, baselines=False, against={}).encoders().values())) for subject in subjects]
+    cosines = [pair_cosines(encoder.encode(texts), np.stack(pairs, axis=1)) for encoder in encoders]
     kind: Correlation = "pearson" if documents else "spearman"
     replicates = _correlated(kind, cosines, scores, bootstrap, seed, pairs if documents else None)
     return Common(name, kind, len(scores), (math.nan,) * len(subjects), replicates)
 
 
 def _labels(subjects: Sequence[Subject], task: Classification, bootstrap: int, seed: int) -> Common:
-    """Accuracies, with resamples drawn from the normal distribution that the interval of each stands for."""
-    rows: list[Row] = [classification_rows(task, _alone(subject), seed=seed)[0] for subject in subjects]
-    if not all(math.isfinite(row.value) for row in rows):
-        return Common(task.name, "accuracy", 0, (math.nan,) * len(subjects), np.empty((len(subjects), 0)))
-    values = np.array([[row.value] for row in rows])
-    errors = np.array([[(row.high - row.low) / (2 * 1.96)] for row in rows])
-    noise = np.random.default_rng(seed).standard_normal((1, bootstrap))
-    replicates = np.concatenate([values, values + errors * noise], axis=1)
-    return Common(task.name, "accuracy", rows[0].n, (math.nan,) * len(subjects), replicates)
+    """Accuracies, the texts that are tested resampled: the same ones for all, for their answers hang together."""
+    right = [right_shares(task, subject, seed=seed) for subject in subjects]
+    replicates = _means(right, len(subjects), bootstrap, seed)
+    return Common(task.name, "accuracy", len(right[0]), (math.nan,) * len(subjects), replicates)
 
 
-def _alone(subject: Subject) -> Subject:
-    """Return a subject of its first encoder: no baseline is measured."""
-    return Subject(encoder=next(iter(subject.encoders().values()), None), codec=subject.codec, seed=subject.seed)
+def _means(right: Sequence[Array], n_subjects: int, bootstrap: int, seed: int) -> Array:
+    """Return the share of right answers of each subject and its resamples; no columns for fewer than 30 questions."""
+    if not right or len(right[0]) < _MIN_QUESTIONS:
+        return np.empty((n_subjects, 0))
+    values = np.array([[float(one.mean())] for one in right])
+    return np.concatenate([values, bootstrap_means(right, repeats=bootstrap, seed=seed)], axis=1)
 
 
 def _correlated(
@@ -168,18 +161,3 @@ def _words_of(subject: Subject) -> Words:
     if subject.words is None:
         raise TypeError("a subject without word vectors has no curve")
     return subject.words
-
-
-def _ids(words: Words, rows: Sequence[Sequence[str]]) -> NDArray[np.int64]:
-    known = {word: words.vocabulary.find(word) for word in {word for row in rows for word in row}}
-    found = {word: -1 if i is None else i for word, i in known.items()}
-    return np.array([[found[word] for word in row] for row in rows], dtype=np.int64)
-
-
-def _cosines(vectors: NDArray[np.floating], pairs: NDArray[np.int64]) -> Array:
-    unique, places = np.unique(pairs, return_inverse=True)
-    unit = np.asarray(vectors[unique], dtype=np.float64)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    first, second = places.reshape(pairs.shape)
-    cosines: Array = np.einsum("ij,ij->i", unit[first], unit[second])
-    return cosines

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from embedpipe.probes.plain import plain
 from embedpipe.probes.statistics import holm
 
 __all__ = ["PIVOT_COLUMNS", "SECTION", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
@@ -63,10 +64,8 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row for JSON: what is not a finite number is None."""
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(self).items()
-        }
+        content: dict[str, Any] = plain(asdict(self))
+        return content
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Row":

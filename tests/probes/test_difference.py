@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from embedpipe.probes.difference import differences, overall, worse
 from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rivals import with_rivals
 from embedpipe.probes.rows import skipped
-from embedpipe.probes.words.rival_words import known_questions, rival_word_rows
+from embedpipe.probes.words.questions import known_questions, right_answers
+from embedpipe.probes.words.rival_words import rival_word_rows
+from embedpipe.probes.words.word_lookup import pair_cosines
+from embedpipe.probes.words.word_similarity import word_similarity_rows
 from embedpipe.tasks.shapes import Analogies, Classification, WordSimilarity
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import fit_bag
@@ -116,9 +120,28 @@ def test_analogies_are_asked_where_both_know_the_words(good, planted, poor):
     found = differences(good, poor, [task], SETTINGS)
     assert [(one.metric, one.n) for one in found] == [("accuracy", 6)]
     assert (found[0].coverage_a, found[0].coverage_b) == (1.0, pytest.approx(6 / 7))
-    subject = with_rivals(planted.subject(), {"poor": poor}, [task])
-    (row,) = rival_word_rows(task, subject, restrict=30_000, bootstrap=100, seed=1)
+    subject = with_rivals(planted.subject(words=good.words), {"poor": poor}, [task])
+    row, of_all = rival_word_rows(task, subject, restrict=30_000, bootstrap=100, seed=1)
     assert (row.metric, row.n, row.baseline) == ("accuracy (shared with poor)", 6, "poor")
+    assert (of_all.metric, of_all.n, of_all.baseline) == ("accuracy (all)", 7, "poor")
+    right = right_answers(good.words, known_questions(task, good.words, 30_000)[1], 30_000)
+    assert right.sum() >= 6 * row.value > 0
+    assert of_all.value == pytest.approx(right.mean())
+    assert of_all.baseline_value == pytest.approx(6 * row.baseline_value / 7)
+
+
+def test_pairs_that_a_rival_does_not_know_are_its_guesses(planted, poor):
+    """`poor` knows no word of law: three of six pairs are the mean of its other cosines, which ranks them nowhere."""
+    pairs = [("sea0", "sea1"), ("sea0", "war1"), ("war2", "war3"), ("law0", "law1"), ("law0", "sea1"), ("law2", "law3")]
+    task = WordSimilarity("pairs", pairs, np.array([9.0, 1.0, 8.0, 9.0, 2.0, 8.0]))
+    subject = with_rivals(planted.subject(), {"poor": poor}, [task])
+    shared, of_all = rival_word_rows(task, subject, restrict=30_000, bootstrap=100, seed=1)
+    assert (shared.metric, shared.n) == ("spearman (shared with poor)", 3)
+    assert (of_all.metric, of_all.n, of_all.coverage) == ("spearman (all)", 6, 1.0)
+    said = pair_cosines(poor.words.vectors, known_questions(task, poor.words, 9)[1][:3])
+    guesses = np.r_[said, np.full(3, said.mean())]
+    assert of_all.baseline_value == pytest.approx(spearmanr(guesses, task.scores).statistic)
+    assert of_all.value == pytest.approx(word_similarity_rows(task, subject.words, bootstrap=9, seed=1)[0].value)
 
 
 def test_words_without_a_vector_and_rare_ones_are_not_known(good):

@@ -19,6 +19,7 @@ from embedpipe.probes.baselines import Encoder, Subject, Words
 from embedpipe.probes.findings import Association
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.statistics import holm
+from embedpipe.probes.words.word_lookup import find_words, unit_length
 from embedpipe.tasks.associations import Associations, AssociationTest
 
 __all__ = [
@@ -43,10 +44,10 @@ Array = NDArray[np.float64]
 
 
 def associations(task: Associations, subject: Subject, *, repeats: int, seed: int) -> list[Association]:
-    """Return what is found on each test: for the word vectors, then for the encoder where there is one.
+    """Return what is found on each test: for the word vectors, the encoder, and the word vectors of rivals.
 
     The encoder is given each word as a text of its own (as May et al., 2019, give it sentences that say nothing else,
-    but in any language); the names of its tests end in ``, encoder``.
+    but in any language); the names of its tests end in ``, encoder``, those of a rival in its name.
 
     Parameters
     ----------
@@ -61,6 +62,9 @@ def associations(task: Associations, subject: Subject, *, repeats: int, seed: in
     if subject.encoder is not None:
         of_encoder = found_in(task, vectors_of_texts(task, subject.encoder), repeats=repeats, seed=seed)
         found += [replace(one, name=f"{one.name}, encoder", system="encoder") for one in of_encoder]
+    for rival, words in subject.rival_words().items():
+        of_rival = found_in(task, vectors_of_words(task, words), repeats=repeats, seed=seed)
+        found += [replace(one, name=f"{one.name}, {rival}", system=rival) for one in of_rival]
     return found
 
 
@@ -86,9 +90,9 @@ def found_in(
 
 def vectors_of_words(task: Associations, words: Words) -> dict[str, NDArray[np.float32]]:
     """Return the vectors of the words of all tests that have one, float32 of shape (dim,) by word."""
-    found = ((word, words.vocabulary.find(word)) for word in _words(task))
-    known = ((word, np.asarray(words.vectors[i])) for word, i in found if i is not None)
-    return {word: vector for word, vector in known if vector.any()}
+    asked = _words(task)
+    rows = find_words(words, asked).tolist()
+    return {word: np.asarray(words.vectors[i]) for word, i in zip(asked, rows, strict=True) if i >= 0}
 
 
 def vectors_of_texts(task: Associations, encoder: Encoder) -> dict[str, NDArray[np.float32]]:
@@ -254,7 +258,7 @@ def _association(
     ]
     if short:
         return replace(empty, note="skipped: " + "; ".join(short))
-    first, second, toward, away = (_units([vectors[word] for word in of]) for of in known)
+    first, second, toward, away = (unit_length(np.stack([vectors[word] for word in of])) for of in known)
     axis = toward.mean(axis=0) - away.mean(axis=0)
     one, two = first @ axis, second @ axis
     effect = float(effect_size(one, two))
@@ -268,9 +272,3 @@ def _words(task: Associations) -> list[str]:
     return list(
         dict.fromkeys(word for test in task.tests for of in (*test.targets, *test.attributes) for word in of.words)
     )
-
-
-def _units(vectors: Sequence[NDArray[np.float32]]) -> Array:
-    rows = np.stack(vectors).astype(np.float64)
-    units: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return units

@@ -5,7 +5,7 @@ Folds are drawn anew for each of several seeds, and the strength of regularisati
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from embedpipe.probes.texts.macro_f1 import macro_f1_rows
 from embedpipe.probes.texts.similarity import NO_ENCODER
 from embedpipe.tasks.shapes import Classification, Inference
 
-__all__ = ["GRID", "GRID_SPARSE", "classification_rows", "inference_rows", "why_not"]
+__all__ = ["GRID", "GRID_SPARSE", "classification_rows", "inference_rows", "right_shares", "why_not"]
 
 GRID = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
 """Strengths C that are tried on standardised vectors."""
@@ -117,6 +117,23 @@ def inference_rows(
         sparse = {"tf-idf": tfidf_of_pairs(tokens[:n], tokens[n:]), "tf-idf of text_b alone": tfidf(tokens[n:])}
     coverage = token_coverage(subject.codec, texts)
     return _rows(question, systems, sparse, coverage, task.note, seed, parts, bootstrap)
+
+
+def right_shares(
+    task: Classification, subject: Subject, *, seed: int, n_folds: int = 5, n_seeds: int = 3
+) -> NDArray[np.float64]:
+    """Return how often each tested text is given its label: float64 of shape (n,), the share of the draws of folds.
+
+    The mean is the accuracy in `classification_rows`, whose parameters these are, of the first encoder alone. Empty
+    where the task cannot be measured (`why_not`).
+    """
+    encoder = next(iter(replace(subject, baselines=False, against={}).encoders().values()), None)
+    if encoder is None or why_not(task, encoders=True, n_folds=n_folds):
+        return np.empty(0)
+    question = _question(task, n_folds, n_seeds, seed)
+    guesses, _ = _guesses(question, {"encoder": dense(encoder.encode(list(task.texts)))}, {}, seed)
+    shares: NDArray[np.float64] = (guesses["encoder"] == question.labels)[:, question.tested].mean(axis=0)
+    return shares
 
 
 def why_not(task: Classification | Inference, encoders: bool, n_folds: int) -> str:

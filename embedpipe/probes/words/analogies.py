@@ -9,7 +9,8 @@ from embedpipe.probes.baselines import Words
 from embedpipe.probes.comparison import Parts, accuracy_rows
 from embedpipe.probes.rows import SECTION, Row, skipped
 from embedpipe.probes.words.analogy_answers import answer_analogies, answer_by_neighbours
-from embedpipe.probes.words.word_lookup import as_wrong, find_words
+from embedpipe.probes.words.questions import kinds_of, known_questions, right_answers, searched
+from embedpipe.probes.words.word_lookup import as_wrong
 from embedpipe.tasks.shapes import Analogies
 from embedpipe.text.vocabulary import SPECIALS
 
@@ -39,7 +40,8 @@ def analogy_rows(
     Rows beside the word nearest to *c* alone and to *b* alone (Linzen, 2016: how much of the score is neighbourhood,
     not analogy), and a random word.
     """
-    asked, covered, limit = _asked(task, words, restrict)
+    covered, ids = known_questions(task, words, restrict)
+    asked, limit = ids[covered], searched(words, restrict)
     n, n_seen, n_words = len(covered), int(covered.sum()), limit - len(SPECIALS)
     if not n_seen:
         reason = f"no question has all four words among the {n_words:,} most frequent"
@@ -64,7 +66,7 @@ def analogy_rows(
         )
 
     found = rows("accuracy", correct, "3CosAdd", (n_seen, n))
-    for name, part in {**_kinds(task), **(parts or {})}.items():
+    for name, part in {**_parts(task), **(parts or {})}.items():
         metric, inside = f"accuracy ({name})", part[covered]
         if part.all() or not part.any():
             continue
@@ -93,29 +95,12 @@ def analogy_accuracy(task: Analogies, words: Words, *, restrict: int) -> float:
     ----------
     task, words, restrict : as in `analogy_rows`.
     """
-    asked, covered, limit = _asked(task, words, restrict)
-    if not covered.any():
-        return float("nan")
-    answers = answer_analogies(np.asarray(words.vectors[:limit]), asked, multiply=False)["3CosAdd"]
-    return float((answers == asked[:, 3]).mean())
+    covered, ids = known_questions(task, words, restrict)
+    return float(right_answers(words, ids[covered], restrict).mean()) if covered.any() else float("nan")
 
 
-def _asked(task: Analogies, words: Words, restrict: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
-    """Return the ids of the questions that are seen, which these are, and the number of rows to search."""
-    questions = [question for section in task.sections.values() for question in section]
-    ids = find_words(words, (word for question in questions for word in question)).reshape(-1, 4)
-    limit = min(restrict + len(SPECIALS), len(words.vocabulary))
-    covered: NDArray[np.bool_] = np.all((ids >= 0) & (ids < limit), axis=1)
-    return ids[covered], covered, limit
-
-
-def _kinds(task: Analogies) -> dict[str, NDArray[np.bool_]]:
+def _parts(task: Analogies) -> dict[str, NDArray[np.bool_]]:
     """Return the questions of each kind and of each section."""
     names = np.array([name for name, questions in task.sections.items() for _ in questions])
-    syntactic = np.char.startswith(names, "gram")
-    kinds = {}
-    if syntactic.any() and not syntactic.all():
-        kinds = {"semantic": ~syntactic, "syntactic": syntactic}
-    if len(task.sections) > 1:
-        kinds |= {f"{SECTION}{name}": names == name for name in task.sections}
-    return kinds
+    sections = {f"{SECTION}{name}": names == name for name in task.sections} if len(task.sections) > 1 else {}
+    return {**kinds_of(task), **sections}

@@ -1,18 +1,19 @@
-"""Word vectors beside those of rivals: on the questions that both can answer."""
+"""Word vectors beside those of rivals: on the questions that both can answer, and on all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.baselines import Subject, Words
-from embedpipe.probes.comparison import accuracy_rows, correlation_rows
+from embedpipe.probes.comparison import Parts, accuracy_rows, correlation_rows
 from embedpipe.probes.rows import Row, skipped
-from embedpipe.probes.words.analogy_answers import answer_analogies
+from embedpipe.probes.words.questions import kinds_of, known_questions, right_answers
+from embedpipe.probes.words.word_lookup import as_wrong, cosines_of, guessed
 from embedpipe.tasks.shapes import Analogies, WordSimilarity
-from embedpipe.text.vocabulary import SPECIALS
 
-__all__ = ["known_questions", "rival_word_rows"]
-
-Questions = NDArray[np.int64]
+__all__ = ["rival_word_rows"]
 
 
 def rival_word_rows(
@@ -21,8 +22,10 @@ def rival_word_rows(
     """Return the subject's words beside those of each rival, on the questions that both vocabularies cover.
 
     Where the rival lacks some of the subject's questions, the figures are of a part, ``spearman (shared with NAME)``;
-    without baselines to stand beside, the shared questions are the whole. Analogies are answered by 3CosAdd, each
-    system among its own `restrict` most frequent words. The note says how many questions each covers alone.
+    without baselines to stand beside, the shared questions are the whole. Where either lacks a question, ``(all)`` is
+    over all of them, and each system is charged for the words that it does not know: a pair is a guess (the mean of
+    that system's other cosines), an analogy is wrong. Analogies are answered by 3CosAdd, each system among its own
+    `restrict` most frequent words. The note says how many questions each covers alone.
 
     Parameters
     ----------
@@ -31,93 +34,86 @@ def rival_word_rows(
     restrict, bootstrap, seed : as in `measure.MeasureSettings`.
     """
     assert subject.words is not None
-    known, ids = known_questions(task, subject.words, restrict)
     of_words = isinstance(task, WordSimilarity)
-    metric, unit = ("spearman", "pairs") if of_words else ("accuracy", "questions")
-    needed = 3 if of_words else 1
-    rows = []
+    metric, needed, unit = ("spearman", 3, "pairs") if of_words else ("accuracy", 1, "questions")
+    ours, rows = _Side.of(task, subject.words, restrict), []
     for name, rival in subject.rival_words().items():
-        also, other_ids = known_questions(task, rival, restrict)
-        both, n = known & also, len(known)
-        n_both, n_known = int(both.sum()), int(known.sum())
-        label = metric if n_both == n_known or not subject.baselines else f"{metric} (shared with {name})"
-        note = (
-            f"{n_known:,} of {n:,} {unit} are in the vocabulary, {int(also.sum()):,} in that of {name}, "
-            f"{n_both:,} in both"
-        )
+        theirs = _Side.of(task, rival, restrict)
+        both, n = ours.known & theirs.known, len(ours.known)
+        n_both, n_ours, n_theirs = int(both.sum()), int(ours.known.sum()), int(theirs.known.sum())
+        label = metric if n_both == n_ours or not subject.baselines else f"{metric} (shared with {name})"
+        note = f"{n_ours:,} of {n:,} {unit} are in the vocabulary, {n_theirs:,} in that of {name}, {n_both:,} in both"
         if n_both < needed:
             rows.append(skipped(task.name, label, f"{note}; {needed} are needed"))
-        elif isinstance(task, WordSimilarity):
-            systems = {"words": _cosines(subject.words, ids[both]), name: _cosines(rival, other_ids[both])}
-            rows += correlation_rows(
-                task.name,
-                systems,
-                task.scores[both],
-                coverage=n_both / n,
-                note=note,
-                bootstrap=bootstrap,
-                seed=seed,
-                metric=label,
-            )
         else:
-            right = {
-                "words": _right(subject.words, ids[both], restrict),
-                name: _right(rival, other_ids[both], restrict),
-            }
-            rows += accuracy_rows(
-                task.name,
-                right,
-                metric=label,
-                coverage=n_both / n,
-                system="words",
-                note=f"3CosAdd; {note}",
-                bootstrap=bootstrap,
-                seed=seed,
-                parts=_kinds(task, both) if label == metric else None,
+            systems = {"words": ours.says(both), name: theirs.says(both)}
+            parts = kinds_of(task) if label == metric and isinstance(task, Analogies) else {}
+            kinds = {kind: inside[both] for kind, inside in parts.items()}
+            rows += _beside(task, label, systems, both, n_both / n, note, bootstrap, seed, kinds)
+        if subject.baselines and min(n_ours, n_theirs) >= needed and n_both < n:
+            systems = {"words": ours.says_of_all(), name: theirs.says_of_all()}
+            how = f"{note}; what one does not know, it {'guesses' if of_words else 'has wrong'}"
+            rows += _beside(
+                task, f"{metric} (all)", systems, np.ones(n, dtype=np.bool_), n_ours / n, how, bootstrap, seed
             )
     return rows
 
 
-def known_questions(
-    task: WordSimilarity | Analogies, words: Words, restrict: int
-) -> tuple[NDArray[np.bool_], Questions]:
-    """Return which questions a vocabulary covers, bool of shape (n,), and the ids of their words, -1 for unknown ones.
+@dataclass(frozen=True)
+class _Side:
+    """What one table of words says of a task: `known` bool of shape (n,), `ids` int64 of shape (n, 2 or 4)."""
 
-    Parameters
-    ----------
-    task : pairs, or analogies, whose words must be among the `restrict` most frequent.
-    words : the vocabulary and the vectors; a word whose vector is all zeros is not known.
-    restrict : how many words analogies search.
-    """
-    asked = (
-        task.pairs
-        if isinstance(task, WordSimilarity)
-        else [question for section in task.sections.values() for question in section]
+    words: Words
+    known: NDArray[np.bool_]
+    ids: NDArray[np.int64]
+    restrict: int
+
+    @classmethod
+    def of(cls, task: WordSimilarity | Analogies, words: Words, restrict: int) -> "_Side":
+        return cls(words, *known_questions(task, words, restrict), restrict)
+
+    def says(self, asked: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the cosine of each of the pairs, or 1 for each of the analogies that is answered rightly, else 0."""
+        if self.ids.shape[1] == 2:
+            return cosines_of(self.words, self.ids[asked])
+        return right_answers(self.words, self.ids[asked], self.restrict).astype(np.float64)
+
+    def says_of_all(self) -> NDArray[np.float64]:
+        """Return the same for every question: a guess for unknown pairs, 0 for unknown analogies."""
+        fill = guessed if self.ids.shape[1] == 2 else as_wrong
+        return fill(self.says(self.known), self.known)
+
+
+def _beside(
+    task: WordSimilarity | Analogies,
+    metric: str,
+    systems: Mapping[str, NDArray[np.float64]],
+    asked: NDArray[np.bool_],
+    coverage: float,
+    note: str,
+    bootstrap: int,
+    seed: int,
+    parts: Parts | None = None,
+) -> list[Row]:
+    if isinstance(task, WordSimilarity):
+        return correlation_rows(
+            task.name,
+            systems,
+            task.scores[asked],
+            coverage=coverage,
+            note=note,
+            bootstrap=bootstrap,
+            seed=seed,
+            metric=metric,
+        )
+    return accuracy_rows(
+        task.name,
+        {name: right.astype(np.bool_) for name, right in systems.items()},
+        metric=metric,
+        coverage=coverage,
+        system="words",
+        note=f"3CosAdd; {note}",
+        bootstrap=bootstrap,
+        seed=seed,
+        parts=parts,
     )
-    found = {word: words.vocabulary.find(word) for word in {word for question in asked for word in question}}
-    ids = np.array([[-1 if found[word] is None else found[word] for word in question] for question in asked])
-    inside = np.asarray(words.vectors[np.maximum(ids, 0).ravel()]).any(axis=1).reshape(ids.shape)
-    ids = np.where(inside, ids, -1).astype(np.int64)
-    limit = len(words.vocabulary) if isinstance(task, WordSimilarity) else restrict + len(SPECIALS)
-    return np.all((ids >= 0) & (ids < limit), axis=1), ids
-
-
-def _cosines(words: Words, pairs: Questions) -> NDArray[np.float64]:
-    sides = np.asarray(words.vectors[pairs.ravel()]).astype(np.float64).reshape(len(pairs), 2, -1)
-    sides /= np.maximum(np.linalg.norm(sides, axis=2, keepdims=True), 1e-12)
-    cosines: NDArray[np.float64] = np.einsum("ij,ij->i", sides[:, 0], sides[:, 1])
-    return cosines
-
-
-def _right(words: Words, questions: Questions, restrict: int) -> NDArray[np.bool_]:
-    limit = restrict + len(SPECIALS)
-    answers = answer_analogies(np.asarray(words.vectors[:limit]), questions, multiply=False)["3CosAdd"]
-    right: NDArray[np.bool_] = answers == questions[:, 3]
-    return right
-
-
-def _kinds(task: Analogies, asked: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
-    """Return the syntactic and the semantic questions among those asked."""
-    names = [name for name, questions in task.sections.items() for _ in questions]
-    syntactic = np.array([name.startswith("gram") for name in names])[asked]
-    return {"semantic": ~syntactic, "syntactic": syntactic}

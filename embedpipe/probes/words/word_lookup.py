@@ -9,6 +9,7 @@ from embedpipe.probes.baselines import Words
 
 __all__ = [
     "as_wrong",
+    "cosines_of",
     "find_words",
     "guessed",
     "pair_cosines",
@@ -53,6 +54,12 @@ def pair_cosines(vectors: NDArray[np.floating], pairs: NDArray[np.int64]) -> NDA
     unit = unit_length(vectors)
     cosines: NDArray[np.float64] = np.einsum("ij,ij->i", unit[pairs[:, 0]], unit[pairs[:, 1]])
     return cosines
+
+
+def cosines_of(words: Words, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the cosine of each pair of words, float64 of shape (n,); of `words` only the rows in `pairs` are read."""
+    known, places = np.unique(pairs, return_inverse=True)
+    return pair_cosines(np.asarray(words.vectors[known]), places.reshape(pairs.shape))
 
 
 def as_wrong(values: NDArray[np.floating] | NDArray[np.bool_], covered: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -189,6 +189,13 @@ def test_an_encoder_is_given_each_word_as_a_text(planted):
     # The encoder of this language averages words: one word is its own vector.
     assert of_encoder.effect == pytest.approx(of_words.effect, abs=1e-5)
 
+    rival = Rival(words=planted.subject().words, encoder=planted.subject().encoder)
+    beside = associations(
+        Associations("own", [test]), planted.subject(encoder=None, against={"old": rival}), repeats=200, seed=1
+    )
+    assert [(one.name, one.system) for one in beside] == [("own", "words"), ("own, old", "old")]
+    assert beside[1].effect == of_words.effect
+
     class Blind:
         def encode(self, texts):
             return np.random.default_rng(0).standard_normal((len(texts), 40), dtype=np.float32)
