@@ -13,12 +13,19 @@ from embedpipe.errors import EmbedpipeError, EmbedpipeWarning
 if TYPE_CHECKING:
     from embedpipe.loading import Bundle, load
     from embedpipe.pipeline import run
+    from embedpipe.pipeline.probing import diff, probe
 
     __version__: str
 
-__all__ = ["Bundle", "EmbedpipeError", "EmbedpipeWarning", "__version__", "load", "run"]
+__all__ = ["Bundle", "EmbedpipeError", "EmbedpipeWarning", "__version__", "diff", "load", "probe", "run"]
 
-_LAZY = {"Bundle": "embedpipe.loading", "load": "embedpipe.loading", "run": "embedpipe.pipeline"}
+_LAZY = {
+    "Bundle": "embedpipe.loading",
+    "diff": "embedpipe.pipeline.probing",
+    "load": "embedpipe.loading",
+    "probe": "embedpipe.pipeline.probing",
+    "run": "embedpipe.pipeline",
+}
 
 
 def __getattr__(name: str) -> object:

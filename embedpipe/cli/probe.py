@@ -1,6 +1,5 @@
 """The verb ``probe``: measure a bundle on tasks."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,18 +7,13 @@ import click
 
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import say
-from embedpipe.cli.probe_corpus import corpus_option, prepared_text, probed_text
+from embedpipe.cli.probe_corpus import corpus_option, said_text
 from embedpipe.cli.probe_output import check_output, output_option, show_curves, show_findings
 from embedpipe.cli.probe_suite import SuiteOptions, run_suite, suite_options
 from embedpipe.errors import InputError
 
 if TYPE_CHECKING:
-    from embedpipe.config import ProbesConfig
-    from embedpipe.loading import Bundle
-    from embedpipe.probes.findings import Findings
-    from embedpipe.runtime import Listener
     from embedpipe.tasks.suite import SuiteKind
-    from embedpipe.text.prepared import PreparedText
 
 __all__ = ["command"]
 
@@ -97,6 +91,7 @@ def command(
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
+    from embedpipe.pipeline.probing import probe, probe_settings
     from embedpipe.probes.rivals import named_rivals
     from embedpipe.tasks.builtin import BUILTIN_TASKS, CORPUS_TASKS
 
@@ -111,13 +106,13 @@ def command(
         chosen = SuiteOptions(
             suite, workers or 0, not no_cache, 0.3 if min_coverage is None else min_coverage, against, not no_leakage
         )
-        run_suite(opened, tasks, _settings(opened, ()), seed, chosen, output, format_)
+        run_suite(opened, tasks, probe_settings(opened, ()), seed, chosen, output, format_)
         return
     if folders := [task for task in tasks if Path(task).is_dir()]:
         raise InputError("is a folder; --suite words, sentences or all measures its task files", folders[0])
-    rivals = named_rivals(against, load)
+    rivals = named_rivals(against, load, opened.path)
     asked = tasks or (*BUILTIN_TASKS, *CORPUS_TASKS)
-    with probed_text(opened, corpus, asked) as text:
+    with said_text(opened, corpus, asked) as text:
         needy = [task for task in asked if task in CORPUS_TASKS] if text is None else []
         if tasks and needy:
             raise InputError(
@@ -126,45 +121,12 @@ def command(
             )
         if needy:
             say(f"left out: {', '.join(needy)}; the prepared text is not beside the bundle (--corpus FOLDER or SOURCE)")
-        config = _settings(opened, tuple(task for task in asked if task not in needy))
+        named = [task for task in asked if task not in needy]
         if curves:
-            show_curves(opened, text, config, seed, format_)
+            show_curves(opened, text, probe_settings(opened, named), seed, format_)
             return
         with progress() as listener:
-            findings = _found(opened, text, config, seed, rivals, leakage=not no_leakage, listener=listener)
+            findings = probe(
+                opened, named, against=rivals, corpus=text, leakage=not no_leakage, seed=seed, listener=listener
+            )
     show_findings(opened, findings, output, format_)
-
-
-def _found(
-    bundle: "Bundle",
-    text: "PreparedText | None",
-    config: "ProbesConfig",
-    seed: int,
-    rivals: Mapping[str, object],
-    *,
-    leakage: bool,
-    listener: "Listener",
-) -> "Findings":
-    from embedpipe.pipeline.guard import labelled_of
-    from embedpipe.probes.leaks.training_text import TrainingText
-    from embedpipe.probes.run import probe_bundle
-
-    own = prepared_text(bundle) if leakage else None
-    return probe_bundle(
-        bundle,
-        text,
-        config.model_copy(update={"leakage": leakage}),
-        seed=seed,
-        training=None if own is None else TrainingText.of(own),
-        labelled=labelled_of(bundle) if leakage else None,
-        against=rivals,
-        listener=listener,
-    )
-
-
-def _settings(bundle: "Bundle", tasks: tuple[str, ...]) -> "ProbesConfig":
-    """Return the settings of the bundle's own probes, for other tasks; what only the report shows is left out."""
-    from embedpipe.bundle.recorded import recorded_config
-
-    probes = recorded_config(bundle.parts.file("config.toml", "text")).probes
-    return probes.model_copy(update={"tasks": tasks, "curves": False, "map_words": 0, "map_sentences": 0})

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embedpipe.cli.output import say
-from embedpipe.cli.probe_corpus import prepared_text
 from embedpipe.cli.probe_output import show_findings
 
 if TYPE_CHECKING:
@@ -78,6 +77,7 @@ def run_suite(
     """
     from embedpipe.cli.progress import progress
     from embedpipe.pipeline.guard import leakage_guard
+    from embedpipe.pipeline.probed_text import prepared_text
     from embedpipe.pipeline.suite import probe_suite
     from embedpipe.probes.cache import ProbeCache, cache_folder
     from embedpipe.probes.run import measure_settings

@@ -47,7 +47,7 @@ def suite_worker(job: SuiteJob) -> Callable[[Request], Reply]:
     """
     settings = MeasureSettings(**job["settings"])
     subject = subject_of(load(job["bundle"]), settings.seed)
-    rivals = named_rivals(job["against"], load)
+    rivals = named_rivals(job["against"], load, Path(job["bundle"]))
 
     def work(request: Request) -> Reply:
         try:

@@ -42,19 +42,30 @@ _TAKEN = (
 )
 
 
-def named_rivals(specs: Sequence[str], open_bundle: Callable[[Path], BundleLike]) -> dict[str, object]:
+def named_rivals(
+    specs: Sequence[str], open_bundle: Callable[[Path], BundleLike], beside: Path | None = None
+) -> dict[str, object]:
     """Return what the command line names, by the name that it has in tables.
 
-    That is the last part of a path, or the whole where two would be named alike.
+    That is the last part of a path; where two would be named alike, with the folder that it lies in, and where that is
+    not enough the whole.
 
     Parameters
     ----------
     specs : as `read_rival` takes them.
     open_bundle : opens the folder of a bundle.
+    beside : the bundle that they stand beside, whose name none of them has.
     """
     short = [Path(spec).name for spec in specs]
-    names = [name if short.count(name) == 1 else spec for name, spec in zip(short, specs, strict=True)]
+    taken = [*short, "" if beside is None else beside.resolve().name]
+    longer = [_in_folder(spec) if taken.count(name) > 1 else name for name, spec in zip(short, specs, strict=True)]
+    names = [spec if longer.count(name) > 1 else name for name, spec in zip(longer, specs, strict=True)]
     return {name: read_rival(spec, open_bundle) for name, spec in zip(names, specs, strict=True)}
+
+
+def _in_folder(spec: str) -> str:
+    path = Path(spec)
+    return "/".join(path.resolve().parts[-2:]) if path.exists() else spec
 
 
 def read_rival(spec: str, open_bundle: Callable[[Path], BundleLike]) -> object:

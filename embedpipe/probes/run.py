@@ -43,6 +43,7 @@ def probe_bundle(
     training: TrainingText | None = None,
     labelled: LabelledTexts | None = None,
     against: Mapping[str, object] | None = None,
+    given: Sequence[Task] = (),
     listener: Listener = silent,
 ) -> Findings:
     """Return what is found on the tasks that the configuration names.
@@ -57,6 +58,7 @@ def probe_bundle(
         at hand, they are looked for in the training parts of the tasks alone.
     labelled : the labelled data that its encoder learnt from, in which they are looked for too; None for none.
     against : systems that stand beside the bundle, by name, as `rivals.with_rivals` takes them.
+    given : tasks as objects, beside those that the configuration names.
     listener : is called with progress events.
 
     Raises
@@ -66,7 +68,7 @@ def probe_bundle(
         measured, but for what a rival returns, which is checked as it comes.
     """
     corpus = corpus_of(bundle, text, config, seed)
-    asked = tasks_of(config, corpus)
+    asked = [*tasks_of(config, corpus), *given]
     subject = with_rivals(subject_of(bundle, seed), against or {}, asked)
     tests = [task for task in asked if isinstance(task, Associations) and subject.words is not None]
     tasks = [task for task in asked if task not in tests]

@@ -135,10 +135,13 @@ def test_names_on_the_command_line(tmp_path, monkeypatch):
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
         np.save(tmp_path / folder / "rows.npy", matrix, allow_pickle=False)
+    (tmp_path / "y" / "x").mkdir()
     found = named_rivals(
         ["x/rows.npy", "y/rows.npy", "probe_me_by_name:model.encode", "x"], lambda path: f"opened {path}"
     )
     assert list(found) == ["x/rows.npy", "y/rows.npy", "probe_me_by_name:model.encode", "x"]
+    beside = named_rivals(["x", "y/x"], lambda path: f"opened {path}", tmp_path / "other" / "x")
+    assert list(beside) == [f"{tmp_path.name}/x", "y/x"]
     assert np.array_equal(found["x/rows.npy"], matrix)
     assert found["probe_me_by_name:model.encode"](["a"]) == [[1.0]]
     assert found["x"] == "opened x"

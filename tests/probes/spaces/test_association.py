@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedpipe.probes.baselines import Subject
+from embedpipe.probes.baselines import Rival, Subject
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.spaces.association import (
     association_rows,
