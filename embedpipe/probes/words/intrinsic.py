@@ -8,6 +8,7 @@ from embedpipe.probes.words.categories import category_rows
 from embedpipe.probes.words.outliers import outlier_rows
 from embedpipe.probes.words.relations import relation_rows
 from embedpipe.probes.words.rival_sets import SetTask, rival_set_rows
+from embedpipe.probes.words.rival_sets_all import rival_rows_of_all
 from embedpipe.probes.words.rival_words import rival_word_rows
 from embedpipe.probes.words.word_similarity import word_similarity_rows
 from embedpipe.tasks.shapes import Analogies, Categories, Outliers, Relations, WordSimilarity, WordTask
@@ -53,6 +54,7 @@ def word_rows(
         own = analogy_rows(task, words, restrict=restrict, seed=seed, bootstrap=bootstrap, parts=parts)
     else:
         own = _set_rows(task, words, bootstrap=bootstrap, seed=seed)
+        beside += rival_rows_of_all(task, words, subject.rival_words(), bootstrap=bootstrap, seed=seed)
     return [*own, *beside]
 
 

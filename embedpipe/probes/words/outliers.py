@@ -12,7 +12,7 @@ from embedpipe.probes.words.means import mean_rows
 from embedpipe.probes.words.word_lookup import as_wrong, find_words, random_like, spelling_similarities, unit_length
 from embedpipe.tasks.shapes import Outliers
 
-__all__ = ["outlier_position", "outlier_rows", "outliers_found"]
+__all__ = ["outlier_position", "outlier_rows", "outliers_found", "outliers_of_all"]
 
 _MIN_MEMBERS = 2
 
@@ -90,6 +90,19 @@ def outliers_found(task: Outliers, words: Words) -> tuple[Array, Array, NDArray[
     ranked = np.array([question.ranked["words"] for question in asked]).reshape(-1, 2)
     sets = np.unique([question.group for question in asked], return_inverse=True)[1].astype(np.int64)
     return ranked[:, 0], ranked[:, 1], sets
+
+
+def outliers_of_all(task: Outliers, words: Words) -> tuple[Array, Array]:
+    """Return the same two for every question: one that cannot be asked is not found, its outlier in the middle.
+
+    Parameters
+    ----------
+    task, words : as in `outliers_found`.
+    """
+    questions = _questions(task, words, 0)[0]
+    covered = np.array([question is not None for question in questions])
+    found, positions, _ = outliers_found(task, words)
+    return as_wrong(found, covered), 0.5 + as_wrong(positions - 0.5, covered)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 from embedpipe.probes.baselines import Words
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.words.means import mean_rows
-from embedpipe.probes.words.word_lookup import find_words, guessed, pair_cosines, random_like, spelling_similarities
+from embedpipe.probes.words.word_lookup import (
+    cosines_of,
+    find_words,
+    guessed,
+    pair_cosines,
+    random_like,
+    spelling_similarities,
+)
 from embedpipe.tasks.shapes import Relations
 from embedpipe.tasks.word_sets import RANDOM
 
-__all__ = ["average_precision", "nearest_of_relations", "relation_precisions", "relation_rows"]
+__all__ = ["average_precision", "nearest_of_relations", "precisions_of_all", "relation_precisions", "relation_rows"]
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -98,9 +105,23 @@ def relation_precisions(task: Relations, words: Words) -> dict[str, Array]:
     words : the vectors.
     """
     pairs = np.stack([find_words(words, task.concepts), find_words(words, task.words)], axis=1)
-    known, places = np.unique(pairs, return_inverse=True)
-    cosines = pair_cosines(np.asarray(words.vectors[known]), places.reshape(-1, 2))
+    cosines = cosines_of(words, pairs)
     return {metric: part.precisions(cosines, _concepts(task)) for metric, part in _rankings(task).items()}
+
+
+def precisions_of_all(task: Relations, words: Words) -> Array:
+    """Return the average precision of each concept, an unknown word having the mean of the other cosines.
+
+    Parameters
+    ----------
+    task : the rows; without random words there is nothing to rank, and the result is empty.
+    words : the vectors; where they know no row, the result is empty too.
+    """
+    pairs = np.stack([find_words(words, task.concepts), find_words(words, task.words)], axis=1)
+    covered, whole = pairs.min(axis=1) >= 0, _rankings(task).get("map")
+    if whole is None or not covered.any():
+        return np.empty(0)
+    return whole.precisions(guessed(cosines_of(words, pairs[covered]), covered), _concepts(task))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from embedpipe.probes.words.categories import category_rows
+from embedpipe.probes.words.outliers import outlier_rows
+from embedpipe.probes.words.relations import relation_rows
 from embedpipe.probes.words.rival_sets import rival_set_rows
+from embedpipe.probes.words.rival_sets_all import rival_rows_of_all
 from embedpipe.tasks.shapes import Categories, Outliers, OutlierSet, Relations
 from embedpipe.words.table import WordVectors
 
@@ -67,3 +71,20 @@ def test_a_rival_that_knows_none_is_said(planted, tasks, word_table, metric):
     (row,) = compared(tasks[metric], planted, word_table({"zebra": [1.0]})).values()
     assert row.metric == f"{metric} (shared with rival)"
     assert row.note.endswith("0 in that of rival too: too few to ask")
+
+
+@pytest.mark.parametrize(
+    ("metric", "alone"), [("purity", category_rows), ("accuracy", outlier_rows), ("map", relation_rows)]
+)
+def test_on_all_words_a_rival_has_what_it_would_have_alone(planted, tasks, word_table, metric, alone):
+    known = [word for word in planted.vocabulary.tokens[4:] if word not in ("sea9", "war9")]
+    fewer = word_table({word: planted.vectors[planted.vocabulary.index[word]] for word in known})
+    rows = rival_rows_of_all(tasks[metric], planted.subject().words, {"rival": fewer}, bootstrap=20, seed=1)
+    beside = next(row for row in rows if row.metric == f"{metric} (all)")
+    of_rival = next(row for row in alone(tasks[metric], fewer, bootstrap=20, seed=1) if row.metric == beside.metric)
+    assert (beside.baseline, beside.baseline_value) == ("rival", pytest.approx(of_rival.value))
+    assert beside.value > beside.baseline_value
+    whole = rival_rows_of_all(
+        tasks["map"], planted.subject().words, {"same": planted.subject().words}, bootstrap=9, seed=1
+    )
+    assert whole == []
