@@ -22,13 +22,18 @@ class Encoder(Protocol):
 
 
 class Codec(Protocol):
-    """Text to tokens and ids."""
+    """Text to tokens and ids, and back."""
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
 
     def tokenize(self, text: str) -> list[str]: ...
 
     def encode(self, text: str) -> NDArray[np.uint32]: ...
 
     def encode_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+
+    def decode(self, ids: NDArray[np.uint32]) -> str: ...
 
 
 class Words(Protocol):

@@ -8,7 +8,7 @@ from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.spaces.association import association_rows, associations
 from embedpipe.probes.texts.classification import classification_rows, inference_rows
 from embedpipe.probes.texts.similarity import document_similarity_rows, sentence_similarity_rows
-from embedpipe.probes.words.intrinsic import word_rows
+from embedpipe.probes.words.intrinsic import word_task_rows
 from embedpipe.tasks.associations import Associations
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, SentenceSimilarity, Task, WordTask
 
@@ -47,7 +47,7 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     """
     bootstrap, seed = settings.bootstrap, settings.seed
     if isinstance(task, WordTask):
-        return word_rows(task, subject, restrict=settings.restrict, bootstrap=bootstrap, seed=seed, parts=parts)
+        return word_task_rows(task, subject, restrict=settings.restrict, bootstrap=bootstrap, seed=seed, parts=parts)
     if isinstance(task, Associations):
         if subject.words is None:
             return [skipped(task.name, "effect", "the bundle has no word vectors")]

@@ -5,13 +5,14 @@ vocabulary, most of which are rare. float64 inside, float32 out; the steps have 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["principal_directions", "unit_rows", "weighted_moments", "whitening_matrix", "zipfian_whitening"]
 
+Float = TypeVar("Float", bound=np.floating)
 _ROWS = 16_384
 _FLOOR = 1e-10
 """Directions whose share of the largest variance is below this hold rounding noise alone."""
@@ -56,7 +57,7 @@ def zipfian_whitening(
     return result
 
 
-def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit_rows(vectors: NDArray[Float]) -> NDArray[Float]:
     """Return `vectors` with every row scaled to length 1; zero rows stay zero.
 
     >>> unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32)).round(1).tolist()

@@ -8,13 +8,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.probes.baselines import Codec
 from embedpipe.probes.leaks.copies import SIMILARITY, CopyFinder
 from embedpipe.probes.leaks.word_rows import WordRows, hash_words, join_treebank, rows_of_words
 from embedpipe.text.normalise import normalise
 from embedpipe.text.pieces import load_splitter
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.token_store import TokenStore
-from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
+from embedpipe.text.vocabulary import SPECIALS, UNK
 
 __all__ = ["MIN_WORDS", "FoundTexts", "TrainingText", "find_in_training"]
 
@@ -22,15 +23,6 @@ MIN_WORDS = 5
 """Known words below which a text stands in a corpus by chance."""
 
 _BLOCK_TOKENS = 1_000_000
-
-
-class _Codec(Protocol):
-    @property
-    def vocabulary(self) -> Vocabulary: ...
-
-    def encode_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
-
-    def decode(self, ids: NDArray[np.uint32]) -> str: ...
 
 
 class _Splitter(Protocol):
@@ -49,7 +41,7 @@ class TrainingText:
     """
 
     store: TokenStore
-    codec: _Codec
+    codec: Codec
     splitter: _Splitter
 
     @classmethod

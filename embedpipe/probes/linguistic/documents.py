@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.probes.linguistic.pool import Detokenizer, HeldOutSplit
+from embedpipe.probes.linguistic.pool import FOLDS, Detokenizer, HeldOutSplit
 from embedpipe.tasks.builtin import DOCUMENTS
 from embedpipe.tasks.shapes import Classification
 from embedpipe.text.split_text import read_sentences
@@ -18,7 +18,6 @@ __all__ = ["documents_task"]
 _MIN_DOCUMENTS = 2
 _MIN_TOKENS = 5
 _MIN_SENTENCES = 8
-_FOLDS = 5
 
 
 def documents_task(
@@ -65,7 +64,7 @@ def documents_task(
             chosen = [usable[i] for i in rng.permutation(len(usable))[:sentences_per_document]]
             n_documents += 1
             labels += [f"document {n_documents}"] * len(chosen)
-            folds += [i % _FOLDS for i in range(len(chosen))]
+            folds += [i % FOLDS for i in range(len(chosen))]
             drawn += chosen
         ascending = sorted(drawn)
         found = dict(zip(ascending, map(tokenizer.detokenize, read_sentences(text, ascending)), strict=True))

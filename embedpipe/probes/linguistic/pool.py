@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes import baselines
 from embedpipe.text.split_text import read_sentences
 from embedpipe.text.token_store import TokenStore
-from embedpipe.text.vocabulary import SPECIALS, UNK, Vocabulary
+from embedpipe.text.vocabulary import SPECIALS, UNK
 
 __all__ = [
+    "FOLDS",
     "MAX_TOKENS",
     "MIN_TOKENS",
     "Codec",
@@ -28,7 +30,7 @@ __all__ = [
 ]
 
 MIN_TOKENS, MAX_TOKENS = 5, 60
-_FOLDS = 5
+FOLDS = 5
 _PER_DOCUMENT = 400
 _MIN_SENTENCES = 50
 _POOL = 5
@@ -48,18 +50,11 @@ class Detokenizer(Protocol):
     def detokenize(self, tokens: Sequence[str]) -> str: ...
 
 
-class Codec(Protocol):
+class Codec(baselines.Codec, Protocol):
     """Text to tokens and ids, and tokens to text."""
 
     @property
     def tokenizer(self) -> Detokenizer: ...
-
-    @property
-    def vocabulary(self) -> Vocabulary: ...
-
-    def tokenize(self, text: str) -> list[str]: ...
-
-    def encode_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +104,7 @@ class Pool:
     @cached_property
     def folds(self) -> NDArray[np.int64]:
         """int64 of shape (n,): folds of about the same size, each document whole in one of them."""
-        return folds_by_document(self.documents, _FOLDS)
+        return folds_by_document(self.documents, FOLDS)
 
     @cached_property
     def is_word(self) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.probes.linguistic.pool import Pool, folds_by_document, need
+from embedpipe.probes.linguistic.pool import FOLDS, Pool, folds_by_document, need
 from embedpipe.tasks.builtin import TOPIC
 from embedpipe.tasks.shapes import Classification
 from embedpipe.text.token_store import TokenStore
@@ -17,7 +17,6 @@ _MAX_TOPICS = 8
 _MIN_SENTENCES = 8
 _TERMS = 5_000
 _TOKENS = 2_000_000
-_FOLDS = 5
 
 Ints = NDArray[np.int64]
 
@@ -60,7 +59,7 @@ def topic_task(pool: Pool, train: TokenStore, *, n_sentences: int, seed: int) ->
             f"of {n_topics} topics {len(kept)} have two held-out {pool.units} or more; the task '{TOPIC}' needs two"
         )
     per_topic = max(_MIN_SENTENCES, n_sentences // len(kept))
-    folds = folds_by_document(pool.documents, _FOLDS, topic)
+    folds = folds_by_document(pool.documents, FOLDS, topic)
     rows = np.concatenate([rng.permutation(np.flatnonzero(topic == t))[:per_topic] for t in kept])
     return Classification(
         TOPIC,

@@ -20,8 +20,8 @@ __all__ = [
     "PairCosines",
     "hubness_facts",
     "iso_score",
+    "mean_cosine",
     "nearest",
-    "pair_cosines",
     "participation_ratio",
     "partition_ratio",
     "same_band",
@@ -88,7 +88,7 @@ def shape_facts(
     (1.0, 4)
     """
     units = unit_rows(vectors)
-    pairs = pair_cosines(units)
+    pairs = mean_cosine(units)
     facts = {
         "vectors": float(len(vectors)),
         "mean cosine": pairs.mean,
@@ -122,7 +122,7 @@ def shape_facts(
     return facts
 
 
-def pair_cosines(units: Vectors) -> PairCosines:
+def mean_cosine(units: Vectors) -> PairCosines:
     """Return the mean cosine of all pairs, without going through the pairs.
 
     The mean is a U-statistic (Hoeffding, 1948): its variance is four times that of the means of each vector, by n, as
@@ -134,7 +134,7 @@ def pair_cosines(units: Vectors) -> PairCosines:
 
     Examples
     --------
-    >>> pair_cosines(np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)).of_each.tolist()
+    >>> mean_cosine(np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)).of_each.tolist()
     [0.5, 0.5, 0.0]
     """
     n = len(units)

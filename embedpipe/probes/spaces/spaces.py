@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
+from embedpipe.probes.asked import HeldOut
 from embedpipe.probes.baselines import Encoder, Subject
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.spaces.geometry import MEANING, shape_facts
@@ -38,17 +38,8 @@ _NO_ROW = ("vectors", "vectors of the neighbour search", "mean cosine, low", "me
 _OF_NEIGHBOURS = ("hubness", "orphans", "largest hub", "neighbours of like frequency")
 
 
-class HeldOutText(Protocol):
-    """The splits of a prepared text that no weight was trained on."""
-
-    test: TokenStore
-    validation: TokenStore
-    test_text: Path
-    validation_text: Path
-
-
 def bundle_geometry(
-    bundle: BundleLike, subject: Subject, text: HeldOutText | None, *, seed: int
+    bundle: BundleLike, subject: Subject, text: HeldOut | None, *, seed: int
 ) -> tuple[Geometry, list[Row]]:
     """Return facts on each space of a bundle by the name of the space, and a row for each that could not be looked at.
 
@@ -105,7 +96,7 @@ def word_geometry(words: WordVectors, trained: Mapping[str, Vectors], *, seed: i
 
 
 def sentence_geometry(
-    subject: Subject, text: HeldOutText | None, detokenize: Callable[[Sequence[str]], str], *, seed: int
+    subject: Subject, text: HeldOut | None, detokenize: Callable[[Sequence[str]], str], *, seed: int
 ) -> Geometry:
     """Return facts on up to 600 held-out sentences under the encoder and, beside it, the SIF average.
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.vocabulary import SPECIALS
+from embedpipe.words.postprocess import unit_rows
 
 __all__ = ["answer_analogies", "answer_by_neighbours"]
 
@@ -46,7 +47,7 @@ def answer_analogies(vectors: Matrix, questions: Ids, *, multiply: bool = True) 
     a, b = (np.searchsorted(needed, pairs[:, i]) for i in (0, 1))
     c, pair_of = np.searchsorted(needed, asked[:, 2]), pair_of.reshape(-1)
     found = {"3CosAdd": _Best(len(asked))} | ({"3CosMul": _Best(len(asked))} if multiply else {})
-    unit = _unit(vectors)
+    unit = unit_rows(vectors)
     never = _never(unit)
     width = min(_CANDIDATES, max(1, _NUMBERS // (len(pairs) + len(needed))))
     for start, cosines in _blocks(unit, needed, width):
@@ -95,7 +96,7 @@ def answer_by_neighbours(vectors: Matrix, questions: Ids, *, seed: int) -> dict[
     -------
     ``nearest to c``, ``nearest to b`` and ``random word``, each int64 of shape (n,).
     """
-    unit, excluded = _unit(vectors), questions[:, :3]
+    unit, excluded = unit_rows(vectors), questions[:, :3]
     rng = np.random.default_rng(seed)
     return {
         "nearest to c": _nearest_to_word(unit, questions[:, 2], excluded),
@@ -118,11 +119,6 @@ def _nearest_to_word(unit: Matrix, word: Ids, excluded: Ids) -> Ids:
     allowed = (candidates[:, :, None] != excluded[:, None, :]).all(axis=2)
     chosen: Ids = candidates[np.arange(len(word)), allowed.argmax(axis=1)]
     return chosen
-
-
-def _unit(vectors: Matrix) -> Matrix:
-    unit: Matrix = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return unit
 
 
 def _never(unit: Matrix) -> NDArray[np.bool_]:

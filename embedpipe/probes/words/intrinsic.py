@@ -13,7 +13,7 @@ from embedpipe.probes.words.rival_words import rival_word_rows
 from embedpipe.probes.words.word_similarity import word_similarity_rows
 from embedpipe.tasks.shapes import Analogies, Categories, Outliers, Relations, WordSimilarity, WordTask
 
-__all__ = ["word_rows"]
+__all__ = ["word_task_rows"]
 
 _METRICS: dict[type[WordTask], str] = {
     WordSimilarity: "spearman",
@@ -24,7 +24,7 @@ _METRICS: dict[type[WordTask], str] = {
 }
 
 
-def word_rows(
+def word_task_rows(
     task: WordTask, subject: Subject, *, restrict: int, bootstrap: int, seed: int, parts: Parts | None = None
 ) -> list[Row]:
     """Return what is measured on a task of words: one row for each metric and baseline.

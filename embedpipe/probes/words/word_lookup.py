@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.baselines import Words
+from embedpipe.words.postprocess import unit_rows
 
 __all__ = [
     "as_wrong",
@@ -35,9 +36,7 @@ def find_words(words: Words, asked: Iterable[str]) -> NDArray[np.int64]:
 
 def unit_length(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the vectors in float64 at length 1; zeros stay zeros."""
-    unit = vectors.astype(np.float64)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    return unit
+    return unit_rows(vectors.astype(np.float64))
 
 
 def random_like(vectors: NDArray[np.floating], seed: int) -> NDArray[np.float64]:

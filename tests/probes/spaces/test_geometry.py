@@ -12,8 +12,8 @@ from embedpipe.probes.spaces.geometry import (
     MEANING,
     hubness_facts,
     iso_score,
+    mean_cosine,
     nearest,
-    pair_cosines,
     participation_ratio,
     partition_ratio,
     same_band,
@@ -70,7 +70,7 @@ def test_a_one_hot_basis():
 def test_the_mean_cosine_is_that_of_all_pairs(shift):
     vectors = normal(300, 9) + np.float32(shift)
     cosines = 1 - pdist(vectors.astype(np.float64), "cosine")
-    found = pair_cosines(unit_rows(vectors))
+    found = mean_cosine(unit_rows(vectors))
     assert found.mean == pytest.approx(cosines.mean(), abs=1e-6)
     assert found.of_each.mean() == pytest.approx(found.mean)
     others = 1 - np.array([pdist(vectors[[7, i]].astype(np.float64), "cosine")[0] for i in range(300) if i != 7])
@@ -79,9 +79,9 @@ def test_the_mean_cosine_is_that_of_all_pairs(shift):
 
 def test_the_interval_of_the_mean_cosine_holds_that_of_the_population():
     population = unit_rows(normal(20_000, 10) + np.float32(0.4))
-    truth = pair_cosines(population).mean
+    truth = mean_cosine(population).mean
     rng = np.random.default_rng(1)
-    samples = [pair_cosines(population[rng.choice(20_000, 100, replace=False)]) for _ in range(200)]
+    samples = [mean_cosine(population[rng.choice(20_000, 100, replace=False)]) for _ in range(200)]
     held = np.mean([one.low <= truth <= one.high for one in samples])
     assert 0.90 <= held <= 0.99
 
