@@ -68,9 +68,18 @@ def probe(
 
     Examples
     --------
-    >>> import embedpipe
-    >>> found = embedpipe.probe("wiki.bundle", ["simlex999"], against=["old.bundle"])  # doctest: +SKIP
-    >>> [(row.baseline, row.value - row.baseline_value, row.p_value) for row in found.rows]  # doctest: +SKIP
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from embedpipe.pipeline.imported import import_vectors
+    >>> from embedpipe.tasks.shapes import WordSimilarity
+    >>> pairs = WordSimilarity("pairs", [("sea", "ship"), ("law", "court"), ("sea", "law")], np.array([9, 8, 1.0]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "vectors.txt"
+    ...     _ = file.write_text("sea 1 0\\nship 2 0\\nlaw 0 1\\ncourt 1 2\\n")
+    ...     bundle = import_vectors(file, Path(folder) / "small.bundle").bundle
+    ...     found = probe(bundle, [pairs])
+    >>> [(row.task, row.metric, row.value, row.n, row.baseline) for row in found.rows]
+    [('pairs', 'spearman', 1.0, 3, 'spelling'), ('pairs', 'spearman', 1.0, 3, 'random vectors')]
     """
     opened = bundle if isinstance(bundle, Bundle) else load(bundle)
     seed = opened.manifest.seed if seed is None else seed
@@ -132,9 +141,18 @@ def diff(
 
     Examples
     --------
-    >>> import embedpipe
-    >>> found = embedpipe.diff("new.bundle", "old.bundle", ["simlex999", "lee"])  # doctest: +SKIP
-    >>> [(one.task, one.difference, one.verdict) for one in found]  # doctest: +SKIP
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from embedpipe.pipeline.imported import import_vectors
+    >>> from embedpipe.tasks.shapes import WordSimilarity
+    >>> pairs = WordSimilarity("pairs", [("sea", "ship"), ("law", "court"), ("sea", "law")], np.array([9, 8, 1.0]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "vectors.txt"
+    ...     _ = file.write_text("sea 1 0\\nship 2 0\\nlaw 0 1\\ncourt 1 2\\n")
+    ...     bundle = import_vectors(file, Path(folder) / "small.bundle").bundle
+    ...     (found,) = diff(bundle, bundle, [pairs])
+    >>> found.difference, found.n
+    (0.0, 3)
     """
     first, second = (one if isinstance(one, Bundle) else load(one) for one in (a, b))
     if tasks:

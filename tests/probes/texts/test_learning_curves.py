@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from embedpipe.probes.baselines import Subject
+from embedpipe.probes.baselines import Rival, Subject
 from embedpipe.probes.texts.learning_curves import curve_table, learning_curves
 from embedpipe.tasks.shapes import Classification, with_test_part
 
@@ -53,9 +53,9 @@ def test_the_interval_over_folds_is_student_s():
     labels = ["a" if i < 10 else "b" for i in range(20)]
     labels[19] = "a"  # where b is right four times in five
     folds = np.array([i % 2 for i in range(20)])
-    curve = learning_curves(
-        Classification("line", labels, texts, folds), Subject(encoder=Line()), seed=1, draws=2, shots=()
-    )[0]
+    subject = Subject(encoder=Line(), against={"rival": Rival(encoder=Line())})
+    curve, rival, *_ = learning_curves(Classification("line", labels, texts, folds), subject, seed=1, draws=2, shots=())
+    assert (rival.system, rival.accuracy, rival.low) == ("rival", curve.accuracy, curve.low)
     assert curve.labels == (10,)
     assert curve.accuracy[0] == pytest.approx(0.95)  # 1 and .9
     assert 0.95 - curve.low[0] == pytest.approx(min(0.95, t.ppf(0.975, 1) * 0.05))
