@@ -7,7 +7,7 @@ import pytest
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.pipeline import plan
-from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprint, fingerprints
 from embedpipe.pipeline.provenance import versions_of
 
 
