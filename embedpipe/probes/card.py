@@ -116,7 +116,9 @@ def _results(content: ReportContent) -> str:
     ]
     whole = [row for row in content.rows if SECTION not in row.metric]
     notes = [f"* {_inline(name)}: {_inline(note)}" for name, note in notes_by_figure(whole).items()]
-    marked = "A baseline marked \\~ does not differ from the figure as far as the sample tells (p > 0.05, paired)."
+    marked = (
+        "A baseline marked \\~ cannot be told from the figure on these questions (p > 0.05, paired, not corrected)."
+    )
     return "\n".join([head + "| --- " * 8 + "|", *lines, "", marked, "", *notes, ""])
 
 

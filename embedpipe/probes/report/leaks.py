@@ -13,6 +13,7 @@ __all__ = ["by_share", "leak_section"]
 _UNLEAKED = "(unleaked)"
 _NOT_ASKED = "not asked: "
 _COLUMNS = ("task", "met in", "questions", "exactly", "nearly", "share", "too short or unknown to tell")
+_WITHOUT = ("task", "metric", "on all", "without", "change")
 
 
 def leak_section(leaks: Sequence[Leak], rows: Sequence[Row]) -> str:
@@ -25,7 +26,7 @@ def leak_section(leaks: Sequence[Leak], rows: Sequence[Row]) -> str:
         "Leakage",
         paragraph(_said(met) if asked else ""),
         table("Questions that were met in training", _COLUMNS, [_counts(leak) for leak in met], narrow="stacked"),
-        table("Figures with and without them", ["task", "metric", "on all", "without", "change"], _unleaked(rows)),
+        table("Figures with and without them", _WITHOUT, _unleaked(rows), narrow="stacked"),
         details("Some of them", f'<ul class="notes">{"".join(shown)}</ul>' if shown else ""),
         details(
             "Where nothing was met",

@@ -111,7 +111,7 @@
     const offer = (found) => {
       const title = document.createElement("p"), list = document.createElement("ol");
       title.textContent = (words ? `No word is “${input.value}” or begins with it. ` : "") +
-        `${found.length.toLocaleString("en")} hold “${input.value}”` + (found.length > OFFERED ? `, the first ${OFFERED}:` : ":");
+        `${found.length.toLocaleString("en")} ${found.length === 1 ? "holds" : "hold"} “${input.value}”` + (found.length > OFFERED ? `, the first ${OFFERED}:` : ":");
       list.append(...found.slice(0, OFFERED).map((i) => {
         const item = document.createElement("li");
         item.append(choice(i));

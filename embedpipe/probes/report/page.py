@@ -103,7 +103,7 @@ def _made_section(content: ReportContent) -> str:
         "How it was made",
         f"{paragraph(again)}<pre class=command><code>{escape(content.command)}</code></pre>" if content.command else "",
         paragraph(content.reproducible and f"Reproducible: {content.reproducible}."),
-        table("What was run", columns, runs),
+        table("What was run", columns, runs, narrow="stacked"),
         details("Settings", f"<pre>{escape(content.config_toml)}</pre>" if content.config_toml else ""),
         details("Versions", facts(content.versions)),
     )
