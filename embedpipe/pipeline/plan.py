@@ -68,7 +68,7 @@ def fingerprints(
     prints: dict[str, str] = {}
     for stage in stages:
         inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
-        settings = getattr(config, stage).model_dump(mode="json")
+        settings = getattr(config, stage).model_dump(mode="json", exclude=_left_out(config, stage))
         start: object = list(source_prints) if stage == "text" else config.reproducible
         if stage == "probes":
             start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]
@@ -79,6 +79,11 @@ def fingerprints(
         versions = versions_of(stage) if config.reproducible else {}
         prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed, versions)
     return prints
+
+
+def _left_out(config: PipelineConfig, stage: str) -> set[str]:
+    """Return the settings that are newer than bundles whose stage they leave as it was."""
+    return {"share"} if stage == "text" and config.text.share == 1 else set()
 
 
 def existing_bundle(target: Path, *, force: bool) -> BundleFolder | None:

@@ -3,17 +3,24 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from embedpipe.probes.findings import LearningCurve
+from embedpipe.probes.leaks.leakage import leak_lines
 from embedpipe.probes.methods import limits, methods
-from embedpipe.probes.report.content import ReportContent, figure, training_lines
-from embedpipe.probes.report.headline import strongest, verdict, what
-from embedpipe.probes.rows import Row, headline, pivot
+from embedpipe.probes.report.content import ReportContent, figure, minus, notes_by_figure, signed, training_lines
+from embedpipe.probes.report.headline import strongest, what
+from embedpipe.probes.report.leaks import by_share
+from embedpipe.probes.report.shape import geometry_value
+from embedpipe.probes.rows import SECTION, Row, headline, pivot
+from embedpipe.probes.spaces.geometry import COUNTS, MEANING
 from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_facts
 
 __all__ = ["write_card"]
 
+_SHAPE = ("vectors", "dimensions", "dimensions used", "mean cosine", "IsoScore", "partition ratio", "hubness")
 _TAGS = {"words": "word2vec", "sentences": "sentence-embeddings", "generation": "text-generation"}
 
 
@@ -35,8 +42,10 @@ def write_card(path: Path, content: ReportContent) -> None:
         _section("Training", _list(training_lines(content))),
         _section("Words", _list(of_words)),
         _section("Measured", _results(content) if content.rows else ""),
+        _section("Learning curves", _lines(_curves(content))),
         _section("Leakage", _leaks(content)),
         _section("Bias", _bias(content)),
+        _section("Geometry", _geometry(content)),
         _section("Nearest words", _neighbours(content) if content.neighbours else ""),
         _section("Generated text", "\n".join(_fenced(text, "text") for text in content.samples)),
         _section("Methods to cite", _lines(methods(content))),
@@ -55,7 +64,7 @@ def _front_matter(content: ReportContent) -> str:
     if "sentences" in content.training:
         lines.append("pipeline_tag: sentence-similarity")
     named = headline(content.rows)
-    rows = [row for row, _ in strongest(content.rows) if f"{row.task} {row.metric}" in named]
+    rows = [row for row, _, _ in strongest(content.rows) if f"{row.task} {row.metric}" in named]
     generation = content.training.get("generation")
     if rows or generation:
         lines += ["model-index:", f"  - name: {json.dumps(content.title)}", "    results:"]
@@ -97,39 +106,74 @@ def _indexed(kind: str, dataset: str, metric: str, value: float, args: Mapping[s
 
 
 def _results(content: ReportContent) -> str:
-    said = {(row.task, row.metric): verdict(row) for row, beside in strongest(content.rows) if beside}
+    said = {(row.task, row.metric): word for row, beside, word in strongest(content.rows) if beside}
     head = "| task | metric | value | 95 % interval | n | coverage | beside the strongest baseline | baselines |\n"
     lines = [
-        f"| {_inline(row['task'])} | {row['metric']} | {figure(row['value'])} | {row['interval'] or '–'} "
+        f"| {_inline(row['task'])} | {row['metric']} | {figure(row['value'])} | {minus(row['interval']) or '–'} "
         f"| {figure(row['n'])} | {figure(row['coverage'])} | {said.get((row['task'], row['metric']), '–')} "
-        f"| {_inline(row['baselines']) or '–'} |"
+        f"| {minus(_inline(row['baselines'])) or '–'} |"
         for row in pivot(content.rows)
     ]
-    notes = [
-        f"* {_inline(row['task'])} {row['metric']}: {_inline(row['note'])}"
-        for row in pivot(content.rows)
-        if row["note"]
-    ]
-    marked = "A baseline marked \\~ does not differ from the figure as far as the sample tells (p > 0.05, paired)."
+    whole = [row for row in content.rows if SECTION not in row.metric]
+    notes = [f"* {_inline(name)}: {_inline(note)}" for name, note in notes_by_figure(whole).items()]
+    marked = (
+        "A baseline marked \\~ cannot be told from the figure on these questions (p > 0.05, paired, not corrected)."
+    )
     return "\n".join([head + "| --- " * 8 + "|", *lines, "", marked, "", *notes, ""])
 
 
-def _leaks(content: ReportContent) -> str:
+def _curves(content: ReportContent) -> list[str]:
+    """Return each curve of the encoder, and where the others end."""
+    groups: dict[tuple[str, bool], list[LearningCurve]] = {}
+    for curve in content.findings.curves:
+        if curve.labels:
+            groups.setdefault((curve.task, curve.per_label), []).append(curve)
     said = []
-    for leak in content.findings.leaks:
-        counts = f"{leak.exact:,} of {leak.n:,} questions stand in it exactly, {leak.near:,} nearly"
-        said.append(f"{leak.task}, {leak.place}: {counts}")
-    return _lines(said)
+    for (task, per_label), (first, *others) in groups.items():
+        points = ", ".join(f"{figure(y)} with {x:,}" for x, y in zip(first.labels, first.accuracy, strict=True))
+        ends = ", ".join(f"{other.system} {figure(other.accuracy[-1])}" for other in others)
+        of = f"accuracy of the {first.system} by texts {'of each label' if per_label else 'to learn from'}"
+        said.append(f"{task}, {of}: {points}{f'; with the most: {ends}' if ends else ''}")
+    return said
+
+
+def _leaks(content: ReportContent) -> str:
+    """Return what leaked, the largest shares first; its texts are no part of the card."""
+    leaks = content.findings.leaks
+    ordered = by_share(leaks) + [leak for leak in leaks if not leak.n]
+    return _lines(leak_lines([replace(leak, examples=()) for leak in ordered]))
 
 
 def _bias(content: ReportContent) -> str:
     said = []
     for one in content.findings.associations:
         pairs = f"{one.name}: {one.targets[0]} with {one.attributes[0]}, {one.targets[1]} with {one.attributes[1]}"
-        interval = f"[{one.low:+.2f}, {one.high:+.2f}]" if math.isfinite(one.low) else "no interval"
-        measured = f"effect {one.effect:+.2f} {interval}, p {_p(one.p_value)}, {one.n_words} words"
+        interval = f"[{signed(one.low, 2)}, {signed(one.high, 2)}]" if math.isfinite(one.low) else "no interval"
+        p_values = f"p {_p(one.p_value)}, Holm p {_p(one.p_holm)}"
+        measured = f"effect {signed(one.effect, 2)} {interval}, {p_values}, {one.n_words} words"
         said.append(f"{pairs}: {measured if math.isfinite(one.effect) else one.note}")
-    return _lines(said)
+    if not said:
+        return ""
+    explained = (
+        "Effects in standard deviations; p one-sided, Holm p corrected for the number of tests of the same system. A "
+        "test that finds nothing does not show that there is nothing."
+    )
+    return f"{explained}\n\n{_lines(said)}"
+
+
+def _geometry(content: ReportContent) -> str:
+    spaces = content.findings.geometry
+    names = [name for name in _SHAPE if any(name in facts for facts in spaces.values())]
+    if not names:
+        return ""
+    lines = [
+        f"| {_inline(space)} | {' | '.join(geometry_value(name, facts.get(name, math.nan)) for name in names)} |"
+        for space, facts in spaces.items()
+    ]
+    head = f"| space | {' | '.join(names)} |\n{'| --- ' * (len(names) + 1)}|"
+    meanings = _lines([f"{name}: {MEANING[name]}" for name in names if name not in COUNTS])
+    said = "Words as they are published, after post-processing; “as trained” is before it."
+    return "\n".join([said, "", head, *lines, "", meanings])
 
 
 def _p(value: float) -> str:
@@ -142,7 +186,7 @@ def _neighbours(content: ReportContent) -> str:
 
     lines = [
         f"* **{_inline(marked(word))}**: "
-        + ", ".join(f"{_inline(marked(near))} {value:.2f}" for near, value in found)
+        + ", ".join(f"{_inline(marked(near))} {minus(f'{value:.2f}')}" for near, value in found)
         + "\n"
         for word, found in content.neighbours.items()
     ]

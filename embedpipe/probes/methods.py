@@ -17,6 +17,17 @@ _STEPS = {
     "all-but-the-top": "removal of common directions: Mu and Viswanath (2018), All-but-the-top",
     "join": "joining of trainings: Yin and Schütze (2016), Learning word meta-embeddings",
 }
+_TESTS = {
+    "t across folds": "test across folds: Nadeau and Bengio (2003), Inference for the generalization error",
+    "McNemar": "paired test of answers: McNemar (1947), Note on the sampling error of the difference between "
+    "correlated proportions",
+}
+_MADE = ("length", "word-content", "bigram-shift", "odd-word")
+_MEASURES = {
+    "IsoScore": "evenness of a space: Rudman et al. (2022), IsoScore",
+    "partition ratio": "isotropy by the partition function: Mu and Viswanath (2018), All-but-the-top",
+    "hubness": "hubs: Radovanović et al. (2010), Hubs in space",
+}
 
 
 def methods(content: ReportContent) -> list[str]:
@@ -35,12 +46,18 @@ def methods(content: ReportContent) -> list[str]:
     said += [line for step, line in _STEPS.items() if step in used]
     if "sentences" in results:
         said.append("start of the sentence encoder: Arora et al. (2017), A simple but tough-to-beat baseline")
+    tests = " ".join({row.test for row in found.rows})
+    said += [line for test, line in _TESTS.items() if test in tests]
+    if any(row.task in _MADE for row in found.rows):
+        said.append("tasks made of the text: Conneau et al. (2018), What you can cram into a single vector")
     if found.rows:
         said.append("correction for several tasks: Holm (1979); effect sizes: Cohen (1988); intervals: Wilson (1927)")
     if found.leaks:
         said.append("near duplicates: Broder (1997), On the resemblance and containment of documents")
     if found.associations:
         said.append("bias: Caliskan et al. (2017), Semantics derived automatically from language corpora")
+    measures = {name for facts in found.geometry.values() for name in facts}
+    said += [line for measure, line in _MEASURES.items() if measure in measures]
     if any(one.texts for one in found.maps):
         said.append("maps: van der Maaten and Hinton (2008), Visualizing data using t-SNE")
     return said

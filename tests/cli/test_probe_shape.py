@@ -32,7 +32,10 @@ def test_associations_and_geometry_are_rows_in_every_format(toy_bundle, tmp_path
     table = embedpipe_cli("probe", toy_bundle.path, own, "geometry")
     assert "effect (male, female / he, she)" in table.out
     assert "random vectors" in table.out
-    assert "courts effect (male, female / he, she): above 0, male go with he; one-sided p 0.00" in table.err
+    assert (
+        "courts effect (male, female / he, she): an effect above 0 would mean: male go with he, female with she; "
+        "one-sided p 0.00"
+    ) in table.err
 
 
 def test_without_the_text_the_sentences_are_said_to_be_missing(toy_bundle, tmp_path, embedpipe_cli):

@@ -7,7 +7,7 @@ import pytest
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.pipeline import plan
-from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
+from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprint, fingerprints
 from embedpipe.pipeline.provenance import versions_of
 
 
@@ -45,9 +45,17 @@ def test_a_setting_changes_its_stage_and_those_that_read_it() -> None:
     assert changed({"sentences": {"steps": 7}}) == {"sentences", "probes"}
     assert changed({"words": {"dim": 7}}) == {"words", "sentences", "generation", "probes"}
     assert changed({"text": {"max_size": 77}}) == set(STAGES)
+    assert changed({"text": {"share": 0.5}}) == set(STAGES)
     assert changed({"seed": 2}) == set(STAGES)
     assert changed({"reproducible": True}) == set(STAGES)
     assert changed({}, ("other",)) == set(STAGES)
+
+
+def test_the_whole_text_has_the_fingerprint_that_it_had_before_there_were_shares() -> None:
+    config = PipelineConfig.of("tiny", {})
+    settings = {name: value for name, value in config.text.model_dump(mode="json").items() if name != "share"}
+    before = fingerprint("text", 3, ["s"], {}, settings, config.seed, {})
+    assert fingerprints(config, ["text"], ["s"])["text"] == before
 
 
 def test_the_content_of_labelled_files_belongs_to_the_encoder(tmp_path: Path) -> None:

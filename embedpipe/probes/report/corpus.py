@@ -53,7 +53,8 @@ def _splits(splits: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, split in splits.items()
     ]
-    return table("The splits, by document", ["split", "documents", "sentences", "tokens", "unknown words"], rows)
+    columns = ["split", "documents", "sentences", "tokens", "unknown words"]
+    return table("The splits, by document", columns, rows, narrow="stacked")
 
 
 def _words(words: VocabularyFacts) -> str:
@@ -70,7 +71,7 @@ def _words(words: VocabularyFacts) -> str:
         Axis("rank of the word", log=True),
         Axis("times in the text", log=True),
         says=f"The most frequent word stands {words.counts[0]:,} times in the text, the rarest of {words.n_words:,} "
-        f"{words.counts[-1]:,} times; frequency falls about as rank to the power of -{words.exponent:.2f}.",
+        f"{words.counts[-1]:,} times; frequency falls about as rank to the power of −{words.exponent:.2f}.",
     )
     rows = [[number(n), number(share, f"{share:.1%}")] for n, share in zip(words.top, words.covered, strict=True)]
     covered = table(

@@ -4,13 +4,15 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
+from typing import NamedTuple
 
 from embedpipe.probes.report.content import ReportContent, figure
 from embedpipe.probes.report.html import paragraph
 from embedpipe.probes.rows import Row, headline
 
-__all__ = ["MIN_QUESTIONS", "headline_part", "strongest", "summary_cards", "verdict", "what"]
+__all__ = ["MIN_QUESTIONS", "Standing", "headline_part", "strongest", "summary_cards", "verdict", "what"]
 
+NO_DIFFERENCE, AT_CHANCE = "no difference found", "at chance"
 _LEVEL = 0.05
 MIN_QUESTIONS = 30
 """Fewer are no headline, as in `rows.headline`."""
@@ -32,8 +34,16 @@ def what(content: ReportContent) -> str:
     return f"{named[0].upper()}{named[1:]} over one vocabulary"
 
 
-def strongest(rows: Sequence[Row]) -> list[tuple[Row, bool]]:
-    """Return for each task and metric the row beside its strongest baseline, and whether it stands beside one at all.
+class Standing(NamedTuple):
+    """A figure beside its strongest baseline (`beside` is False where there is none), and what is `said` of it."""
+
+    row: Row
+    beside: bool
+    said: str
+
+
+def strongest(rows: Sequence[Row]) -> list[Standing]:
+    """Return for each task and metric the row beside its strongest baseline, and what is said of it.
 
     What could not be measured is left out, and so are parts of tasks.
     """
@@ -45,13 +55,33 @@ def strongest(rows: Sequence[Row]) -> list[tuple[Row, bool]]:
     for group in groups.values():
         beside = [row for row in group if row.baseline and math.isfinite(row.baseline_value)]
         best = max(beside, key=lambda row: row.baseline_value, default=None)
-        found.append((best or group[0], best is not None))
+        row = best or group[0]
+        found.append(Standing(row, best is not None, verdict(row, chance=_chance(group))))
     return found
 
 
-def verdict(row: Row) -> str:
+def _chance(group: Sequence[Row]) -> float:
+    """Return what guessing gives: the better of the baselines that guess, nothing where two things are correlated."""
+    if group[0].metric in _CORRELATIONS:
+        return 0.0
+    return max((row.baseline_value for row in group if row.baseline in _GUESSES), default=math.nan)
+
+
+_CORRELATIONS = ("spearman", "pearson")
+_GUESSES = ("majority", "chance", "random word")
+
+
+def verdict(row: Row, *, chance: float = math.nan) -> str:
     """Return what a row says in words: the p-value that is corrected over tasks decides, where there is one.
 
+    Parameters
+    ----------
+    row : a figure beside its strongest baseline.
+    chance : what guessing gives; a figure that cannot be told from the baseline, and whose interval holds what guessing
+        gives, is at chance.
+
+    Examples
+    --------
     >>> verdict(Row("t", "accuracy", 0.9, 0.8, 0.95, 99, 1.0, "tf-idf", 0.7, 0.001, "encoder"))
     'better'
     """
@@ -61,7 +91,7 @@ def verdict(row: Row) -> str:
     if row.baseline is None or math.isnan(p_value):
         return "not compared"
     if p_value > _LEVEL:
-        return "no difference found"
+        return AT_CHANCE if row.low <= chance <= row.high else NO_DIFFERENCE
     return "better" if row.value > row.baseline_value else "worse"
 
 
@@ -73,22 +103,22 @@ def summary_cards(content: ReportContent) -> list[tuple[str, str, str]]:
             figure(row.value),
             f"{row.baseline} {figure(row.baseline_value)}" if beside else "",
         )
-        for row, beside in strongest(content.rows)
+        for row, beside, _ in strongest(content.rows)
     ]
 
 
 def headline_part(content: ReportContent) -> str:
     """Return the summary in a sentence or two, and the cards."""
-    compared = [
-        (row, beside) for row, beside in strongest(content.rows) if f"{row.task} {row.metric}" in headline(content.rows)
-    ]
-    said = Counter(verdict(row) for row, beside in compared if beside)
+    named = headline(content.rows)
+    compared = [one for one in strongest(content.rows) if f"{one.row.task} {one.row.metric}" in named]
+    said = Counter(one.said for one in compared if one.beside)
     cards = [*_made(content), *map(_card, compared[:_MOST_CARDS])]
     counts = [
         f"{said[word]} {'is' if said[word] == 1 else 'are'} {phrase}"
         for word, phrase in (
             ("better", "better"),
-            ("no difference found", "not told apart"),
+            (NO_DIFFERENCE, "not told apart"),
+            (AT_CHANCE, "at chance"),
             ("worse", "worse"),
             ("not compared", "not tested"),
         )
@@ -100,7 +130,8 @@ def headline_part(content: ReportContent) -> str:
         sentence += f" Beside the strongest baseline, of {n} figure{'s' if n > 1 else ''} on {MIN_QUESTIONS} questions "
         sentence += f"or more, {', '.join(counts)} (p ≤ 0.05, paired, corrected for the number of tasks)."
     left = len(compared) - _MOST_CARDS
-    more = paragraph(f"{left} more figures stand in the table of the probes.", of="notes") if left > 0 else ""
+    stand = "1 more figure stands" if left == 1 else f"{left} more figures stand"
+    more = paragraph(f"{stand} in the table of the probes.", of="notes") if left > 0 else ""
     shown = f'<ul class="cards" aria-label="Figures at a glance">{"".join(cards)}</ul>' if cards else ""
     return f"{paragraph(sentence, of='lead')}{shown}{more}\n"
 
@@ -109,8 +140,8 @@ def _made(content: ReportContent) -> list[str]:
     train = content.corpus.get("train")
     cards = []
     if isinstance(train, dict):
-        n_documents = content.corpus.get("documents")
-        beside = f"of {figure(n_documents)} documents" if n_documents else ""
+        n_documents = train.get("documents")
+        beside = f"in {figure(n_documents)} training documents" if n_documents else ""
         cards.append(_plain_card("tokens to learn from", figure(train.get("tokens")), beside))
     words = content.training.get("words", {}).get("result", {})
     if "words" in words and "dim" in words:
@@ -127,12 +158,11 @@ def _plain_card(name: str, value: str, beside: str) -> str:
     return f"<li><span>{escape(name)}</span><b>{escape(value)}</b><small>{escape(beside)}</small></li>"
 
 
-def _card(one: tuple[Row, bool]) -> str:
-    row, beside = one
+def _card(one: Standing) -> str:
+    row, beside, said = one
     if not beside:
         return _plain_card(f"{row.task} {row.metric}", figure(row.value), "no baseline")
-    said = verdict(row)
-    mark = {"better": "▲", "worse": "▼", "no difference found": "≈"}.get(said, "·")
+    mark = {"better": "▲", "worse": "▼", NO_DIFFERENCE: "?"}.get(said, "·")
     return (
         f'<li class="{said.split()[0]}"><span>{escape(f"{row.task} {row.metric}")}</span>'
         f"<b>{figure(row.value)}</b><small>best baseline: {escape(str(row.baseline))} {figure(row.baseline_value)}"

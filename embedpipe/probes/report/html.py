@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 from embedpipe.probes.report.content import figure, named_figures
 
@@ -77,10 +77,22 @@ def facts(found: Mapping[str, Any]) -> str:
     return f"<dl>{''.join(lines)}</dl>" if lines else ""
 
 
-def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+def table(
+    caption: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    narrow: Literal["", "stacked", "scrolls"] = "",
+) -> str:
     """Return a table whose columns sort by a button each; the first cell of a row names it.
 
-    It scrolls within itself where the screen is narrow, by touch and by keyboard.
+    Parameters
+    ----------
+    caption : above the table.
+    columns : names of the columns.
+    rows : a cell for each column.
+    narrow : on a narrow screen each row of ``stacked`` is a card, and a table that ``scrolls`` says so and keeps its
+        first column in sight; any table scrolls within itself, by touch and by keyboard, where it has to.
     """
     if not rows:
         return ""
@@ -89,18 +101,22 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) 
         f'<th scope="col"{" class=n" if is_number else ""}><button type="button">{escape(name)}</button></th>'
         for name, is_number in zip(columns, numeric, strict=True)
     )
-    body = "".join(f"<tr>{''.join(map(_cell, row, range(len(columns))))}</tr>" for row in rows)
-    name = escape(caption)
+    names = columns if narrow == "stacked" else [""] * len(columns)
+    body = "".join(f"<tr>{''.join(map(_cell, row, names, range(len(names))))}</tr>" for row in rows)
+    name, kind = escape(caption), f"scroll {narrow}".rstrip()
     return (
-        f'<div class="scroll" role="region" aria-label="{name}" tabindex="0"><table><caption>{name}</caption>'
+        f'<div class="{kind}" role="region" aria-label="{name}" tabindex="0"><table><caption>{name}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _cell(one: Cell, place: int) -> str:
+def _cell(one: Cell, column: str, place: int) -> str:
     kind = ' class="n"' if one.key is not None else ""
     key = "" if one.key is None else f' data-value="{one.key:.8g}"' if math.isfinite(one.key) else ' data-value=""'
-    return f'<th scope="row"{kind}{key}>{one.html}</th>' if place == 0 else f"<td{kind}{key}>{one.html}</td>"
+    if place == 0:
+        return f'<th scope="row"{kind}{key}>{one.html}</th>'
+    head = f' data-head="{escape(column)}"' if column else ""
+    return f"<td{kind}{key}{head}>{one.html}</td>"
 
 
 def bar(low: float, high: float, *, tick: float = math.nan, span: tuple[float, float] = (0.0, 1.0)) -> str:

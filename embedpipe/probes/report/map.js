@@ -3,6 +3,7 @@
 (() => {
   const LIGHT = ["#0b6e99", "#b3541e", "#4b7f1d", "#8a3fb0", "#b02a4f", "#6b5b00"];
   const DARK = ["#5cc1e8", "#f0995c", "#9ccf5f", "#cf9bec", "#f58aa8", "#d9c34a"];
+  const OFFERED = 20;
   const SHAPES = ["circle", "square", "diamond", "triangle-up", "cross", "star"];
   const night = matchMedia("(prefers-color-scheme: dark)");
   const canvas = document.createElement("canvas");
@@ -64,6 +65,13 @@
       bgcolor: at.paper, opacity: 0.9,
     });
     let chosen = null;
+    const choice = (i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = data.texts[i];
+      button.addEventListener("click", () => { input.value = data.texts[i]; show(i); input.focus(); });
+      return button;
+    };
     const show = (i) => {
       chosen = i;
       const near = data.nearest[i], at = look();
@@ -87,22 +95,40 @@
       title.append(words ? "Nearest to " : "Nearest to: ", Object.assign(document.createElement("b"), {
         textContent: data.texts[i] }), ` (${data.groups[data.group[i]]})`);
       near.forEach((j, place) => {
-        const item = document.createElement("li"), button = document.createElement("button");
-        button.type = "button";
-        button.textContent = data.texts[j];
-        button.addEventListener("click", () => { input.value = data.texts[j]; show(j); input.focus(); });
-        item.append(button, ` ${data.cosines[i][place].toFixed(2)}`);
+        const item = document.createElement("li");
+        item.append(choice(j), ` ${data.cosines[i][place].toFixed(2).replace("-", "−")}`);
         if (!words) item.append(` (${data.groups[data.group[j]]})`);
         list.append(item);
       });
       said.replaceChildren(title, list);
     };
+    const reset = () => {
+      chosen = null;
+      Plotly.update(plot, { x: [[], []], y: [[], []], text: [[], []], customdata: [[], []] },
+        { "xaxis.range": whole("x"), "yaxis.range": whole("y"), annotations: [] }, [n, n + 1]);
+      said.replaceChildren();
+    };
+    const offer = (found) => {
+      const title = document.createElement("p"), list = document.createElement("ol");
+      title.textContent = (words ? `No word is “${input.value}” or begins with it. ` : "") +
+        `${found.length.toLocaleString("en")} ${found.length === 1 ? "holds" : "hold"} “${input.value}”` + (found.length > OFFERED ? `, the first ${OFFERED}:` : ":");
+      list.append(...found.slice(0, OFFERED).map((i) => {
+        const item = document.createElement("li");
+        item.append(choice(i));
+        return item;
+      }));
+      said.replaceChildren(title, list);
+    };
     const search = () => {
       const asked = fold(input.value);
       if (!asked) return;
-      const tests = [(text) => text === asked, (text) => text.startsWith(asked), (text) => text.includes(asked)];
-      const found = tests.map((test) => folded.findIndex(test)).find((i) => i >= 0);
-      if (found !== undefined) { show(found); return; }
+      const exact = folded.indexOf(asked), prefix = words ? folded.findIndex((text) => text.startsWith(asked)) : -1;
+      const found = exact >= 0 ? exact : prefix;
+      if (found >= 0) { show(found); return; }
+      const holding = folded.flatMap((text, i) => text.includes(asked) ? [i] : []);
+      if (!words && holding.length === 1) { show(holding[0]); return; }
+      reset();
+      if (holding.length) { offer(holding); return; }
       const none = document.createElement("p");
       none.textContent = `“${input.value}” is not among the ${data.texts.length.toLocaleString("en")} ` +
         (words ? "words of this map; embedpipe similar looks in the whole vocabulary." : "sentences of this map.");
@@ -117,12 +143,7 @@
     }
     holder.querySelector("form").addEventListener("submit", (event) => { event.preventDefault(); search(); });
     input.addEventListener("input", () => { if (words && folded.includes(fold(input.value))) search(); });
-    holder.querySelector(".whole").addEventListener("click", () => {
-      chosen = null;
-      Plotly.update(plot, { x: [[], []], y: [[], []], text: [[], []], customdata: [[], []] },
-        { "xaxis.range": whole("x"), "yaxis.range": whole("y"), annotations: [] }, [n, n + 1]);
-      said.replaceChildren();
-    });
+    holder.querySelector(".whole").addEventListener("click", reset);
     night.addEventListener("change", () => {
       const at = look();
       Plotly.react(plot, traces(at), layout(at)).then(() => { if (chosen !== null) show(chosen); });

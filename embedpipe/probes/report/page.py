@@ -5,19 +5,15 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from embedpipe.probes.report.bias import association_section
 from embedpipe.probes.report.content import ReportContent
 from embedpipe.probes.report.corpus import corpus_section
-from embedpipe.probes.report.found import (
-    association_section,
-    curves_section,
-    geometry_section,
-    leak_section,
-    neighbour_section,
-    samples_section,
-)
+from embedpipe.probes.report.found import curves_section, neighbour_section, samples_section
 from embedpipe.probes.report.headline import headline_part
 from embedpipe.probes.report.html import cell, details, facts, number, paragraph, section, table
+from embedpipe.probes.report.leaks import leak_section
 from embedpipe.probes.report.maps import drawing_library, map_section
+from embedpipe.probes.report.shape import geometry_section
 from embedpipe.probes.report.tables import probes_section
 from embedpipe.probes.report.training import training_section
 
@@ -107,7 +103,7 @@ def _made_section(content: ReportContent) -> str:
         "How it was made",
         f"{paragraph(again)}<pre class=command><code>{escape(content.command)}</code></pre>" if content.command else "",
         paragraph(content.reproducible and f"Reproducible: {content.reproducible}."),
-        table("What was run", columns, runs),
+        table("What was run", columns, runs, narrow="stacked"),
         details("Settings", f"<pre>{escape(content.config_toml)}</pre>" if content.config_toml else ""),
         details("Versions", facts(content.versions)),
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from embedpipe.probes.report.content import figure
+from embedpipe.probes.report.content import figure, minus
 from embedpipe.probes.report.html import cell, details, number, slug, table
 
 __all__ = ["Axis", "Series", "line_plot", "ticks"]
@@ -194,19 +194,19 @@ def _interval(one: Series, place: int) -> str:
 def _value(value: float) -> str:
     """Return a number for a table.
 
-    >>> [_value(value) for value in (3.0, 0.12344, 9999.7)]
-    ['3', '0.1234', '10,000']
+    >>> [_value(value) for value in (3.0, 0.12344, 9999.7, -0.5)]
+    ['3', '0.1234', '10,000', '−0.5']
     """
-    return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:.4g}"
+    return minus(f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:.4g}")
 
 
 def _short(value: float) -> str:
     """Return a number for an axis: 1k, 2.5M.
 
-    >>> [_short(value) for value in (0.25, 20.0, 2500, 3e6)]
-    ['0.25', '20', '2.5k', '3M']
+    >>> [_short(value) for value in (0.25, 20.0, 2500, 3e6, -0.1)]
+    ['0.25', '20', '2.5k', '3M', '−0.1']
     """
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / size:.4g}{unit}"
-    return f"{value:.4g}"
+            return minus(f"{value / size:.4g}{unit}")
+    return minus(f"{value:.4g}")

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from embedpipe.probes.report.content import figure
-from embedpipe.probes.report.headline import strongest, verdict
+from embedpipe.probes.report.content import figure, notes_by_figure, signed
+from embedpipe.probes.report.headline import AT_CHANCE, NO_DIFFERENCE, Standing, strongest
 from embedpipe.probes.report.html import Cell, bar, cell, details, number, paragraph, section, table
 from embedpipe.probes.rows import Row
 
@@ -16,7 +16,8 @@ _EXPLAINED = (
     "on a scale from 0 to 1, and its tick is the baseline. p is two-sided and paired; p (Holm) is corrected for the "
     "number of tasks beside the same baseline. The effect is Cohen's q for correlations (0.1 small, 0.3 middle, 0.5 "
     "large) and Cohen's h for accuracies (0.2, 0.5, 0.8). Coverage is the share of questions, or of tokens, that the "
-    "vocabulary knows."
+    f"vocabulary knows. “{NO_DIFFERENCE}” is not equality: these questions do not tell. “{AT_CHANCE}”: nor do they "
+    "tell the figure from guessing."
 )
 
 
@@ -28,11 +29,16 @@ def probes_section(rows: Sequence[Row]) -> str:
     parts = [row for row in rows if "(" in row.metric]
     return section(
         "Probes",
-        table("Each task beside its strongest baseline", _SHORT, [_short(row) for row, _ in strongest(rows)]),
+        table(
+            "Each task beside its strongest baseline",
+            _SHORT,
+            [_short(one) for one in strongest(rows)],
+            narrow="stacked",
+        ),
         _not_measured(rows),
         details("How to read the figures", paragraph(_EXPLAINED)),
-        details("Every baseline", table("Each task beside every baseline", _LONG, [_long(row) for row in whole])),
-        details("Parts of tasks", table("Parts of tasks beside every baseline", _LONG, [_long(row) for row in parts])),
+        details("Every baseline", _long_table("Each task beside every baseline", whole)),
+        details("Parts of tasks", _long_table("Parts of tasks beside every baseline", parts)),
         _notes(rows),
     )
 
@@ -55,7 +61,12 @@ _LONG = (
 )  # fmt: skip
 
 
-def _short(row: Row) -> list[Cell]:
+def _long_table(caption: str, rows: Sequence[Row]) -> str:
+    return table(caption, _LONG, [_long(row) for row in rows], narrow="scrolls")
+
+
+def _short(one: Standing) -> list[Cell]:
+    row = one.row
     corrected = row.p_value if math.isnan(row.p_holm) else row.p_holm
     beside = "–" if row.baseline is None else f"{row.baseline} {figure(row.baseline_value)}"
     return [
@@ -66,9 +77,9 @@ def _short(row: Row) -> list[Cell]:
         number(row.n),
         cell(beside),
         _difference(row),
-        number(row.effect, _signed(row.effect)),
+        number(row.effect, signed(row.effect)),
         p_value(corrected),
-        Cell(f'<span class="{verdict(row).split()[0]}">{escape(verdict(row))}</span>'),
+        Cell(f'<span class="{one.said.split()[0]}">{escape(one.said)}</span>'),
     ]
 
 
@@ -84,7 +95,7 @@ def _long(row: Row) -> list[Cell]:
         cell(row.baseline or "–"),
         number(row.baseline_value),
         _difference(row),
-        number(row.effect, _signed(row.effect)),
+        number(row.effect, signed(row.effect)),
         p_value(row.p_value),
         p_value(row.p_holm),
         cell(row.test),
@@ -97,7 +108,7 @@ def interval(row: Row) -> Cell:
     if not math.isfinite(row.low):
         return number(math.nan)
     drawn = bar(row.low, row.high, tick=row.baseline_value if row.baseline else math.nan)
-    return Cell(f'<span class="interval">{drawn}{_signless(row.low)} to {_signless(row.high)}</span>', row.low)
+    return Cell(f'<span class="interval">{drawn}{figure(row.low)} to {figure(row.high)}</span>', row.low)
 
 
 def p_value(value: float) -> Cell:
@@ -113,18 +124,10 @@ def _difference(row: Row) -> Cell:
     if row.baseline is None or not math.isfinite(row.baseline_value):
         return number(math.nan)
     difference = row.value - row.baseline_value
-    shown = _signed(difference)
+    shown = signed(difference)
     if math.isfinite(row.difference_low):
-        shown += f"<small>{_signed(row.difference_low)} to {_signed(row.difference_high)}</small>"
+        shown += f"<small>{signed(row.difference_low)} to {signed(row.difference_high)}</small>"
     return Cell(shown, difference)
-
-
-def _signless(value: float) -> str:
-    return figure(value).replace("-", "−")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _not_measured(rows: Sequence[Row]) -> str:
@@ -138,6 +141,6 @@ def _not_measured(rows: Sequence[Row]) -> str:
 
 def _notes(rows: Sequence[Row]) -> str:
     measured = {row.task for row in rows if math.isfinite(row.value)}
-    notes = {f"{row.task} {row.metric}": row.note for row in rows if row.note and row.task in measured}
+    notes = notes_by_figure([row for row in rows if row.task in measured])
     said = "".join(f"<li><b>{escape(what)}</b>: {escape(note)}</li>" for what, note in notes.items())
     return details("How each figure was measured", f'<ul class="notes">{said}</ul>' if said else "")

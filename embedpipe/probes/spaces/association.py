@@ -124,8 +124,8 @@ def association_rows(found: Sequence[Association]) -> list[Row]:
 
 def _row(one: Association) -> Row:
     note = (
-        f"above 0, {one.targets[0]} go with {one.attributes[0]}; one-sided p {one.p_value:.4f}, "
-        f"{one.p_holm:.4f} corrected for the tests beside it"
+        f"an effect above 0 would mean: {one.targets[0]} go with {one.attributes[0]}, {one.targets[1]} with "
+        f"{one.attributes[1]}; one-sided p {one.p_value:.4f}, {one.p_holm:.4f} corrected for the tests beside it"
     )
     if one.left_out:
         note += f"; left out for want of a vector: {', '.join(one.left_out)}"

@@ -16,6 +16,7 @@ from embedpipe.words.postprocess import unit_rows
 from embedpipe.words.table import best
 
 __all__ = [
+    "COUNTS",
     "MEANING",
     "PairCosines",
     "hubness_facts",
@@ -51,6 +52,8 @@ MEANING: Mapping[str, str] = {
     "unstable words": "share of words of which fewer than three of ten come back",
 }
 """What each fact says, in the order in which they are shown."""
+COUNTS = ("vectors", "dimensions", "vectors of the neighbour search")
+"""Those of them that are whole numbers."""
 
 _NEIGHBOURS = 10
 _BLOCK = 1_000

@@ -116,6 +116,16 @@ def test_search_finds_a_word_centres_it_and_lists_what_is_nearest(page) -> None:
     page.fill("#map-word-find", "zebra")
     page.click("[data-map=map-word] button[type=submit]")
     assert "“zebra” is not among the 60 words of this map" in list_.inner_text()
+    page.wait_for_function("document.getElementById('map-word').layout.xaxis.range[0] < -0.98")
+    page.fill("#map-word-find", "ord5")
+    page.press("#map-word-find", "Enter")
+    assert "No word is “ord5” or begins with it. 11 hold “ord5”:" in list_.inner_text()
+    assert list_.locator("li button").all_inner_texts()[:2] == ["word5", "word50"]
+    list_.locator("li button").nth(1).click()
+    assert list_.locator("b").inner_text() == "word50"
+    page.fill("#map-word-find", "WORD3")
+    page.press("#map-word-find", "Enter")
+    assert list_.locator("b").inner_text() == "word3", "the word itself, before those that begin with it"
     page.fill("#map-sentence-find", "number 7 stands")
     page.press("#map-sentence-find", "Enter")
     assert page.locator("[data-map=map-sentence] .nearest b").inner_text() == "sentence number 7 stands here"
@@ -150,13 +160,17 @@ def test_tables_sort_both_ways_by_number_and_by_text(page) -> None:
     assert column(0) == ["cr", "sick", "tiny"]
     bias = page.locator("table", has_text="Association tests")
     for _ in range(2):
-        bias.locator("thead th").nth(2).locator("button").click()
+        bias.locator("thead th").nth(3).locator("button").click()
         assert bias.locator("tbody tr").last.locator("th").inner_text() == "weat 7", "what has no figure stands last"
 
 
 def test_a_narrow_window_does_not_scroll_sideways(page) -> None:
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = "[...document.querySelectorAll('.stacked')].filter((e) => e.scrollWidth > e.clientWidth).length"
+    assert page.evaluate(wide) == 0, "each row is a card"
+    head = "getComputedStyle(document.querySelector('.stacked td[data-head=difference]'), '::before').content"
+    assert "difference" in page.evaluate(head)
 
 
 @pytest.mark.slow

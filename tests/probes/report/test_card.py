@@ -53,8 +53,18 @@ def test_hugging_face_reads_every_headline_figure(tmp_path, full):
 def test_leaks_bias_limits_and_methods_stand_in_the_card(tmp_path, full):
     write_card(tmp_path / "README.md", full)
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "* sick, training text: 150 of 900 questions stand in it exactly, 50 nearly\n" in card
-    assert "weat 6: men with career, women with home: effect +1.20 \\[+0.40, +1.70\\], p \\< 0.001, 30 words\n" in card
+    _, leaks = card.split("## Leakage\n\n")
+    assert leaks.split("\n\n")[0].splitlines() == [
+        "* sick: 200 of 900 questions leaked from the training text (150 exactly, 50 nearly)",
+        "* tiny: 1 of 10 questions leaked from the training text (1 exactly, 0 nearly, 2 too short or unknown to tell)",
+        "* nothing leaked from the training part: cr (0 of 500)",
+        "* leaks from the training text not asked: words are meant to stand there: own\\<b\\>",
+    ]
+    assert (
+        "* weat 6: men with career, women with home: effect +1.20 \\[+0.40, +1.70\\], p \\< 0.001, Holm p \\< 0.001, "
+        "30 words\n* weat 6, encoder: men with career, women with home: effect −0.05 \\[−0.70, +0.73\\], p = 0.600, "
+        "Holm p = 1.000, 30 words\n"
+    ) in card
     assert "weat 7: math with men, arts with women: too few words\n" in card
     assert "* Of the words of held-out text 5.0% are outside its vocabulary.\n" in card
     assert "show sentences of the held-out text" in card
@@ -63,6 +73,34 @@ def test_leaks_bias_limits_and_methods_stand_in_the_card(tmp_path, full):
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "Caliskan" not in card, "only what was used is cited"
     assert "show sentences" not in card
+
+
+def test_curves_and_geometry_stand_in_the_card_in_short(tmp_path, full):
+    write_card(tmp_path / "README.md", full)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert (
+        "* cr, accuracy of the encoder by texts to learn from: 0.500 with 8, 0.600 with 64, 0.700 with 500; with the "
+        "most: tf-idf 0.780\n"
+    ) in card
+    assert "| words | 20,000 | – | 126.7 | 0.050 |\n| words, as trained | 20,000 | – | – | −0.200 |\n" in card
+
+
+def test_a_note_stands_once_and_methods_are_those_of_the_tests(tmp_path, full):
+    row = Row("length", "accuracy", 0.4, 0.3, 0.5, 99, 1.0, "majority", -0.0004, 0.1, "encoder", "five folds")
+    rows = [replace(row, test="t across folds, corrected"), replace(row, metric="accuracy (unleaked)")]
+    geometry = {"words": {"IsoScore": 0.4, "partition ratio": 0.5}}
+    write_card(tmp_path / "README.md", replace(full, findings=Findings(rows=rows, geometry=geometry)))
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert card.count("five folds") == 1
+    assert "| majority \\~0.000 |" in card
+    for author in (
+        "Nadeau and Bengio (2003)",
+        "Conneau et al. (2018)",
+        "Rudman et al. (2022)",
+        "Mu and Viswanath (2018)",
+    ):
+        assert author in card.split("## Methods to cite")[1]
+    assert "McNemar" not in card
 
 
 def test_card(tmp_path, content):
@@ -82,8 +120,8 @@ def test_card(tmp_path, content):
     assert "skipped: none \\| of it" in body
     assert "* splits: train 100, unknown rate 0.031\n" in body
     assert "passed over" not in body
-    assert "* words: 300 vectors (words 300, dim 20)\n" in body
-    assert "n scored 49,984)\n\n## Words" in body
+    assert "* words: 300 vectors (dim 20)\n" in body
+    assert "(bigram perplexity 286.449, n scored 49,984)\n\n## Words" in body, "the summary has the perplexity"
     assert "````text\n<script>alert(1)</script> ```\n````" in body
     assert "**\\<pad\\>**: a\\|b 0.91, \\*c\\* 0.50" in body
 

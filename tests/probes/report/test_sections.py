@@ -1,6 +1,7 @@
 """Each finding stands in the report with its figures, and is read by machines and by people who do not see it."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,7 +13,9 @@ from embedpipe.probes.findings import Findings, read_findings, write_findings
 from embedpipe.probes.report import ReportContent, verdict, write_report
 from embedpipe.probes.report import maps as maps_module
 from embedpipe.probes.report import page as page_module
+from embedpipe.probes.report.headline import strongest
 from embedpipe.probes.rows import Row
+from embedpipe.probes.spaces.geometry import MEANING
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -22,7 +25,7 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.open, self.headings, self.tables, self.ids, self.roles = [], [], {}, [], []
+        self.open, self.headings, self.tables, self.ids, self.roles, self.text = [], [], {}, [], [], ""
         self.feed(html)
         assert self.open == []
 
@@ -44,6 +47,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         where = self.open[-1] if self.open else ""
+        self.text += "" if where in ("style", "script") else data
         if where in ("h1", "h2", "h3"):
             self.headings.append((int(where[1]), data))
         if where == "caption":
@@ -103,18 +107,37 @@ def test_the_short_table_sets_the_strongest_baseline_beside_each_figure(page) ->
 
 def test_leaks_stand_with_the_figure_without_them(page) -> None:
     assert page.tables["Questions that were met in training"][1:] == [
-        ["sick", "training text", "900", "150", "50", "22.2%"]
+        ["sick", "training text", "900", "150", "50", "22.2%", "0"],
+        ["tiny", "training text", "10", "1", "0", "10.0%", "2"],
     ]
-    assert page.tables["Figures with and without them"][1:] == [["sick", "spearman", "0.610", "0.550", "-0.060"]]
+    assert page.tables["Tasks of which nothing was met"][1:] == [["cr", "training part", "500", "0", "0", "0.0%", "0"]]
+    assert page.tables["Figures with and without them"][1:] == [["sick", "spearman", "0.610", "0.550", "−0.060"]]
+    assert "201 questions of 2 tasks stand, exactly or nearly, in a text that was learnt from." in page.text
+    assert "Not asked: own<b> (words are meant to stand there)." in page.text
+    assert "Near: similarity 0.8 or more." in page.text
+    assert "nan" not in page.text
 
 
 def test_bias_geometry_and_corpus(page) -> None:
     bias = page.tables["Association tests"][1:]
-    assert bias[0] == ["weat 6", "men with career, women with home", "+1.20", "+0.40 to +1.70", "< 0.001", "30", "amy"]
-    assert bias[1][2:5] == ["–", "–", "–"]
-    assert page.tables["The shape of the spaces"] == [
-        ["measure", "words", "sentences"], ["anisotropy", "0.012", "0.200"], ["hubness skewness", "2.500", "–"],
+    pairs = "men with career, women with home"
+    assert bias[:2] == [
+        ["weat 6", pairs, "words", "+1.20", "+0.40 to +1.70", "< 0.001", "< 0.001", "30"],
+        ["weat 6", pairs, "encoder", "−0.05", "−0.70 to +0.73", "0.600", "1.000", "30"],
+    ]
+    assert bias[2][3:7] == ["–", "–", "–", "–"]
+    assert page.text.count("amy") == 1, "words and encoder lack the same words: they are named once"
+    assert page.tables["The spaces of words"] == [
+        ["measure", "as published", "as trained"],
+        ["vectorshow many were looked at", "20,000", "20,000"],
+        [f"mean cosine{MEANING['mean cosine']}", "0.0500.000 to 0.100", "−0.200"],
+        [f"dimensions used{MEANING['dimensions used']}", "126.7", "–"],
+    ]
+    assert page.tables["The spaces of sentences"][1:] == [
+        ["vectorshow many were looked at", "600"], ["dimensionswidth of a vector", "812"], ["own measure", "2.500"],
     ]  # fmt: skip
+    assert "These 600 sentences are fewer than the 812 dimensions of the encoder" in page.text
+    assert "embedpipe run --runs 3" in page.text, "why the stability of neighbours is not there"
     assert page.tables["The splits, by document"][2] == ["test (to measure on)", "50", "500", "25,000", "5.00%"]
     covered = page.tables["How much of the training text the most frequent words make up"]
     harmonic = [sum(round(60_000 / rank) for rank in range(1, n + 1)) for n in (10, 100, 1000)]
@@ -167,6 +190,27 @@ def test_what_stands_in_the_report_stands_in_probes_json(full, tmp_path) -> None
 def test_verdict(value, p_value, p_holm, n, said) -> None:
     row = Row("t", "accuracy", value, 0, 1, n, 1.0, "b", 0.5, p_value, "encoder", p_holm=p_holm)
     assert verdict(row) == said
+
+
+def test_what_guessing_may_have_given_is_at_chance() -> None:
+    beside = [
+        Row("order", "accuracy", 0.487, 0.458, 0.515, 1200, 1.0, name, value, 0.3, "encoder")
+        for name, value in (("tf-idf", 0.51), ("majority", 0.502))
+    ]
+    assert [one.said for one in strongest(beside)] == ["at chance"]
+    assert [one.said for one in strongest(beside[:1])] == ["no difference found"], "what guessing gives is not known"
+    ends = [("far", 0.2), ("near", -0.1)]
+    pairs = [Row(t, "spearman", 0.3, low, 0.5, 99, 1.0, "spelling", 0.25, 0.3, "words") for t, low in ends]
+    assert [one.said for one in strongest(pairs)] == ["no difference found", "at chance"]
+    assert verdict(replace(beside[1], p_value=0.001), chance=0.502) == "worse"
+
+
+def test_the_first_card_counts_the_training_documents(full, tmp_path) -> None:
+    more = [Row(f"t{i}", "accuracy", 0.5, 0.4, 0.6, 99, 1.0, None, math.nan, math.nan, "encoder") for i in range(13)]
+    write_report(tmp_path / "report.html", replace(full, findings=Findings(rows=more)))
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<span>tokens to learn from</span><b>450,000</b><small>in 900 training documents</small>" in html
+    assert "1 more figure stands in the table of the probes." in html
 
 
 def test_the_first_sentence_counts_what_was_found(full, tmp_path) -> None:
