@@ -89,7 +89,7 @@ def run_suite(
     _say_left_out(suite)
     settings = measure_settings(config, seed)
     cache = ProbeCache(cache_folder(bundle.path)) if options.cached else None
-    guard = leakage_guard(bundle, prepared_text(bundle), config.leak_similarity) if options.leakage else None
+    guard = leakage_guard(bundle, prepared_text(bundle), config.leak_similarity, seed) if options.leakage else None
     with progress() as listener:
         outcome = probe_suite(
             bundle,

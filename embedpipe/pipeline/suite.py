@@ -34,8 +34,12 @@ class Leakage(Protocol):
     @property
     def parts(self) -> Parts: ...
 
-    def rows_of_nothing(self, rows: Sequence[Row]) -> list[Row]:
-        """Return rows for parts in which nothing is left."""
+    @property
+    def trained_parts(self) -> Parts:
+        """The parts for figures of something that was trained on a part of the task."""
+
+    def completed(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows with what there is to say of those parts, also where nothing is left in them."""
 
 
 class Guard(Protocol):
@@ -113,7 +117,7 @@ def probe_suite(
     leakage, failed = _leakage(to_do, guard)
     for name, reason in failed.items():
         found[name] = _failure(name, reason, listener)
-    requests = [Request(task, leakage[task.name].parts if leakage else {}) for task in to_do if task.name not in failed]
+    requests = [_request(task, leakage.get(task.name)) for task in to_do if task.name not in failed]
     job = {
         "bundle": str(bundle.path.resolve()),
         "settings": asdict(settings),
@@ -164,11 +168,14 @@ def _leakage(tasks: Sequence[SuiteTask], guard: Guard | None) -> tuple[dict[str,
     return dict(zip(read, guard.find(list(read.values())), strict=True)), failed
 
 
+def _request(task: SuiteTask, leakage: Leakage | None) -> Request:
+    return Request(task) if leakage is None else Request(task, leakage.parts, leakage.trained_parts)
+
+
 def _with_leaks(findings: Findings, leakage: Leakage | None) -> Findings:
     if leakage is None:
         return findings
-    rows = [*findings.rows, *leakage.rows_of_nothing(findings.rows)]
-    return replace(findings, rows=rows, leaks=tuple(leakage.leaks))
+    return replace(findings, rows=leakage.completed(findings.rows), leaks=tuple(leakage.leaks))
 
 
 def _failure(name: str, reason: str, listener: Listener) -> Findings:

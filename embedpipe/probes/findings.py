@@ -60,9 +60,8 @@ class Leak:
     """How many of the `n` questions of a task stand in what something was trained on, exactly or nearly.
 
     `place` is ``training text`` (of the bundle), ``labelled data`` (that its encoder learnt from) or ``training part``
-    (of the task itself); `near` does not count those
-    of `exact`; `unasked` of the questions hold too few known words to tell; `note` says how it was looked for, or why
-    it was not.
+    (of the task itself); `near` does not count those of `exact`; `unasked` of the questions hold too few known words to
+    tell; `note` says how it was looked for, or why it was not.
     """
 
     task: str

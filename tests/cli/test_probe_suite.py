@@ -79,10 +79,10 @@ def test_a_task_that_fails_gives_exit_code_1_after_the_others(
     (folder / "other.tsv").write_text(PAIRS)
     measured = suite_worker.measure
 
-    def failing(subject, task, settings, parts):
+    def failing(subject, task, settings, *parts):
         if task.name == "other":
             raise ZeroDivisionError("by nothing")
-        return measured(subject, task, settings, parts)
+        return measured(subject, task, settings, *parts)
 
     monkeypatch.setattr(suite_worker, "measure", failing)
     outcome = embedpipe_cli("probe", words, folder, "--suite", "words", "--workers", 1)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from embedpipe.probes.findings import Association, Leak, LearningCurve
+from embedpipe.probes.leaks.leakage import UNLEAKED
 from embedpipe.probes.report.content import ReportContent
 from embedpipe.probes.report.html import Cell, bar, cell, details, number, paragraph, section, table
 from embedpipe.probes.report.svg import Axis, Series, line_plot
@@ -21,7 +22,7 @@ __all__ = [
     "samples_section",
 ]
 
-_UNLEAKED = "(unleaked)"
+_UNLEAKED = f"({UNLEAKED})"
 
 
 def curves_section(curves: Sequence[LearningCurve]) -> str:
