@@ -108,7 +108,8 @@ def run_suite(
             f"{outcome.n_cached} of {len(suite.tasks)} tasks taken from {cache.folder} (--no-cache measures them again)"
         )
     if outcome.failed:
-        say(f"{len(outcome.failed)} of {len(suite.tasks)} tasks failed: {', '.join(outcome.failed)}")
+        n = len(suite.tasks) + len(suite.broken)
+        say(f"{len(outcome.failed)} of {n} tasks failed: {', '.join(outcome.failed)}")
         click.get_current_context().exit(1)
 
 

@@ -90,7 +90,7 @@ def probe_suite(
     Parameters
     ----------
     bundle : a saved bundle; each worker opens it, and its tables are memory-mapped.
-    suite : as `tasks.suite.read_suite` returns it.
+    suite : as `tasks.suite.read_suite` returns it; what is broken of it failed.
     settings : how the tasks are measured.
     workers : processes; 0 is one for each core, 1 is this one.
     cache : what was measured before; None measures everything and keeps nothing.
@@ -115,6 +115,7 @@ def probe_suite(
     listener(StageStarted(STAGE, 100, "%"))
     listener(Step(STAGE, 0, f"{n_cached} of {len(suite.tasks)} tasks known"))
     leakage, failed = _leakage(to_do, guard)
+    failed |= suite.broken
     for name, reason in failed.items():
         found[name] = _failure(name, reason, listener)
     requests = [_request(task, leakage.get(task.name)) for task in to_do if task.name not in failed]
@@ -144,9 +145,10 @@ def probe_suite(
             for figure, value in headline(found[name].rows).items():
                 listener(Evaluated(STAGE, figure, value, len(found)))
     kept = f", {n_cached} of them from the cache" if n_cached else ""
-    summary = f"{len(suite.tasks)} tasks{kept}" + (f", {len(failed)} failed" if failed else "")
+    names = [*(task.name for task in suite.tasks), *suite.broken]
+    summary = f"{len(names)} tasks{kept}" + (f", {len(failed)} failed" if failed else "")
     listener(StageFinished(STAGE, summary, time.monotonic() - started))
-    return SuiteOutcome(_together([found[task.name] for task in suite.tasks]), seconds, n_cached, failed)
+    return SuiteOutcome(_together([found[name] for name in names]), seconds, n_cached, failed)
 
 
 def _known(cache: ProbeCache | None, keys: Mapping[str, str]) -> dict[str, Findings]:

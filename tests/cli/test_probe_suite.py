@@ -92,6 +92,23 @@ def test_a_task_that_fails_gives_exit_code_1_after_the_others(
     assert "0.600" in outcome.out
 
 
+def test_a_task_that_cannot_be_read_failed(words: Path, folder: Path, tmp_path: Path, embedpipe_cli) -> None:
+    (folder / "torn.tsv").write_text(PAIRS + "sun\tdog\n")
+    out = tmp_path / "found.json"
+    outcome = embedpipe_cli("probe", words, folder, "--suite", "all", "--workers", 1, "--no-cache", "-o", out)
+    assert outcome.exit_code == 1
+    assert "1 of 2 tasks failed: torn" in outcome.err
+    found = json.loads(out.read_text())
+    notes = {row["task"]: row["note"] for row in found["rows"]}
+    reason = "line 6: expected 3 tab-separated columns (word_a, word_b, score), found 2"
+    assert notes["torn"] == f"skipped: it failed: {reason}"
+    assert found["no_tasks"] == {"notes.txt": found["no_tasks"]["notes.txt"]}
+    (folder / "pairs.tsv").unlink()
+    alone = embedpipe_cli("probe", words, folder, "--suite", "all", "--workers", 1)
+    assert alone.exit_code == 1
+    assert reason in alone.out
+
+
 def test_texts_with_a_given_test_part(toy_bundle, folder: Path, embedpipe_cli) -> None:
     (folder / "mood_train.tsv").write_text(f"label\ttext\n{MOOD}\n")
     (folder / "mood_test.tsv").write_text(f"label\ttext\n{MOOD}\n")
