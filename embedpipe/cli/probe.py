@@ -104,6 +104,8 @@ def command(
         raise click.UsageError("--workers, --no-cache and --min-coverage go with --suite")
     if suite is not None and (corpus is not None or curves):
         raise click.UsageError("--corpus and --curves go with tasks, not with --suite")
+    if curves and no_leakage:
+        raise click.UsageError("--no-leakage goes with figures; no leaks are looked for with --curves")
     check_output(output)
     opened = load(bundle)
     seed = opened.manifest.seed if seed is None else seed
@@ -128,7 +130,7 @@ def command(
             say(f"left out: {', '.join(needy)}; the prepared text is not beside the bundle (--corpus FOLDER or SOURCE)")
         config = _settings(opened, tuple(task for task in asked if task not in needy))
         if curves:
-            show_curves(opened, text, config, seed, format_)
+            show_curves(opened, text, config, seed, rivals, output, format_)
             return
         with progress() as listener:
             findings = _found(opened, text, config, seed, rivals, leakage=not no_leakage, listener=listener)

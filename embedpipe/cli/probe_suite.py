@@ -102,7 +102,8 @@ def run_suite(
             against=options.against,
             listener=listener,
         )
-    show_findings(bundle, outcome.findings, output, format_)
+    no_tasks = {str(path): reason for path, reason in suite.refused.items()}
+    show_findings(bundle, outcome.findings, output, format_, no_tasks)
     if outcome.n_cached and cache is not None:
         say(
             f"{outcome.n_cached} of {len(suite.tasks)} tasks taken from {cache.folder} (--no-cache measures them again)"

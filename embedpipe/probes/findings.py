@@ -20,7 +20,8 @@ class LearningCurve:
     """The accuracy of one system on one task by the number of labelled texts that its classifier saw.
 
     `labels`, `accuracy`, `low` and `high` (95 %) are of the same length; `per_label` says that `labels` counts texts of
-    each label (few-shot), not all.
+    each label (few-shot), not all. `n` texts are tested; `note` says what the figures are means of, and what the
+    intervals are of.
     """
 
     task: str
@@ -30,6 +31,8 @@ class LearningCurve:
     low: tuple[float, ...]
     high: tuple[float, ...]
     per_label: bool = False
+    n: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
