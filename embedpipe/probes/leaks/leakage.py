@@ -171,8 +171,8 @@ def find_leakage(
             trained = leaked | copied
         leaked = leaked if questions.zero_shot else trained
         start += len(questions.texts)
-        of_task = (flags[: questions.n] for flags in (leaked, trained, questions.tested))
-        result.append(TaskLeakage(tuple(leaks), *of_task, questions.zero_shot))
+        leaked, trained, tested = (flags[: questions.n] for flags in (leaked, trained, questions.tested))
+        result.append(TaskLeakage(tuple(leaks), leaked, trained, tested, questions.zero_shot))
     return result
 
 

@@ -102,7 +102,7 @@ def _how(draws: int, n_splits: int, n_tested: int) -> str:
 
 
 def curve_table(curves: Sequence[LearningCurve]) -> list[dict[str, Any]]:
-    """Return one mapping for each point: ``task``, ``labels`` (``4 of each`` in few-shot), ``system``, accuracy, ``n``."""
+    """Return one mapping for each point: its task, system and accuracy; ``labels`` is ``4 of each`` in few-shot."""
     return [
         {
             "task": curve.task,
