@@ -78,7 +78,7 @@ def command(
 
     With --suite, TASK is a folder, and every task file in it is measured, in parallel: NAME_train is the training part
     of NAME_test and NAME_dev beside it. What was measured before is taken from a cache. If a task fails, its row says
-    why, the others are measured, and the exit code is 1.
+    why, the others are measured, and the exit code is 1; so it is with a file that begins as a task and cannot be read.
 
     --against stands another system beside the bundle, on the same questions; it can be given several times. Of a bundle
     are taken the words and the encoder (or without one the SIF average); of a .npy file the rows: one for each token of
