@@ -80,6 +80,15 @@ def test_what_begins_as_a_task_and_is_none_failed(folder: Path) -> None:
     assert set(read_suite([folder], "words").broken) == {"none", "odd"}
 
 
+def test_a_task_costs_by_its_rows_and_those_of_its_training_part(folder: Path) -> None:
+    cost = {task.name: task.cost for task in read_suite([folder]).tasks}
+    assert cost["alone_train"] > cost["mood_test"] > cost["near_dev"] > cost["pairs"]
+    (folder / "near_train.tsv").write_text(SCORES + "3\tfive\tsix\n" * 1_000)
+    more = {task.name: task.cost for task in read_suite([folder]).tasks}
+    assert more["near_dev"] - cost["near_dev"] == pytest.approx(1_200)
+    assert more["pairs"] == cost["pairs"]
+
+
 def test_the_data_of_a_task_has_its_training_part(folder: Path) -> None:
     tasks = {task.name: task for task in read_suite([folder]).tasks}
     mood = read_suite_task(tasks["mood_test"])
