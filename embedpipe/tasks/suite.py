@@ -252,7 +252,7 @@ def _distinct_names(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _cost(task: Task, *, n_training: int) -> float:
-    """Return about how long a task takes, in milliseconds of one core of 2020 or so.
+    """Return about how long a task takes, in units of about a millisecond on one core.
 
     Fits cost by their number, which is fixed, and by the rows that they see; those of folds drawn anew are many.
     """
