@@ -72,7 +72,7 @@ def command(
 
     With --suite, TASK is a folder, and every task file in it is measured, in parallel: NAME_train is the training part
     of NAME_test and NAME_dev beside it. What was measured before is taken from a cache. If a task fails, its row says
-    why, the others are measured, and the exit code is 1.
+    why, the others are measured, and the exit code is 1; so it is with a file that begins as a task and cannot be read.
 
     --against stands another system beside the bundle, on the same questions; it can be given several times. Of a bundle
     are taken the words and the encoder (or without one the SIF average); of a .npy file the rows: one for each token of
@@ -99,6 +99,8 @@ def command(
         raise click.UsageError("--workers, --no-cache and --min-coverage go with --suite")
     if suite is not None and (corpus is not None or curves):
         raise click.UsageError("--corpus and --curves go with tasks, not with --suite")
+    if curves and no_leakage:
+        raise click.UsageError("--no-leakage goes with figures; no leaks are looked for with --curves")
     check_output(output)
     opened = load(bundle)
     seed = opened.manifest.seed if seed is None else seed
@@ -123,7 +125,7 @@ def command(
             say(f"left out: {', '.join(needy)}; the prepared text is not beside the bundle (--corpus FOLDER or SOURCE)")
         named = [task for task in asked if task not in needy]
         if curves:
-            show_curves(opened, text, probe_settings(opened, named), seed, format_)
+            show_curves(opened, text, probe_settings(opened, named), seed, rivals, output, format_)
             return
         with progress() as listener:
             findings = probe(

@@ -89,7 +89,7 @@ def run_suite(
     _say_left_out(suite)
     settings = measure_settings(config, seed)
     cache = ProbeCache(cache_folder(bundle.path)) if options.cached else None
-    guard = leakage_guard(bundle, prepared_text(bundle), config.leak_similarity) if options.leakage else None
+    guard = leakage_guard(bundle, prepared_text(bundle), config.leak_similarity, seed) if options.leakage else None
     with progress() as listener:
         outcome = probe_suite(
             bundle,
@@ -102,13 +102,15 @@ def run_suite(
             against=options.against,
             listener=listener,
         )
-    show_findings(bundle, outcome.findings, output, format_)
+    no_tasks = {str(path): reason for path, reason in suite.refused.items()}
+    show_findings(bundle, outcome.findings, output, format_, no_tasks)
     if outcome.n_cached and cache is not None:
         say(
             f"{outcome.n_cached} of {len(suite.tasks)} tasks taken from {cache.folder} (--no-cache measures them again)"
         )
     if outcome.failed:
-        say(f"{len(outcome.failed)} of {len(suite.tasks)} tasks failed: {', '.join(outcome.failed)}")
+        n = len(suite.tasks) + len(suite.broken)
+        say(f"{len(outcome.failed)} of {n} tasks failed: {', '.join(outcome.failed)}")
         click.get_current_context().exit(1)
 
 

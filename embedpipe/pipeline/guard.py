@@ -26,28 +26,40 @@ class LeakageGuard:
     training : its text; None where that is not at hand.
     labelled : the labelled data that its encoder learnt from; None for none.
     threshold : similarity from which two texts are near-duplicates.
+    seed : that the tasks are measured with.
     fingerprint : of all of these.
     """
 
     training: TrainingText | None
     labelled: LabelledTexts | None
     threshold: float
+    seed: int
     fingerprint: str
 
     def find(self, tasks: Sequence[Task]) -> list[TaskLeakage]:
         """Return what leaked of each of the tasks, in their order."""
-        return find_leakage(tasks, self.training, self.labelled, threshold=self.threshold)
+        return find_leakage(tasks, self.training, self.labelled, threshold=self.threshold, seed=self.seed)
 
 
-def leakage_guard(bundle: Bundle, text: PreparedText | None, threshold: float) -> LeakageGuard:
-    """Return the guard of a bundle; `text` is the prepared text that it was made from, where that is at hand."""
+def leakage_guard(bundle: Bundle, text: PreparedText | None, threshold: float, seed: int) -> LeakageGuard:
+    """Return the guard of a bundle.
+
+    Parameters
+    ----------
+    bundle : what is probed.
+    text : the prepared text that it was made from; None where that is not at hand.
+    threshold : similarity from which two texts are near-duplicates.
+    seed : that the tasks are measured with.
+    """
     labelled = labelled_of(bundle)
     prints = [
         None if text is None else sha256_of(text.path / "train" / "tokens.npy"),
         None if labelled is None else [labelled.texts, labelled.missing],
         threshold,
+        seed,
     ]
-    return LeakageGuard(None if text is None else TrainingText.of(text), labelled, threshold, fingerprint(*prints))
+    training = None if text is None else TrainingText.of(text)
+    return LeakageGuard(training, labelled, threshold, seed, fingerprint(*prints))
 
 
 def labelled_of(bundle: Bundle) -> LabelledTexts | None:

@@ -34,8 +34,12 @@ class Leakage(Protocol):
     @property
     def parts(self) -> Parts: ...
 
-    def rows_of_nothing(self, rows: Sequence[Row]) -> list[Row]:
-        """Return rows for parts in which nothing is left."""
+    @property
+    def trained_parts(self) -> Parts:
+        """The parts for figures of something that was trained on a part of the task."""
+
+    def completed(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows with what there is to say of those parts, also where nothing is left in them."""
 
 
 class Guard(Protocol):
@@ -86,7 +90,7 @@ def probe_suite(
     Parameters
     ----------
     bundle : a saved bundle; each worker opens it, and its tables are memory-mapped.
-    suite : as `tasks.suite.read_suite` returns it.
+    suite : as `tasks.suite.read_suite` returns it; what is broken of it failed.
     settings : how the tasks are measured.
     workers : processes; 0 is one for each core, 1 is this one.
     cache : what was measured before; None measures everything and keeps nothing.
@@ -111,9 +115,10 @@ def probe_suite(
     listener(StageStarted(STAGE, 100, "%"))
     listener(Step(STAGE, 0, f"{n_cached} of {len(suite.tasks)} tasks known"))
     leakage, failed = _leakage(to_do, guard)
+    failed |= suite.broken
     for name, reason in failed.items():
         found[name] = _failure(name, reason, listener)
-    requests = [Request(task, leakage[task.name].parts if leakage else {}) for task in to_do if task.name not in failed]
+    requests = [_request(task, leakage.get(task.name)) for task in to_do if task.name not in failed]
     job = {
         "bundle": str(bundle.path.resolve()),
         "settings": asdict(settings),
@@ -140,9 +145,10 @@ def probe_suite(
             for figure, value in headline(found[name].rows).items():
                 listener(Evaluated(STAGE, figure, value, len(found)))
     kept = f", {n_cached} of them from the cache" if n_cached else ""
-    summary = f"{len(suite.tasks)} tasks{kept}" + (f", {len(failed)} failed" if failed else "")
+    names = [*(task.name for task in suite.tasks), *suite.broken]
+    summary = f"{len(names)} tasks{kept}" + (f", {len(failed)} failed" if failed else "")
     listener(StageFinished(STAGE, summary, time.monotonic() - started))
-    return SuiteOutcome(_together([found[task.name] for task in suite.tasks]), seconds, n_cached, failed)
+    return SuiteOutcome(_together([found[name] for name in names]), seconds, n_cached, failed)
 
 
 def _known(cache: ProbeCache | None, keys: Mapping[str, str]) -> dict[str, Findings]:
@@ -164,11 +170,14 @@ def _leakage(tasks: Sequence[SuiteTask], guard: Guard | None) -> tuple[dict[str,
     return dict(zip(read, guard.find(list(read.values())), strict=True)), failed
 
 
+def _request(task: SuiteTask, leakage: Leakage | None) -> Request:
+    return Request(task) if leakage is None else Request(task, leakage.parts, leakage.trained_parts)
+
+
 def _with_leaks(findings: Findings, leakage: Leakage | None) -> Findings:
     if leakage is None:
         return findings
-    rows = [*findings.rows, *leakage.rows_of_nothing(findings.rows)]
-    return replace(findings, rows=rows, leaks=tuple(leakage.leaks))
+    return replace(findings, rows=leakage.completed(findings.rows), leaks=tuple(leakage.leaks))
 
 
 def _failure(name: str, reason: str, listener: Listener) -> Findings:

@@ -34,10 +34,14 @@ Reply = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One task to measure, and the questions of it that get rows of their own (bool of shape (n_questions,))."""
+    """One task to measure, and the questions of it that get rows of their own (bool of shape (n_questions,)).
+
+    `trained_parts` are those of similarity by a trained regressor.
+    """
 
     task: SuiteTask
     parts: Parts = field(default_factory=dict)
+    trained_parts: Parts = field(default_factory=dict)
 
 
 def suite_worker(job: SuiteJob) -> Callable[[Request], Reply]:
@@ -74,7 +78,8 @@ def as_line(request: Request) -> bytes:
     """Return a request as one line that `serve` reads."""
     content = {
         "task": {**asdict(request.task), "files": [str(path) for path in request.task.files]},
-        "parts": {name: [len(inside), np.packbits(inside).tobytes().hex()] for name, inside in request.parts.items()},
+        "parts": _packed(request.parts),
+        "trained_parts": _packed(request.trained_parts),
     }
     return json.dumps(content).encode() + b"\n"
 
@@ -82,11 +87,18 @@ def as_line(request: Request) -> bytes:
 def _from_line(line: bytes) -> Request:
     content = json.loads(line)
     task = SuiteTask(**{**content["task"], "files": tuple(map(Path, content["task"]["files"]))})
-    parts = {
+    return Request(task, _unpacked(content["parts"]), _unpacked(content["trained_parts"]))
+
+
+def _packed(parts: Parts) -> dict[str, tuple[int, str]]:
+    return {name: (len(inside), np.packbits(inside).tobytes().hex()) for name, inside in parts.items()}
+
+
+def _unpacked(content: Mapping[str, tuple[int, str]]) -> Parts:
+    return {
         name: np.unpackbits(np.frombuffer(bytes.fromhex(packed), np.uint8), count=n).astype(np.bool_)
-        for name, (n, packed) in content["parts"].items()
+        for name, (n, packed) in content.items()
     }
-    return Request(task, parts)
 
 
 def main() -> None:
@@ -112,7 +124,7 @@ def _findings(
         metric = "spearman" if isinstance(data, SentenceSimilarity | DocumentSimilarity) else "accuracy"
         return Findings(rows=[skipped(data.name, metric, reason)])
     beside = with_rivals(subject, rivals, [data])
-    return Findings(rows=measure(beside, data, settings, request.parts))
+    return Findings(rows=measure(beside, data, settings, request.parts, request.trained_parts))
 
 
 def _some_texts(task: Task) -> list[str]:

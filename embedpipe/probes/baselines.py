@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 from embedpipe.text.vocabulary import UNK, Vocabulary
 from embedpipe.words.bag import BagEncoder, plain_average
 
-__all__ = ["Codec", "Encoder", "Lookup", "Rival", "Subject", "Words", "random_average", "token_coverage"]
+__all__ = [
+    "MIN_COVERAGE",
+    "Codec",
+    "Encoder",
+    "Lookup",
+    "Rival",
+    "Subject",
+    "Words",
+    "random_average",
+    "token_coverage",
+]
+
+MIN_COVERAGE = 0.3
+"""Texts of which a smaller share of the tokens is in the vocabulary are of another language or subject."""
 
 Vectors = NDArray[np.float32]
 

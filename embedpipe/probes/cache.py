@@ -25,6 +25,8 @@ __all__ = ["ProbeCache", "cache_folder", "cache_key", "code_fingerprint"]
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
 _MEASURED = ("words.", "encoder/", "vocabulary.", "tokenizer_spec.")
 """How the names of those files begin that a figure depends on; not those of the generator, or of older figures."""
+_APART = ("cli", "generation", "integrations")
+"""Rooms of the package that no figure depends on."""
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -120,12 +122,15 @@ def cache_key(
 
 @cache
 def code_fingerprint() -> str:
-    """Return a hash of the code that measures: the sources of ``embedpipe.probes`` and ``embedpipe.tasks``.
+    """Return a hash of the code that figures come from: all of the package but the rooms that only use them or others.
 
-    A constant that someone has to raise by hand is forgotten sooner or later.
+    Vectors are made by words, sentences, networks and text. A constant that someone has to raise by hand is forgotten
+    sooner or later.
     """
     whole = hashlib.sha256(_version("embedpipe").encode())
-    for path in sorted(path for room in ("probes", "tasks") for path in (_PACKAGE / room).rglob("*.py")):
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        if path.relative_to(_PACKAGE).parts[0] in _APART:
+            continue
         whole.update(path.relative_to(_PACKAGE).as_posix().encode())
         whole.update(path.read_bytes())
     return whole.hexdigest()

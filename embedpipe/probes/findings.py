@@ -21,7 +21,8 @@ class LearningCurve:
     """The accuracy of one system on one task by the number of labelled texts that its classifier saw.
 
     `labels`, `accuracy`, `low` and `high` (95 %) are of the same length; `per_label` says that `labels` counts texts of
-    each label (few-shot), not all.
+    each label (few-shot), not all. `n` texts are tested; `note` says what the figures are means of, and what the
+    intervals are of.
     """
 
     task: str
@@ -31,6 +32,8 @@ class LearningCurve:
     low: tuple[float, ...]
     high: tuple[float, ...]
     per_label: bool = False
+    n: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,8 @@ class Leak:
     """How many of the `n` questions of a task stand in what something was trained on, exactly or nearly.
 
     `place` is ``training text`` (of the bundle), ``labelled data`` (that its encoder learnt from) or ``training part``
-    (of the task itself); `near` does not count those
-    of `exact`; `unasked` of the questions hold too few known words to tell; `note` says how it was looked for, or why
-    it was not.
+    (of the task itself); `near` does not count those of `exact`; `unasked` of the questions hold too few known words to
+    tell; `note` says how it was looked for, or why it was not.
     """
 
     task: str

@@ -1,8 +1,9 @@
 """One task to the probe of its shape."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from embedpipe.probes.baselines import Rival, Subject
+from embedpipe.probes.baselines import MIN_COVERAGE, Rival, Subject
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.spaces.association import association_rows, associations
@@ -12,7 +13,7 @@ from embedpipe.probes.words.intrinsic import word_task_rows
 from embedpipe.tasks.associations import Associations
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, SentenceSimilarity, Task, WordTask
 
-__all__ = ["MeasureSettings", "measure"]
+__all__ = ["MeasureSettings", "measure", "unknown_texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,13 @@ class MeasureSettings:
     seeds: int = 3
 
 
-def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Parts | None = None) -> list[Row]:
+def measure(
+    subject: Subject,
+    task: Task,
+    settings: MeasureSettings,
+    parts: Parts | None = None,
+    trained_parts: Parts | None = None,
+) -> list[Row]:
     """Return what is measured on one task: one row for each metric and baseline.
 
     Parameters
@@ -44,7 +51,29 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
     task : labelled data.
     settings : how.
     parts : questions of the task that get rows of their own, bool of shape (n_questions,) by name.
+    trained_parts : those of similarity by a trained regressor; None where they are those of `parts`.
     """
+    rows = _measured(subject, task, settings, parts, trained_parts)
+    said = "" if isinstance(task, WordTask | Associations) else unknown_texts(rows)
+    return [replace(row, note=f"{row.note}; {said}") for row in rows] if said else rows
+
+
+def unknown_texts(rows: Sequence[Row]) -> str:
+    """Return in words that the texts of a task are hardly in the vocabulary; empty where they are.
+
+    Parameters
+    ----------
+    rows : of one task of texts; their coverage is the share of its tokens that are in the vocabulary.
+    """
+    coverage = next((row.coverage for row in rows if row.coverage < MIN_COVERAGE), None)
+    if coverage is None:
+        return ""
+    return f"{coverage:.0%} of the tokens of its texts are in the vocabulary: another language or subject"
+
+
+def _measured(
+    subject: Subject, task: Task, settings: MeasureSettings, parts: Parts | None, trained_parts: Parts | None
+) -> list[Row]:
     bootstrap, seed = settings.bootstrap, settings.seed
     if isinstance(task, WordTask):
         return word_task_rows(task, subject, restrict=settings.restrict, bootstrap=bootstrap, seed=seed, parts=parts)
@@ -53,7 +82,9 @@ def measure(subject: Subject, task: Task, settings: MeasureSettings, parts: Part
             return [skipped(task.name, "effect", "the bundle has no word vectors")]
         return association_rows(associations(task, subject, repeats=bootstrap, seed=seed))
     if isinstance(task, SentenceSimilarity):
-        return sentence_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
+        return sentence_similarity_rows(
+            task, subject, bootstrap=bootstrap, seed=seed, parts=parts, trained_parts=trained_parts
+        )
     if isinstance(task, DocumentSimilarity):
         return document_similarity_rows(task, subject, bootstrap=bootstrap, seed=seed, parts=parts)
     protocol = {"n_folds": settings.folds, "n_seeds": settings.seeds, "bootstrap": bootstrap, "seed": seed}

@@ -13,7 +13,7 @@ from embedpipe.probes.leaks.training_text import TrainingText
 from embedpipe.probes.linguistic.documents import documents_task
 from embedpipe.probes.linguistic.make import ProbedCorpus
 from embedpipe.probes.maps import maps_of
-from embedpipe.probes.measure import MeasureSettings, measure
+from embedpipe.probes.measure import MeasureSettings, measure, unknown_texts
 from embedpipe.probes.rivals import with_rivals
 from embedpipe.probes.rows import Row, corrected, headline
 from embedpipe.probes.spaces.association import associations
@@ -21,10 +21,10 @@ from embedpipe.probes.spaces.spaces import bundle_geometry
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.probes.texts.learning_curves import learning_curves
 from embedpipe.probes.vocabulary_facts import vocabulary_facts
-from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, silent
+from embedpipe.runtime import Evaluated, Listener, StageStarted, Step, Warned, silent
 from embedpipe.tasks.associations import Associations
 from embedpipe.tasks.builtin import DOCUMENTS, GEOMETRY
-from embedpipe.tasks.shapes import Classification, Task
+from embedpipe.tasks.shapes import Classification, Task, WordTask
 
 if TYPE_CHECKING:
     from embedpipe.config import ProbesConfig
@@ -72,7 +72,9 @@ def probe_bundle(
     subject = with_rivals(subject_of(bundle, seed), against or {}, asked)
     tests = [task for task in asked if isinstance(task, Associations) and subject.words is not None]
     tasks = [task for task in asked if task not in tests]
-    leakage = find_leakage(tasks, training, labelled, threshold=config.leak_similarity) if config.leakage else []
+    leakage: list[TaskLeakage] = []
+    if config.leakage:
+        leakage = find_leakage(tasks, training, labelled, threshold=config.leak_similarity, seed=seed)
     settings = measure_settings(config, seed)
     rows = run_probes(subject, tasks, settings, leakage=leakage, listener=listener)
     listener(Step(STAGE, len(tasks), "curves, bias, geometry, maps"))
@@ -122,13 +124,21 @@ def run_probes(
         name = task.task if isinstance(task, Row) else task.name
         listener(Step(STAGE, done, name))
         leaked = leakage[done] if leakage else TaskLeakage()
-        found = [task] if isinstance(task, Row) else measure(subject, task, settings, leaked.parts)
-        found += leaked.rows_of_nothing(found)
+        found = [task] if isinstance(task, Row) else _measured(subject, task, settings, leaked, listener)
         rows += found
         for figure, value in headline(found).items():
             listener(Evaluated(STAGE, figure, value, done + 1))
     listener(Step(STAGE, len(tasks)))
     return corrected(rows)
+
+
+def _measured(
+    subject: Subject, task: Task, settings: MeasureSettings, leakage: TaskLeakage, listener: Listener
+) -> list[Row]:
+    found = measure(subject, task, settings, leakage.parts, leakage.trained_parts)
+    if not isinstance(task, WordTask | Associations) and (said := unknown_texts(found)):
+        listener(Warned(STAGE, f"{task.name}: {said}"))
+    return leakage.completed(found)
 
 
 def run_curves(

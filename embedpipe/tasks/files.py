@@ -25,6 +25,7 @@ from embedpipe.text.read_types import did_you_mean
 __all__ = [
     "HEADERS",
     "Line",
+    "known_header",
     "read_analogies",
     "read_every_line",
     "read_lines",
@@ -79,6 +80,20 @@ def read_task(path: str | Path) -> Task:
         raise InputError(_unknown_header(header), path, first)
     rows = split_rows(path, lines[1:], columns)
     return HEADERS[columns](name, path, rows)
+
+
+def known_header(path: Path) -> tuple[str, ...] | None:
+    """Return the header that a file begins with, if it is that of a task, whatever stands below it; else None."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            first = next((line for line in file if line.strip()), b"")
+    except (OSError, EOFError, zlib.error):
+        return None
+    header = first.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    columns = tuple(column.strip() for column in header.split("\t"))
+    if header.startswith(":") or tuple(header.split()) == _ANALOGY_HEADER:
+        return _ANALOGY_HEADER
+    return columns if columns in HEADERS else None
 
 
 def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:

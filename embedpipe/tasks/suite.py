@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from embedpipe.errors import InputError
-from embedpipe.tasks.files import read_task
+from embedpipe.tasks.files import known_header, read_task
 from embedpipe.tasks.shapes import (
     Analogies,
     Classification,
@@ -25,6 +25,7 @@ SuiteKind = Literal["words", "sentences", "all"]
 
 _ENDINGS = (".tsv", ".txt", ".gz")
 _TEST_PARTS = ("_test", "_dev")
+_WITH_TRAINING = (SentenceSimilarity, Classification)
 _OF_TEXTS = (SentenceSimilarity, DocumentSimilarity, Classification, Inference)
 
 
@@ -59,11 +60,13 @@ class Suite:
     tasks : in the order of the folders and of the names of their files.
     refused : why a file is no task, by path.
     n_other : tasks of another kind than was asked for.
+    broken : why a task cannot be read, by name: its file, or that of its training part, begins as a task does.
     """
 
     tasks: Sequence[SuiteTask] = ()
     refused: dict[Path, str] = field(default_factory=dict)
     n_other: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 def read_suite(folders: Sequence[Path], kind: SuiteKind = "all") -> Suite:
@@ -81,21 +84,30 @@ def read_suite(folders: Sequence[Path], kind: SuiteKind = "all") -> Suite:
     Raises
     ------
     InputError
-        If something is no folder, or holds no task of this kind; the message counts what was no task.
+        If something is no folder, or holds no task of this kind; the message counts what was no task. A file that
+        begins as a task does and is none is no error, but one of `Suite.broken`.
     """
     if kind not in get_args(SuiteKind):
         raise InputError(f"unknown kind of suite '{kind}': use {', '.join(get_args(SuiteKind))}")
     read: dict[Path, Task] = {}
     refused: dict[Path, str] = {}
+    broken: dict[Path, tuple[bool, str]] = {}
     for path in (path for folder in folders for path in _files(folder)):
         try:
             read[path] = read_task(path)
         except InputError as error:
-            refused[path] = _without(path, error)
+            header = known_header(path)
+            if header is None:
+                refused[path] = _without(path, error)
+            else:
+                broken[path] = any(column.startswith("text") for column in header), _without(path, error)
     training = _training_parts(read)
+    broken |= _without_training_part(read, training, broken)
     tasks, n_other = [], 0
-    names = _distinct_names([path for path in read if path not in training.values()])
+    names = _distinct_names([path for path in (*read, *broken) if path not in training.values()])
     for path, name in names.items():
+        if path in broken:
+            continue
         sentences = isinstance(read[path], _OF_TEXTS)
         if kind != "all" and sentences != (kind == "sentences"):
             n_other += 1
@@ -103,14 +115,20 @@ def read_suite(folders: Sequence[Path], kind: SuiteKind = "all") -> Suite:
         files = (training[path], path) if path in training else (path,)
         cost = _cost(read[path], n_training=n_questions(read[training[path]]) if path in training else 0)
         tasks.append(SuiteTask(name, files, sentences, n_questions(read[path]), cost, content_hash(files)))
-    if not tasks:
+    failed = {
+        names[path]: reason
+        for path, (sentences, reason) in broken.items()
+        if kind == "all" or sentences == (kind == "sentences")
+    }
+    n_other += len(broken) - len(failed)
+    if not tasks and not failed:
         named = ", ".join(map(str, folders))
         others = f", {n_other} tasks of another kind" if n_other else ""
         first = next(iter(refused.items()), None)
         why = f" ({first[0].name}: {first[1]})" if first else ""
         what = "tasks" if kind == "all" else f"tasks of the kind '{kind}'"
         raise InputError(f"no {what} here: {len(refused)} files that are no task{others}{why}", named)
-    return Suite(tasks, refused, n_other)
+    return Suite(tasks, refused, n_other, failed)
 
 
 def read_suite_task(task: SuiteTask) -> Task:
@@ -191,6 +209,22 @@ def _training_parts(read: dict[Path, Task]) -> dict[Path, Path]:
     return found
 
 
+def _without_training_part(
+    read: dict[Path, Task], training: dict[Path, Path], broken: dict[Path, tuple[bool, str]]
+) -> dict[Path, tuple[bool, str]]:
+    """Return the files whose training part cannot be read: measured without it they would be another task."""
+    found = {}
+    for path, task in read.items():
+        for ending in _TEST_PARTS:
+            if path in training or not _stem(path).endswith(ending) or not isinstance(task, _WITH_TRAINING):
+                continue
+            name = _stem(path).removesuffix(ending) + "_train"
+            beside = [train for train in broken if (train.parent, _stem(train)) == (path.parent, name)]
+            if beside:
+                found[path] = True, f"its training part {beside[0].name} cannot be read: {broken[beside[0]][1]}"
+    return found
+
+
 def _stem(path: Path) -> str:
     return path.name.split(".")[0]
 
@@ -218,12 +252,15 @@ def _distinct_names(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _cost(task: Task, *, n_training: int) -> float:
-    """Return about how long a task takes, by what it does with each row: encode it, fit on it, look up its words."""
+    """Return about how long a task takes, in units of about a millisecond on one core.
+
+    Fits cost by their number, which is fixed, and by the rows that they see; those of folds drawn anew are many.
+    """
     n = n_questions(task)
     if isinstance(task, Classification):
-        return n + 4.0 * n_training if n_training else 5.0 * n
+        return 300 + 0.5 * n + 3.2 * n_training if n_training else 4_000 + 3.2 * n
     if isinstance(task, Inference):
-        return 15.0 * n
+        return 4_000 + 12.0 * n
     if isinstance(task, SentenceSimilarity | DocumentSimilarity):
-        return 4.0 * n
+        return 4.4 * n + 1.2 * n_training
     return 0.5 * n

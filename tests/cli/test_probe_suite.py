@@ -50,7 +50,13 @@ def test_files_of_results(words: Path, folder: Path, tmp_path: Path, embedpipe_c
     assert found["bundle"] == "w.bundle"
     assert {row["task"] for row in found["rows"]} == {"pairs"}
     assert embedpipe_cli(*ask, tmp_path / "found.md").exit_code == 0
-    assert "| pairs | spearman | words | 0.600 |" in (tmp_path / "found.md").read_text()
+    said = (tmp_path / "found.md").read_text()
+    assert "| task | metric | system | value | interval | n | coverage | baselines |\n" in said
+    assert "| pairs | spearman | words | 0.600 |" in said
+    assert "\n## Notes\n\n- pairs spearman: 4 pairs, too few for an interval" in said
+    assert "\n## Questions that were met in training\n\n- leaks from the training text not asked: words" in said
+    assert "\n## Files that are no tasks\n\n- " in said
+    assert "/notes.txt: line 1: unknown header" in said
     assert "ends in .json or .md" in embedpipe_cli(*ask, tmp_path / "found.txt").err
     assert "there is no folder" in embedpipe_cli(*ask, tmp_path / "no" / "found.md").err
     (tmp_path / "d.md").mkdir()
@@ -79,17 +85,35 @@ def test_a_task_that_fails_gives_exit_code_1_after_the_others(
     (folder / "other.tsv").write_text(PAIRS)
     measured = suite_worker.measure
 
-    def failing(subject, task, settings, parts):
+    def failing(subject, task, settings, *parts):
         if task.name == "other":
             raise ZeroDivisionError("by nothing")
-        return measured(subject, task, settings, parts)
+        return measured(subject, task, settings, *parts)
 
     monkeypatch.setattr(suite_worker, "measure", failing)
     outcome = embedpipe_cli("probe", words, folder, "--suite", "words", "--workers", 1)
     assert outcome.exit_code == 1
     assert "1 of 2 tasks failed: other" in outcome.err
-    assert "it failed: unexpected ZeroDivisionError: by nothing" in outcome.err
+    assert "it failed: unexpected ZeroDivisionError: by nothing" in outcome.out
     assert "0.600" in outcome.out
+
+
+def test_a_task_that_cannot_be_read_failed(words: Path, folder: Path, tmp_path: Path, embedpipe_cli) -> None:
+    (folder / "torn.tsv").write_text(PAIRS + "sun\tdog\n")
+    out = tmp_path / "found.json"
+    outcome = embedpipe_cli("probe", words, folder, "--suite", "all", "--workers", 1, "--no-cache", "-o", out)
+    assert outcome.exit_code == 1
+    assert "1 of 2 tasks failed: torn" in outcome.err
+    found = json.loads(out.read_text())
+    notes = {row["task"]: row["note"] for row in found["rows"]}
+    reason = "line 6: expected 3 tab-separated columns (word_a, word_b, score), found 2"
+    assert notes["torn"] == f"skipped: it failed: {reason}"
+    ((name, why),) = found["no_tasks"].items()
+    assert (name, why[:22]) == (str(folder / "notes.txt"), "line 1: unknown header")
+    (folder / "pairs.tsv").unlink()
+    alone = embedpipe_cli("probe", words, folder, "--suite", "all", "--workers", 1)
+    assert alone.exit_code == 1
+    assert reason in alone.out
 
 
 def test_texts_with_a_given_test_part(toy_bundle, folder: Path, embedpipe_cli) -> None:

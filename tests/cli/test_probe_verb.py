@@ -83,10 +83,46 @@ def test_curves_stand_in_place_of_the_figures(toy_bundle, own_tasks, embedpipe_c
     table = json.loads(outcome.out)
     assert {line["task"] for line in table} == {"mood"}
     assert {line["labels"] for line in table} == {"16", "4 of each", "8 of each"}
-    assert {line["system"] for line in table} == {"encoder", "SIF average", "random encoder", "tf-idf"}
+    assert {line["system"] for line in table} == {"encoder", "SIF average", "random encoder", "tf-idf", "majority"}
+    assert {line["n"] for line in table} == {20}
     # One word in each text says which it is.
     assert all(line["accuracy"] == 1 for line in table if line["system"] == "tf-idf" and line["labels"] == "16")
     assert "no curve of wordsim353: not texts with labels, or too few of them" in outcome.err
+
+
+def test_curves_in_files_and_beside_others(toy_bundle, own_tasks, tmp_path, embedpipe_cli, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lengths_of.py").write_text("def encode(texts):\n    return [[len(text)] for text in texts]\n")
+    ask = ("probe", toy_bundle.path, own_tasks, "--curves", "--against", "lengths_of:encode", "-o")
+    assert embedpipe_cli(*ask, tmp_path / "c.json").out == ""
+    curves = json.loads((tmp_path / "c.json").read_text())["curves"]
+    assert {"lengths_of:encode", "encoder", "majority"} <= {curve["system"] for curve in curves}
+    assert embedpipe_cli(*ask, tmp_path / "c.md").exit_code == 0
+    said = (tmp_path / "c.md").read_text()
+    assert "| task | labels | system | accuracy | low | high | n |" in said
+    assert "- mood: mean of 5 draws of labelled texts, each tested on one of 5 folds; the 95 % interval is of" in said
+
+
+def test_no_curve_is_an_error(toy_bundle, embedpipe_cli):
+    outcome = embedpipe_cli("probe", toy_bundle.path, "wordsim353", "--curves")
+    assert (outcome.exit_code, outcome.out) == (1, "")
+    assert "no curve of wordsim353: not texts with labels, or too few of them" in outcome.err
+    outcome = embedpipe_cli("probe", toy_bundle.path, "wordsim353", "--curves", "--no-leakage")
+    assert outcome.exit_code == 2
+    assert "--no-leakage goes with figures" in outcome.err
+
+
+def test_a_row_without_a_figure_says_why_and_shared_notes_are_one_line(toy_bundle, tmp_path, embedpipe_cli):
+    (tmp_path / "few.tsv").write_text("label\ttext\na\tthe king\nb\tthe queen\n")
+    words = ("king", "queen", "old", "young", "winter", "night")
+    pairs = [f"{i % 5}\tthe {words[i % 6]}\tthe {words[i * i % 5]}" for i in range(12)]
+    (tmp_path / "near.tsv").write_text("score\ttext_a\ttext_b\n" + "\n".join(pairs) + "\n")
+    outcome = embedpipe_cli("probe", toy_bundle.path, tmp_path / "few.tsv", tmp_path / "near.tsv")
+    _, few, *_, trained = outcome.out.splitlines()
+    assert few.endswith("  skipped: 2 texts, 10 are needed")
+    assert trained.endswith("  skipped: 12 pairs, 50 are needed to train on some and test on others")
+    assert "near spearman, pearson: zero-shot cosine" in outcome.err
+    assert "skipped" not in outcome.err
 
 
 def test_tasks_made_of_another_corpus(toy_bundle, few_documents, tmp_path, embedpipe_cli):

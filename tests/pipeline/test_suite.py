@@ -169,8 +169,12 @@ class HalfLeaked:
         def parts(self) -> Parts:
             return {"unleaked": self.clean}
 
-        def rows_of_nothing(self, rows: Sequence[Row]) -> list[Row]:
-            return []
+        @property
+        def trained_parts(self) -> Parts:
+            return {"unleaked": self.clean[::-1]}
+
+        def completed(self, rows: Sequence[Row]) -> list[Row]:
+            return list(rows)
 
 
 def test_what_leaked_is_found_once_and_each_figure_stands_without_it(
@@ -196,11 +200,12 @@ def test_what_leaked_is_found_once_and_each_figure_stands_without_it(
 def test_parts_go_to_a_worker_and_back(words: Bundle, folder: Path) -> None:
     (task, *_) = read_suite([folder]).tasks
     inside = np.arange(13) % 3 == 0
-    sent = _from_line(as_line(Request(task, {"a": inside, "b": ~inside})))
+    sent = _from_line(as_line(Request(task, {"a": inside, "b": ~inside}, {"c": inside})))
     assert sent.task == task
     assert sent.parts.keys() == {"a", "b"}
     assert (sent.parts["a"] == inside).all()
     assert (sent.parts["b"] == ~inside).all()
+    assert (sent.trained_parts["c"] == inside).all()
 
 
 def test_texts_in_another_language_are_left_out_and_said(toy_bundle: embedpipe.Bundle, tmp_path: Path) -> None:

@@ -86,6 +86,19 @@ def test_the_key_follows_all_that_figures_depend_on(monkeypatch: pytest.MonkeyPa
     assert len(others | {key}) == 10
 
 
+def test_the_code_is_all_that_vectors_and_figures_are_made_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def printed(changed: str = "") -> str:
+        for name in ("words/bag.py", "probes/rows.py", "loading.py", "cli/probe.py", "generation/search.py"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("new" if name == changed else "old")
+        return cache.code_fingerprint.__wrapped__()
+
+    monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
+    same = printed()
+    assert printed("cli/probe.py") == printed("generation/search.py") == same
+    assert len({same, printed("words/bag.py"), printed("probes/rows.py"), printed("loading.py")}) == 4
+
+
 def test_the_folder_is_beside_the_bundle_or_in_the_cache_of_the_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from embedpipe.probes.baselines import Subject
 from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import probe_bundle, run_probes
-from embedpipe.runtime import Evaluated, StageStarted, Step
+from embedpipe.runtime import Evaluated, StageStarted, Step, Warned
 from embedpipe.tasks.builtin import BUILTIN_TASKS, MADE_TASKS
 from embedpipe.tasks.shapes import (
     Analogies,
@@ -107,6 +107,17 @@ def test_a_bundle_without_an_encoder_is_probed_with_its_bag(planted):
     assert next(row for row in rows if row.task == "lee").system == "SIF average"
     assert next(row for row in rows if row.task == "lee").note.startswith("not defined")  # no English word is known
     assert rows[-1].note == "skipped: the prepared text is not at hand"
+
+
+def test_texts_that_are_hardly_in_the_vocabulary_are_measured_and_that_is_said(planted):
+    events = []
+    task = SentenceSimilarity("zh", [f"x{i} y" for i in range(12)], [f"z{i} sea1" for i in range(12)], np.arange(12.0))
+    rows = run_probes(planted.subject(), [task], MeasureSettings(bootstrap=20), listener=events.append)
+    said = "25% of the tokens of its texts are in the vocabulary: another language or subject"
+    assert rows[0].note.endswith(f"; {said}")
+    assert [event.message for event in events if isinstance(event, Warned)] == [f"zh: {said}"]
+    known = run_probes(planted.subject(), [tasks(planted)[5]], MeasureSettings(bootstrap=20), listener=events.append)
+    assert "in the vocabulary" not in known[0].note
 
 
 def test_a_run_measures_every_task_that_has_a_name():

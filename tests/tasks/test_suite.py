@@ -51,6 +51,44 @@ def test_each_task_once_and_the_training_part_with_its_test_part(folder: Path) -
     assert suite.refused[refused].startswith("line 1: unknown header 'these are notes'")
 
 
+def test_what_begins_as_a_task_and_is_none_failed(folder: Path) -> None:
+    for name, text in {
+        "bad.tsv": SCORES.replace("2", "two"),
+        "one.tsv": "label\ttext\na\tx\na\ty\n",
+        "none.tsv": "word_a\tword_b\tscore\n",
+        "odd.txt": ": family\nking queen man\n",
+        "mood_train.cls.tsv": "label\ttext\na\n",
+        "near_train.tsv": "label\ttext\na\n",
+        "bytes.tsv": "label\ttext\na\t\udcff\n",
+    }.items():
+        (folder / name).write_text(text, errors="surrogateescape")
+    suite = read_suite([folder])
+    row = "line 2: expected 2 tab-separated columns (label, text), found 1"
+    assert suite.broken == {
+        "bad": "line 3: the score 'two' is not a finite number",
+        "bytes": "line 2: byte 3 of the line is not UTF-8; save the file as UTF-8",
+        "mood_test": f"its training part mood_train.cls.tsv cannot be read: {row}",
+        "mood_train": row,
+        "near_dev": f"its training part near_train.tsv cannot be read: {row}",
+        "near_train": row,
+        "none": "no rows under the header 'word_a word_b score'",
+        "odd": "line 2: expected four words (a b c d), found 3",
+        "one": "every row has the label 'a'; a task needs two labels at least",
+    }
+    assert [path.name for path in suite.refused] == ["notes.txt"]
+    assert [task.name for task in suite.tasks] == ["alone_train", "family", "pairs"]
+    assert set(read_suite([folder], "words").broken) == {"none", "odd"}
+
+
+def test_a_task_costs_by_its_rows_and_those_of_its_training_part(folder: Path) -> None:
+    cost = {task.name: task.cost for task in read_suite([folder]).tasks}
+    assert cost["alone_train"] > cost["mood_test"] > cost["near_dev"] > cost["pairs"]
+    (folder / "near_train.tsv").write_text(SCORES + "3\tfive\tsix\n" * 1_000)
+    more = {task.name: task.cost for task in read_suite([folder]).tasks}
+    assert more["near_dev"] - cost["near_dev"] == pytest.approx(1_200)
+    assert more["pairs"] == cost["pairs"]
+
+
 def test_the_data_of_a_task_has_its_training_part(folder: Path) -> None:
     tasks = {task.name: task for task in read_suite([folder]).tasks}
     mood = read_suite_task(tasks["mood_test"])

@@ -4,33 +4,30 @@ Each score can then be given without them (``accuracy (unleaked)``): what was tr
 that leaked are not asked.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.findings import Leak
-from embedpipe.probes.leaks.copies import SIMILARITY, CopyFinder, Matches, number_groups, pair_numbers
+from embedpipe.probes.leaks.copies import SIMILARITY, CopyFinder
 from embedpipe.probes.leaks.labelled_texts import LabelledTexts
+from embedpipe.probes.leaks.questions import Flags, Questions, clip, leak_of, questions_of
+from embedpipe.probes.leaks.training_part import TRAINING_PART, find_in_training_part
 from embedpipe.probes.leaks.training_text import FoundTexts, TrainingText, find_in_training
 from embedpipe.probes.leaks.word_rows import word_rows
 from embedpipe.probes.rows import Row, skipped
-from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
+from embedpipe.tasks.shapes import Task
 
 __all__ = ["LABELLED_DATA", "TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage", "leak_lines"]
 
-TRAINING_TEXT, TRAINING_PART, LABELLED_DATA = "training text", "training part", "labelled data"
+TRAINING_TEXT, LABELLED_DATA = "training text", "labelled data"
 UNLEAKED = "unleaked"
 """The part of a task without the questions that leaked."""
 
-_EXAMPLES = 5
-_EXAMPLE_CHARACTERS = 160
+_TRAINED = " (trained)"
 _BLOCK_TEXTS = 50_000
-_NO_FOLD = 1 << 40
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,48 +37,75 @@ class TaskLeakage:
     Parameters
     ----------
     leaks : what was found, one for each place that was searched.
-    leaked : bool of shape (n_questions,), in any of the places; None where nothing was looked for.
+    leaked : bool of shape (n_questions,), what leaked for the first figures of the task; for similarity they are
+        zero-shot. None where nothing was looked for.
+    trained : bool of the same shape, what leaked for figures of something that was trained on a part of the task.
     tested : bool of the same shape: the questions that are asked.
+    zero_shot : whether nothing is trained for the first figures, so that no training part leaks into them.
     """
 
     leaks: tuple[Leak, ...] = ()
     leaked: Flags | None = None
+    trained: Flags | None = None
     tested: Flags | None = None
+    zero_shot: bool = False
 
     @property
     def parts(self) -> Parts:
-        """The part without what leaked; nothing where nothing did."""
-        if self.leaked is None or not self.leaked.any():
-            return {}
-        return {UNLEAKED: ~self.leaked}
-
-    def rows_of_nothing(self, rows: Sequence[Row]) -> list[Row]:
-        """Return a row that says so for each metric of `rows` if all questions leaked, else nothing."""
-        if self.leaked is None or self.tested is None or not self.tested.any() or not self.leaked[self.tested].all():
-            return []
-        metrics = dict.fromkeys((row.task, row.metric) for row in rows if "(" not in row.metric and row.n)
-        reason = f"all of the {int(self.tested.sum()):,} questions leaked"
-        return [skipped(task, f"{metric} ({UNLEAKED})", reason) for task, metric in metrics]
-
-
-@dataclass(frozen=True, eq=False)
-class _Questions:
-    """The texts of a task, the numbers of those of each question (n_questions, 1 or 2), and who is trained on whom.
-
-    `folds` is None where nothing is trained; questions of one fold are tested together, those of fold -1 never.
-    """
-
-    name: str
-    texts: Sequence[str]
-    members: NDArray[np.int64]
-    folds: NDArray[np.int64] | None
+        """The part without what leaked, for the first figures; nothing where nothing did."""
+        return _part(self.leaked)
 
     @property
-    def tested(self) -> Flags:
-        return np.ones(len(self.members), dtype=np.bool_) if self.folds is None else self.folds >= 0
+    def trained_parts(self) -> Parts:
+        """The part without what leaked, for figures of something trained; nothing where nothing did."""
+        return _part(self.trained)
 
-    def show(self, question: int) -> str:
-        return " | ".join(_clip(self.texts[i]) for i in self.members[question].tolist())
+    def completed(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows of the task, with what there is to say of those without what leaked.
+
+        Their notes say what they are without, and no more of how the whole was measured. Where all questions leaked, a
+        row for each figure says that there is no other.
+        """
+        notes = {row.metric: row.note for row in rows}
+        found = [self._noted(row, notes) for row in rows]
+        for task, metric in dict.fromkeys((row.task, row.metric) for row in rows if row.n):
+            leaked = self._leaked(metric)
+            if "(" in metric.removesuffix(_TRAINED) or leaked is None or self.tested is None:
+                continue
+            if self.tested.any() and leaked[self.tested].all():
+                reason = f"all of the {int(self.tested.sum()):,} questions leaked"
+                found.append(skipped(task, _unleaked(metric), reason))
+        return found
+
+    def _leaked(self, metric: str) -> Flags | None:
+        return self.trained if metric.endswith(_TRAINED) else self.leaked
+
+    def _noted(self, row: Row, notes: Mapping[str, str]) -> Row:
+        whole = next((metric for metric in notes if _unleaked(metric) == row.metric), None)
+        leaked = None if whole is None else self._leaked(whole)
+        if whole is None or leaked is None or self.tested is None or not row.n:
+            return row
+        untrained = self.zero_shot and not whole.endswith(_TRAINED)
+        places = [leak.place for leak in self.leaks if leak.exact + leak.near]
+        named = " and the ".join(place for place in places if not (untrained and place == TRAINING_PART))
+        n, n_all = int((leaked & self.tested).sum()), int(self.tested.sum())
+        own = [said for said in row.note.split("; ") if said not in notes[whole].split("; ")]
+        return replace(
+            row, note="; ".join([*own, f"without {n:,} of {n_all:,} questions that leaked from the {named}"])
+        )
+
+
+def _part(leaked: Flags | None) -> Parts:
+    return {} if leaked is None or not leaked.any() else {UNLEAKED: ~leaked}
+
+
+def _unleaked(metric: str) -> str:
+    """Return the name of a figure without what leaked.
+
+    >>> _unleaked("accuracy"), _unleaked("spearman (trained)")
+    ('accuracy (unleaked)', 'spearman (trained, unleaked)')
+    """
+    return f"{metric.removesuffix(')')}, {UNLEAKED})" if metric.endswith(")") else f"{metric} ({UNLEAKED})"
 
 
 def find_leakage(
@@ -90,6 +114,7 @@ def find_leakage(
     labelled: LabelledTexts | None = None,
     *,
     threshold: float = SIMILARITY,
+    seed: int = 1,
 ) -> list[TaskLeakage]:
     """Return what leaked of each of `tasks`, in their order.
 
@@ -102,8 +127,10 @@ def find_leakage(
 
     A question leaks from the training part of its task if a copy of it, exact or near, or a longer text that it stands
     in, is in another fold than it; a pair of texts leaks if both have copies that are a pair there, in either order.
-    Where the probe makes its own folds, any other question is taken to be in another one. Tasks of words are not asked:
-    words are meant to stand in the training text.
+    Where the probe of labelled texts makes its own folds, several times over, any other question is taken to be in
+    another one; that of pairs with scores keeps those that share a text in one fold, and its folds are what is looked
+    at. What leaks from the training part counts for figures of something trained, not for zero-shot ones. Tasks of
+    words are not asked: words are meant to stand in the training text.
 
     Parameters
     ----------
@@ -112,8 +139,9 @@ def find_leakage(
         for all tasks together, a million tokens at a time.
     labelled : what else the encoder learnt from; None where there is nothing else.
     threshold : the Jaccard similarity of words and pairs of words from which texts are near-duplicates, in (0, 1].
+    seed : that the tasks are measured with, for the folds that the probe of pairs makes.
     """
-    asked = [None if isinstance(task, Row) else _questions(task) for task in tasks]
+    asked = [None if isinstance(task, Row) else questions_of(task, seed) for task in tasks]
     present = [questions for questions in asked if questions is not None]
     found = None
     if training is not None and present:
@@ -136,12 +164,15 @@ def find_leakage(
             leak, learnt = _in_labelled_data(questions, labelled, threshold)
             leaks.append(leak)
             leaked = leaked | learnt
+        trained = leaked
         if questions.folds is not None:
-            leak, copied = _in_training_part(questions, questions.folds, threshold)
+            leak, copied = find_in_training_part(questions, questions.folds, threshold)
             leaks.append(leak)
-            leaked = leaked | copied
+            trained = leaked | copied
+        leaked = leaked if questions.zero_shot else trained
         start += len(questions.texts)
-        result.append(TaskLeakage(tuple(leaks), leaked, questions.tested))
+        leaked, trained, tested = (flags[: questions.n] for flags in (leaked, trained, questions.tested))
+        result.append(TaskLeakage(tuple(leaks), leaked, trained, tested, questions.zero_shot))
     return result
 
 
@@ -175,23 +206,8 @@ def leak_lines(leaks: Sequence[Leak]) -> list[str]:
     return lines + [f"{what}: {', '.join(tasks)}" for what, tasks in (clean | not_asked).items()]
 
 
-def _questions(task: Task) -> _Questions | None:
-    if isinstance(task, Classification):
-        n = len(task.texts)
-        folds = np.arange(n) if task.folds is None else task.folds
-        return _Questions(task.name, task.texts, np.arange(n)[:, None], folds)
-    if isinstance(task, Inference | SentenceSimilarity):
-        n = len(task.texts_a)
-        members = np.stack([np.arange(n), np.arange(n) + n], axis=1)
-        return _Questions(task.name, [*task.texts_a, *task.texts_b], members, np.arange(n))
-    if isinstance(task, DocumentSimilarity):
-        pairs = np.stack(np.triu_indices(len(task.texts), 1), axis=1)
-        return _Questions(task.name, task.texts, pairs, None)
-    return None
-
-
 def _in_training_text(
-    questions: _Questions, start: int, found: FoundTexts, training: TrainingText, threshold: float
+    questions: Questions, start: int, found: FoundTexts, training: TrainingText, threshold: float
 ) -> tuple[Leak, Flags]:
     """Return what leaked from the training text; the texts of the questions begin at `start` of those looked for."""
     texts = questions.members + start
@@ -201,13 +217,13 @@ def _in_training_text(
 
     def copy(question: int) -> str:
         places = found.sentence[texts[question]]
-        return _clip(training.sentence(int(places[places >= 0][0])))
+        return clip(training.sentence(int(places[places >= 0][0])))
 
-    examples = _examples(questions, exact, leaked, copy)
-    return _leak(questions, TRAINING_TEXT, exact, leaked, examples, unasked, threshold), leaked
+    leak = leak_of(questions, TRAINING_TEXT, exact, leaked, copy, threshold=threshold, unasked=unasked)
+    return leak, leaked
 
 
-def _in_labelled_data(questions: _Questions, labelled: LabelledTexts, threshold: float) -> tuple[Leak, Flags]:
+def _in_labelled_data(questions: Questions, labelled: LabelledTexts, threshold: float) -> tuple[Leak, Flags]:
     finder = CopyFinder(word_rows(questions.texts), threshold)
     copies = np.full((2, len(questions.texts)), -1)
     for start in range(0, len(labelled.texts), _BLOCK_TEXTS):
@@ -218,108 +234,11 @@ def _in_labelled_data(questions: _Questions, labelled: LabelledTexts, threshold:
     exact, leaked = ((place[questions.members] >= 0).all(axis=1) & questions.tested for place in (copies[0], found))
 
     def copy(question: int) -> str:
-        return " | ".join(_clip(labelled.texts[i]) for i in found[questions.members[question]].tolist())
+        return " | ".join(clip(labelled.texts[i]) for i in found[questions.members[question]].tolist())
 
-    examples = _examples(questions, exact, leaked, copy)
     missing = f"; not there any more: {', '.join(labelled.missing)}" if labelled.missing else ""
-    return _leak(questions, LABELLED_DATA, exact, leaked, examples, 0, threshold, missing), leaked
-
-
-def _in_training_part(questions: _Questions, folds: NDArray[np.int64], threshold: float) -> tuple[Leak, Flags]:
-    rows = word_rows(questions.texts)
-    _, first, number = np.unique(rows.digests(), return_index=True, return_inverse=True)
-    distinct = rows.take(first)
-    matches = _both_ways(CopyFinder(distinct, threshold).find(distinct))
-    texts = number[questions.members]
-    asked = questions.tested & (rows.sizes[questions.members] > 0).all(axis=1)
-    same = alike = _Kinds(texts[:, 0], matches.known, matches.other)
-    if texts.shape[1] == 1:
-        same = _Kinds(texts[:, 0], matches.known[matches.exact], matches.other[matches.exact])
-    else:
-        # A text within a much longer one is not what the longer one is.
-        near = distinct.sizes[matches.known] >= threshold * distinct.sizes[matches.other]
-        groups = number_groups(len(distinct), matches.known[near], matches.other[near])
-        same, alike = _Kinds.of_pairs(texts), _Kinds.of_pairs(groups[texts])
-    exact, leaked = (kinds.in_another_fold(folds) & asked for kinds in (same, alike))
-    leaked |= exact
-
-    def copy(question: int) -> str:
-        return questions.show(int(np.flatnonzero(alike.copies(question) & (folds != folds[question]))[0]))
-
-    examples = _examples(questions, exact, leaked, copy)
-    return _leak(questions, TRAINING_PART, exact, leaked, examples, 0, threshold), leaked
-
-
-def _both_ways(matches: Matches) -> Matches:
-    """Return matches of texts among themselves, with each near one in the other direction too."""
-    near = ~matches.exact
-    return Matches(
-        np.concatenate([matches.known, matches.other[near]]),
-        np.concatenate([matches.other, matches.known[near]]),
-        np.concatenate([matches.exact, matches.exact[near]]),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Kinds:
-    """The kind of each question, and which kinds (`known`) have copies in which others, or in the same."""
-
-    of: NDArray[np.int64]
-    known: NDArray[np.int64]
-    other: NDArray[np.int64]
-
-    @classmethod
-    def of_pairs(cls, texts: NDArray[np.int64]) -> "_Kinds":
-        """Pairs of the same two texts, in any order, are of one kind, and copies of those of their kind alone."""
-        ordered = np.sort(texts, axis=1)
-        keys = pair_numbers(ordered[:, 0], ordered[:, 1], int(texts.max(initial=0)) + 1)
-        kind = np.unique(keys, return_inverse=True)[1]
-        every = np.arange(len(keys))
-        return cls(kind, every, every)
-
-    def in_another_fold(self, folds: NDArray[np.int64]) -> Flags:
-        """Return which questions have a copy in another fold: in a lower one, or in a higher one."""
-        n = 1 + max(int(numbers.max(initial=0)) for numbers in (self.of, self.known, self.other))
-        low, high = np.full(n, _NO_FOLD), np.full(n, -_NO_FOLD)
-        np.minimum.at(low, self.of, folds)
-        np.maximum.at(high, self.of, folds)
-        lowest, highest = np.full(n, _NO_FOLD), np.full(n, -_NO_FOLD)
-        np.minimum.at(lowest, self.known, low[self.other])
-        np.maximum.at(highest, self.known, high[self.other])
-        flags: Flags = (lowest[self.of] < folds) | (highest[self.of] > folds)
-        return flags
-
-    def copies(self, question: int) -> Flags:
-        """Return which questions are copies of one."""
-        return np.isin(self.of, self.other[self.known == self.of[question]])
-
-
-def _examples(questions: _Questions, exact: Flags, leaked: Flags, copy: Callable[[int], str]) -> tuple[str, ...]:
-    """Return some of the questions that leaked: first near ones, each beside its copy, for they are to be judged."""
-    near = np.flatnonzero(leaked & ~exact)[:_EXAMPLES].tolist()
-    same = np.flatnonzero(exact)[: _EXAMPLES - len(near)].tolist()
-    return (*(f"{questions.show(i)} ~ {copy(i)}" for i in near), *map(questions.show, same))
-
-
-def _leak(
-    questions: _Questions,
-    place: str,
-    exact: Flags,
-    leaked: Flags,
-    examples: tuple[str, ...],
-    unasked: int,
-    threshold: float,
-    missing: str = "",
-) -> Leak:
-    n_exact, n = int(exact.sum()), int(questions.tested.sum())
-    how = f"near: similarity {threshold:g} or more{missing}"
-    return Leak(questions.name, place, n_exact, int(leaked.sum()) - n_exact, n, examples, unasked, how)
+    return leak_of(questions, LABELLED_DATA, exact, leaked, copy, threshold=threshold, missing=missing), leaked
 
 
 def _not_asked(task: str, reason: str) -> Leak:
     return Leak(task, TRAINING_TEXT, 0, 0, 0, note=f"not asked: {reason}")
-
-
-def _clip(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _EXAMPLE_CHARACTERS else flat[: _EXAMPLE_CHARACTERS - 1] + "…"

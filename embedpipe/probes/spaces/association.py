@@ -36,6 +36,8 @@ __all__ = [
 _MOST_DIVISIONS = 20_000
 """Ways to divide the targets that are all counted: two sets of 8 words have 12,870."""
 _DRAWN = 10_000
+_SHOWN = 8
+"""Of the words without a vector, so many stand in the note of a row."""
 _MIN_WORDS = 2
 _MIN_SHARE = 0.5
 _MIN_FOR_INTERVAL = 10
@@ -128,7 +130,9 @@ def _row(one: Association) -> Row:
         f"{one.attributes[1]}; one-sided p {one.p_value:.4f}, {one.p_holm:.4f} corrected for the tests beside it"
     )
     if one.left_out:
-        note += f"; left out for want of a vector: {', '.join(one.left_out)}"
+        more = len(one.left_out) - _SHOWN
+        shown = ", ".join(one.left_out[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        note += f"; left out for want of a vector: {shown}"
     return Row(
         one.name,
         f"effect ({', '.join(one.targets)} / {', '.join(one.attributes)})",

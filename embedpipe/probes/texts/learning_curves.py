@@ -6,6 +6,7 @@ all texts of the training part: texts without labels are not what is scarce.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from embedpipe.tasks.shapes import Classification
 
 __all__ = ["curve_table", "label_counts", "learning_curves"]
 
+MAJORITY = "majority"
 _C_TIMES_DIM, _C_SPARSE = 5.0, 10.0
 """The logits of standardised vectors have a prior variance of C times their number: 5, whatever the dimension."""
 _FIRST = 32
@@ -53,7 +55,8 @@ def learning_curves(
     Parameters
     ----------
     task : texts and labels.
-    subject : the encoder, the SIF average, the random encoder, rivals and tf-idf are measured.
+    subject : the encoder, the SIF average, the random encoder, rivals and tf-idf are measured, and beside them stands
+        the label that is the most frequent one of those that were drawn.
     seed : of folds and draws.
     draws : how often texts are drawn, twice at least.
     shots : texts of each label. A number that the rarest label of a training part does not reach is left out.
@@ -75,17 +78,31 @@ def learning_curves(
     rarest = min(int(np.bincount(labels[train], minlength=labels.max() + 1).min()) for train, _ in splits)
     counts, shots = label_counts(n, len(set(task.labels))), [shot for shot in shots if shot <= rarest]
     figures = _figures(systems, labels, splits, counts, shots, draws, seed)
-    shared = len(splits[0][1]) if len(splits) == 1 else 0
+    n_tested = sum(len(test) for _, test in splits[:draws])
+    shared = n_tested if len(splits) == 1 else 0
+    note = _how(draws, len(splits[:draws]), n_tested)
     curves = []
     for name, of_system in figures.items():
-        curves.append(_curve(task.name, name, counts, of_system[:, : len(counts)], shared))
-        if shots:
-            curves.append(_curve(task.name, name, shots, of_system[:, len(counts) :], shared, per_label=True))
+        of_counts, of_shots = np.split(of_system, [len(counts)], axis=1)
+        for sizes, found, per_label in ((counts, of_counts, False), (shots, of_shots, True)):
+            if sizes:
+                curve = _curve(task.name, name, sizes, found, shared, per_label=per_label)
+                curves.append(replace(curve, n=n_tested, note=note))
     return curves
 
 
+def _how(draws: int, n_splits: int, n_tested: int) -> str:
+    if n_splits == 1:
+        tested = f"all tested on the same {n_tested:,} texts"
+        of = "that mean (Student's t) and of the chance of those texts"
+    else:
+        tested = f"each tested on one of {n_splits} folds"
+        of = "that mean (Student's t over draws)"
+    return f"mean of {draws} draws of labelled texts, {tested}; the 95 % interval is of {of}"
+
+
 def curve_table(curves: Sequence[LearningCurve]) -> list[dict[str, Any]]:
-    """Return one mapping for each point: ``task``, ``labels`` (``4 of each`` in few-shot), ``system``, its accuracy."""
+    """Return one mapping for each point: its task, system and accuracy; ``labels`` is ``4 of each`` in few-shot."""
     return [
         {
             "task": curve.task,
@@ -94,6 +111,7 @@ def curve_table(curves: Sequence[LearningCurve]) -> list[dict[str, Any]]:
             "accuracy": accuracy,
             "low": low,
             "high": high,
+            "n": curve.n,
         }
         for curve in curves
         for count, accuracy, low, high in zip(curve.labels, curve.accuracy, curve.low, curve.high, strict=True)
@@ -110,11 +128,13 @@ def _figures(
     seed: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the accuracy of each system, of shape (draws, n_counts + n_shots)."""
-    found = {name: np.zeros((draws, len(counts) + len(shots))) for name in systems}
+    found = {name: np.zeros((draws, len(counts) + len(shots))) for name in (*systems, MAJORITY)}
     with one_thread():
         for draw in range(draws):
             train, test = splits[draw % len(splits)]
             drawn = _drawn(labels[train], counts, shots, np.random.default_rng([seed, draw]))
+            most = [np.bincount(labels[train[rows]]).argmax() for rows in drawn]
+            found[MAJORITY][draw] = [(labels[test] == label).mean() for label in most]
             for name, (features, c) in systems.items():
                 x, held = features(train, test)
                 for i, rows in enumerate(drawn):

@@ -16,7 +16,7 @@ from embedpipe.probes.texts.regression import apart, features_of_pairs, predict_
 from embedpipe.probes.words.word_lookup import pair_cosines
 from embedpipe.tasks.shapes import DocumentSimilarity, SentenceSimilarity
 
-__all__ = ["document_similarity_rows", "sentence_similarity_rows"]
+__all__ = ["document_similarity_rows", "sentence_similarity_rows", "trained_folds"]
 
 NO_ENCODER = "the bundle has neither a sentence encoder nor word vectors"
 _KINDS: tuple[Correlation, ...] = ("spearman", "pearson")
@@ -31,7 +31,13 @@ Systems = dict[str, Array]
 
 
 def sentence_similarity_rows(
-    task: SentenceSimilarity, subject: Subject, *, bootstrap: int, seed: int, parts: Parts | None = None
+    task: SentenceSimilarity,
+    subject: Subject,
+    *,
+    bootstrap: int,
+    seed: int,
+    parts: Parts | None = None,
+    trained_parts: Parts | None = None,
 ) -> list[Row]:
     """Return the Spearman and Pearson correlation with human scores, zero-shot and by a trained regressor.
 
@@ -48,6 +54,7 @@ def sentence_similarity_rows(
     subject : what is probed.
     bootstrap, seed : of the intervals; the seed is that of the folds too.
     parts : pairs of the task that get rows of their own, bool of shape (n_pairs,) by name.
+    trained_parts : the same for the trained figures; None where they are those of `parts`.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def sentence_similarity_rows(
     empty = int((~encoded.first[pairs[:n].ravel()].any(axis=1)).sum())
     known = f"; {empty} of {2 * n} texts hold no known word" if empty else ""
 
-    def rows(kind: Correlation, how: str, systems: Systems, note: str) -> list[Row]:
+    def rows(kind: Correlation, how: str, systems: Systems, note: str, parts: Parts | None) -> list[Row]:
         """Rows of the whole, then of each part, whose figure is named `kind (how, part)`."""
         whole = f"{kind} ({how})" if how else kind
         found = []
@@ -98,25 +105,44 @@ def sentence_similarity_rows(
         ]
         return measured + found
 
-    found = [row for kind in _KINDS for row in rows(kind, "", systems, "zero-shot cosine")]
+    found = [row for kind in _KINDS for row in rows(kind, "", systems, "zero-shot cosine", parts)]
     scores = task.scores if train is None else np.concatenate([task.scores, train.scores])
     folds = np.repeat(np.array([0, -1]), [n, n_train])
     if train is None:
-        if n < _MIN_TRAINED:
-            reason = f"{n} pairs, {_MIN_TRAINED} are needed to train on some and test on others"
-            return [*found, skipped(task.name, "spearman (trained)", reason)]
-        folds = apart(task.texts_a, task.texts_b, task.scores, _FOLDS, seed=seed)
-        smallest = n - int(np.bincount(folds).max())
-        if 2 * smallest < _MIN_TRAINED:
-            reason = f"so many pairs share a text that {smallest} are left to train on for the others"
-            return [*found, skipped(task.name, "spearman (trained)", reason)]
+        own = trained_folds(task, seed)
+        if isinstance(own, str):
+            return [*found, skipped(task.name, "spearman (trained)", own)]
+        folds = own
     trained = {
         name: predict_scores(encoded.features(name, pairs), scores, folds, seed=seed)[:n] for name in encoded.tables
     }
     if subject.baselines:
         trained["zero-shot cosine"] = next(iter(systems.values()))
     note = f"ridge regression on |u - v|, u * v, {_how(folds, n_train)}"
-    return found + [row for kind in _KINDS for row in rows(kind, "trained", trained, note)]
+    of_trained = parts if trained_parts is None else trained_parts
+    return found + [row for kind in _KINDS for row in rows(kind, "trained", trained, note, of_trained)]
+
+
+def trained_folds(task: SentenceSimilarity, seed: int) -> NDArray[np.int64] | str:
+    """Return the folds of a regressor for a task without a training part, or in words why there are none.
+
+    Parameters
+    ----------
+    task : the pairs.
+    seed : that they are measured with.
+
+    Returns
+    -------
+    int64 of shape (n_pairs,); pairs that share a text are in the same fold.
+    """
+    n = len(task.scores)
+    if n < _MIN_TRAINED:
+        return f"{n} pairs, {_MIN_TRAINED} are needed to train on some and test on others"
+    folds = apart(task.texts_a, task.texts_b, task.scores, _FOLDS, seed=seed)
+    smallest = n - int(np.bincount(folds).max())
+    if 2 * smallest < _MIN_TRAINED:
+        return f"so many pairs share a text that {smallest} are left to train on for the others"
+    return folds
 
 
 def document_similarity_rows(

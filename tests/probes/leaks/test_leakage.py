@@ -1,5 +1,6 @@
 """What was met in training is found, said, and its effect removed."""
 
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -13,6 +14,7 @@ from embedpipe.probes.leaks.leakage import find_leakage
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.rows import skipped
 from embedpipe.probes.run import run_probes
+from embedpipe.probes.texts.similarity import trained_folds
 from embedpipe.tasks.shapes import (
     Classification,
     DocumentSimilarity,
@@ -72,18 +74,60 @@ def test_without_folds_of_the_task_every_copy_is_taken_to_be_in_another():
     assert (leak.exact, leak.near, leak.n) == (2, 0, 4)
 
 
-@pytest.mark.parametrize("shape", ["inference", "similarity"])
-def test_a_pair_leaks_if_both_its_texts_are_in_another_in_any_order(shape):
+def test_a_pair_leaks_if_both_its_texts_are_in_another_in_any_order():
     texts_a, texts_b = [LONG, OTHERS[0], LONG, OTHERS[2]], [OTHERS[0], NEAR, OTHERS[1], OTHERS[2]]
-    task = (
-        Inference("t", list("abab"), texts_a, texts_b)
-        if shape == "inference"
-        else SentenceSimilarity("t", texts_a, texts_b, np.arange(4.0))
-    )
-    found, leak = of_part(task)
+    found, leak = of_part(Inference("t", list("abab"), texts_a, texts_b))
     assert found.leaked.tolist() == [True, True, False, False]
     assert (leak.exact, leak.near, leak.n) == (0, 2, 4)
     assert leak.examples[0] == f"{LONG} | {OTHERS[0]} ~ {OTHERS[0]} | {NEAR}"
+
+
+def test_pairs_with_given_folds_leak_from_the_training_part_alone():
+    texts_a, texts_b = ([f"{side}{i} word{i} thing{i} more{i}" for i in range(40)] for side in "pq")
+    texts_a[25], texts_b[25] = texts_b[3].upper(), texts_a[3]
+    texts_a[31], texts_b[31] = texts_a[32], texts_b[32]  # both are tested, by one classifier
+    folds = np.repeat([-1, 0], 20)
+    found, leak = of_part(Inference("t", ["a", "b"] * 20, texts_a, texts_b, folds))
+    assert (leak.exact, leak.near, leak.n) == (1, 0, 20)
+    assert np.flatnonzero(found.leaked).tolist() == [25]
+
+
+def similarity(n, seed=0):
+    texts_a, texts_b = ([f"{side}{i}x{seed} word{i}x{seed} it" for i in range(n)] for side in "pq")
+    return SentenceSimilarity("t", texts_a, texts_b, np.random.default_rng(seed).random(n))
+
+
+def test_pairs_leak_from_a_given_training_part_into_what_is_trained_on_it():
+    task, train = similarity(30), similarity(50, seed=1)
+    train.texts_a[7], train.texts_b[7] = task.texts_b[2].upper(), task.texts_a[2]
+    train.texts_a[8] = task.texts_a[4]  # the other text of the pair is not there
+    task = replace(task, train=train)
+    found, leak = of_part(task)
+    assert (leak.exact, leak.near, leak.n) == (1, 0, 30)
+    assert np.flatnonzero(~found.trained_parts["unleaked"]).tolist() == [2]
+    assert found.parts == {}
+    rows = run_probes(Subject(encoder=Memory()), [task], MeasureSettings(bootstrap=20), leakage=[found])
+    notes = {row.metric: row.note for row in rows}
+    assert notes.keys() == {
+        "spearman",
+        "pearson",
+        *(f"{kind} (trained{part})" for kind in ("spearman", "pearson") for part in ("", ", unleaked")),
+    }
+    assert notes["spearman (trained, unleaked)"] == "without 1 of 30 questions that leaked from the training part"
+
+
+def test_pairs_without_a_training_part_leak_across_the_folds_that_are_measured():
+    task = similarity(60)
+    task.texts_a[1], task.texts_b[1] = task.texts_a[0], task.texts_b[0]  # shares a text, so it is in the same fold
+    task.texts_a[3], task.texts_b[3] = task.texts_a[2].upper(), task.texts_b[2].upper()
+    seen = set()
+    for seed in range(8):
+        folds = trained_folds(task, seed)
+        found = find_leakage([task], None, seed=seed)[0]
+        assert found.trained[:4].tolist() == [False, False, *[folds[2] != folds[3]] * 2]
+        assert not found.leaked.any()
+        seen.add(bool(found.trained.any()))
+    assert seen == {True, False}
 
 
 def test_a_higher_threshold_finds_less():
@@ -173,6 +217,7 @@ def test_a_planted_leak_raises_the_score_and_its_effect_is_removed(planted):
     assert next(leak.exact for leak in found.leaks if leak.place == "training part") == 80
     assert dirty["accuracy"].value > max(clean["accuracy"].value, dirty["accuracy (unleaked)"].value)
     assert dirty["accuracy (unleaked)"].n == 80
+    assert dirty["accuracy (unleaked)"].note == "without 80 of 160 questions that leaked from the training part"
     assert clean["accuracy"].low <= dirty["accuracy (unleaked)"].value <= clean["accuracy"].high
 
 

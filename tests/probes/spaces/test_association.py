@@ -1,6 +1,7 @@
 """The Word Embedding Association Test against exact arithmetic, scipy and planted associations."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedpipe.probes.baselines import Rival, Subject
+from embedpipe.probes.findings import Association
 from embedpipe.probes.measure import MeasureSettings, measure
 from embedpipe.probes.spaces.association import (
     association_rows,
@@ -204,3 +206,11 @@ def test_an_encoder_is_given_each_word_as_a_text(planted):
     assert blind.left_out == ()
     assert blind.low < 0 < blind.high
     assert [row.system for row in association_rows([of_words, of_encoder])] == ["words", "encoder"]
+
+
+def test_a_long_list_of_missing_words_is_cut_in_the_note():
+    one = Association("t", ("x", "y"), ("a", "b"), 0.5, 0.1, 0.9, 0.04, 30, tuple(f"w{i}" for i in range(25)))
+    (row,) = association_rows([one])
+    assert row.note.endswith("left out for want of a vector: w0, w1, w2, w3, w4, w5, w6, w7 and 17 more")
+    (few,) = association_rows([replace(one, left_out=one.left_out[:8])])
+    assert few.note.endswith("w6, w7")

@@ -17,7 +17,7 @@ def topical(planted, n, seed, name="topics"):
 
 def test_vectors_need_fewer_labels_than_words_do(planted):
     curves = {(c.system, c.per_label): c for c in learning_curves(topical(planted, 125, 1), planted.subject(), seed=1)}
-    assert set(curves) == {(system, few) for system in ("encoder", "tf-idf") for few in (False, True)}
+    assert set(curves) == {(system, few) for system in ("encoder", "tf-idf", "majority") for few in (False, True)}
     encoder, words = curves["encoder", False], curves["tf-idf", False]
     assert encoder.labels == words.labels == (32, 64, 100)
     # One word a text, ten words a topic: vectors know the topic of a word that no labelled text holds.
@@ -38,7 +38,7 @@ def test_labels_that_mean_nothing_stay_at_chance(planted):
 
 def test_the_interval_of_one_test_part_by_hand(planted):
     task = with_test_part(topical(planted, 40, 3), topical(planted, 20, 4, "held out"))
-    curve = learning_curves(task, planted.subject(), seed=1, draws=3)[-2]
+    curve = next(c for c in learning_curves(task, planted.subject(), seed=1, draws=3) if c.system == "tf-idf")
     assert (curve.task, curve.system, curve.labels) == ("held out", "tf-idf", (40,))
     value = curve.accuracy[0]  # all draws hold the same 40 texts: only the questions vary
     assert curve.high[0] - value == pytest.approx(min(1 - value, 1.959964 * np.sqrt(value * (1 - value) / 20)))
@@ -73,4 +73,18 @@ def test_the_table_has_a_line_for_each_point(planted):
         ("4 of each", "encoder"),
         ("24", "tf-idf"),
         ("4 of each", "tf-idf"),
+        ("24", "majority"),
+        ("4 of each", "majority"),
     ]
+    assert {line["n"] for line in table} == {12}  # two of five folds
+
+
+def test_the_majority_is_that_of_the_texts_that_were_drawn(planted):
+    texts = [planted.sentence(np.random.default_rng(i), "sea") for i in range(100)]
+    folds = np.repeat([-1, 0], [60, 40])
+    task = Classification("t", ["a"] * 50 + ["b"] * 10 + ["b"] * 30 + ["a"] * 10, texts, folds)
+    (curve,) = [
+        c for c in learning_curves(task, planted.subject(), seed=1, draws=3, shots=()) if c.system == "majority"
+    ]
+    assert (curve.labels, curve.accuracy, curve.n) == ((32, 60), (0.25, 0.25), 40)
+    assert "3 draws of labelled texts, all tested on the same 40 texts" in curve.note
