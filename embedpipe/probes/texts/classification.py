@@ -6,7 +6,7 @@ folds or more, which keep together what belongs together, three fits choose it f
 other ones (`logistic.strengths_of_folds`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,9 +198,8 @@ def _guesses(
     """Return what each system says of every text, int64 of shape (n_seeds, n), and how many fits did not converge."""
     labels, stopped = question.labels, 0
     guesses = {system: np.tile(labels, (len(question.folds), 1)) for system in (*systems, *sparse, "majority")}
-    asked = {name: (of, GRID) for name, of in systems.items()} | {
-        name: (of, GRID_SPARSE) for name, of in sparse.items()
-    }
+    asked: dict[str, tuple[FeaturesOfSplit, Sequence[float]]] = {name: (of, GRID) for name, of in systems.items()}
+    asked |= {name: (of, GRID_SPARSE) for name, of in sparse.items()}
     strengths: dict[str, dict[int, float]] = {}
     with one_thread():
         for s, folds in enumerate(question.folds):

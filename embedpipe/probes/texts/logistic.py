@@ -161,12 +161,13 @@ def _rotated(train: Features, test: Features, n_labels: int) -> tuple[Features, 
     from scipy.sparse import issparse
 
     n, n_terms = train.shape
+    transposed = train.T
     if not issparse(train) or n_labels < _MANY_LABELS or n > _FEW_TEXTS or 4 * n > n_terms:
         return train, test
-    squares, axes = np.linalg.eigh((train @ train.T).toarray())
+    squares, axes = np.linalg.eigh((train @ transposed).toarray())
     kept = squares > squares[-1] * 1e-10
     lengths, axes = np.sqrt(squares[kept]), axes[:, kept]
-    return axes * lengths, (test @ train.T).toarray() @ (axes / lengths)
+    return axes * lengths, (test @ transposed).toarray() @ (axes / lengths)
 
 
 def _model(train: Features, *, warm: bool = False) -> Any:
