@@ -26,6 +26,8 @@ TOY_SETTINGS = {
     "probes": {
         "tasks": ["wordsim353", "simlex999", "analogies", "lee", "documents", "bigram-shift"],
         "bootstrap": 200,
+        "folds": 3,
+        "seeds": 1,
         "max_documents": 8,
         "sentences_per_document": 10,
         "sentences_per_task": 60,

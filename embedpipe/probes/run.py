@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.probes.asked import HeldOut, corpus_of, tasks_of
 from embedpipe.probes.baselines import Subject
-from embedpipe.probes.findings import Findings, LearningCurve
+from embedpipe.probes.findings import Association, Findings, LearningCurve
 from embedpipe.probes.leaks.labelled_texts import LabelledTexts
 from embedpipe.probes.leaks.leakage import TaskLeakage, find_leakage
 from embedpipe.probes.leaks.training_text import TrainingText
@@ -14,6 +14,7 @@ from embedpipe.probes.linguistic.documents import documents_task
 from embedpipe.probes.linguistic.make import ProbedCorpus
 from embedpipe.probes.maps import maps_of
 from embedpipe.probes.measure import MeasureSettings, measure, unknown_texts
+from embedpipe.probes.projection import PointMap
 from embedpipe.probes.rivals import with_rivals
 from embedpipe.probes.rows import Row, corrected, headline
 from embedpipe.probes.spaces.association import associations
@@ -59,7 +60,8 @@ def probe_bundle(
     labelled : the labelled data that its encoder learnt from, in which they are looked for too; None for none.
     against : systems that stand beside the bundle, by name, as `rivals.with_rivals` takes them.
     given : tasks as objects, beside those that the configuration names.
-    listener : is called with progress events.
+    listener : is called with one step for the making of the tasks, the search for leaks, each task, and each other part
+        that the configuration asks for, before it begins; and with one evaluation for each headline figure.
 
     Raises
     ------
@@ -67,6 +69,10 @@ def probe_bundle(
         For a task that is no built-in name and no task file, or a rival that cannot be used; before anything is
         measured, but for what a rival returns, which is checked as it comes.
     """
+    parts = [config.leakage, config.curves, GEOMETRY in config.tasks, config.map_words or config.map_sentences]
+    n_tasks = sum(name != GEOMETRY for name in config.tasks)
+    steps = _Steps(listener, 1 + n_tasks + sum(map(bool, parts)), "step")
+    steps.begin("making tasks")
     corpus = corpus_of(bundle, text, config, seed)
     asked = [*tasks_of(config, corpus), *given]
     subject = with_rivals(subject_of(bundle, seed), against or {}, asked)
@@ -74,21 +80,36 @@ def probe_bundle(
     tasks = [task for task in asked if task not in tests]
     leakage: list[TaskLeakage] = []
     if config.leakage:
+        steps.begin("looking for leaks")
         leakage = find_leakage(tasks, training, labelled, threshold=config.leak_similarity, seed=seed)
-    settings = measure_settings(config, seed)
-    rows = run_probes(subject, tasks, settings, leakage=leakage, listener=listener)
-    listener(Step(STAGE, len(tasks), "curves, bias, geometry, maps"))
-    found = [one for test in tests for one in associations(test, subject, repeats=config.bootstrap, seed=seed)]
-    geometry, missing = bundle_geometry(bundle, subject, text, seed=seed) if GEOMETRY in config.tasks else ({}, [])
-    own = [task for task in tasks if isinstance(task, Classification) and task.name == DOCUMENTS]
+    rows = _measured(subject, tasks, measure_settings(config, seed), leakage, steps)
+    found: list[Association] = []
+    for test in tests:
+        steps.begin(f"bias: {test.name}")
+        found += associations(test, subject, repeats=config.bootstrap, seed=seed)
+    curves: list[LearningCurve] = []
+    if config.curves:
+        steps.begin("learning curves")
+        own = [task for task in tasks if isinstance(task, Classification) and task.name == DOCUMENTS]
+        curves = [curve for task in own for curve in learning_curves(task, subject, seed=seed)]
+    geometry: dict[str, dict[str, float]] = {}
+    if GEOMETRY in config.tasks:
+        steps.begin("geometry")
+        geometry, missing = bundle_geometry(bundle, subject, text, seed=seed)
+        rows += missing
+    maps: list[PointMap] = []
+    if config.map_words or config.map_sentences:
+        steps.begin("maps")
+        maps = maps_of(subject, lambda n, each: _documents(corpus, n, each), config, seed=seed)
+    steps.end()
     return Findings(
-        rows=[*rows, *missing],
-        curves=run_curves(subject, own, seed=seed) if config.curves else (),
+        rows=rows,
+        curves=curves,
         associations=found,
         geometry=geometry,
         leaks=[leak for one in leakage for leak in one.leaks],
         vocabulary=vocabulary_facts(bundle.codec.vocabulary),
-        maps=maps_of(subject, lambda n, each: _documents(corpus, n, each), config, seed=seed),
+        maps=maps,
     )
 
 
@@ -118,27 +139,10 @@ def run_probes(
         Empty where it was not looked for.
     listener : is called with one step for each task and one evaluation for each headline figure.
     """
-    rows: list[Row] = []
-    listener(StageStarted(STAGE, len(tasks), "task"))
-    for done, task in enumerate(tasks):
-        name = task.task if isinstance(task, Row) else task.name
-        listener(Step(STAGE, done, name))
-        leaked = leakage[done] if leakage else TaskLeakage()
-        found = [task] if isinstance(task, Row) else _measured(subject, task, settings, leaked, listener)
-        rows += found
-        for figure, value in headline(found).items():
-            listener(Evaluated(STAGE, figure, value, done + 1))
-    listener(Step(STAGE, len(tasks)))
-    return corrected(rows)
-
-
-def _measured(
-    subject: Subject, task: Task, settings: MeasureSettings, leakage: TaskLeakage, listener: Listener
-) -> list[Row]:
-    found = measure(subject, task, settings, leakage.parts, leakage.trained_parts)
-    if not isinstance(task, WordTask | Associations) and (said := unknown_texts(found)):
-        listener(Warned(STAGE, f"{task.name}: {said}"))
-    return leakage.completed(found)
+    steps = _Steps(listener, len(tasks), "task")
+    rows = _measured(subject, tasks, settings, leakage, steps)
+    steps.end()
+    return rows
 
 
 def run_curves(
@@ -155,12 +159,54 @@ def run_curves(
     """
     labelled = [task for task in tasks if isinstance(task, Classification)]
     curves: list[LearningCurve] = []
-    listener(StageStarted(STAGE, len(labelled), "task"))
-    for done, task in enumerate(labelled):
-        listener(Step(STAGE, done, task.name))
+    steps = _Steps(listener, len(labelled), "task")
+    for task in labelled:
+        steps.begin(task.name)
         curves += learning_curves(task, subject, seed=seed)
-    listener(Step(STAGE, len(labelled)))
+    steps.end()
     return curves
+
+
+class _Steps:
+    """Tells the listener which step begins, of how many."""
+
+    def __init__(self, listener: Listener, total: int, unit: str) -> None:
+        self.listener, self.total, self.begun = listener, total, 0
+        listener(StageStarted(STAGE, total, unit))
+
+    def begin(self, note: str) -> None:
+        self.listener(Step(STAGE, self.begun, note))
+        self.begun += 1
+
+    def end(self) -> None:
+        self.listener(Step(STAGE, self.total))
+
+
+def _measured(
+    subject: Subject,
+    tasks: Sequence[Task | Row],
+    settings: MeasureSettings,
+    leakage: Sequence[TaskLeakage],
+    steps: _Steps,
+) -> list[Row]:
+    rows: list[Row] = []
+    for i, task in enumerate(tasks):
+        steps.begin(task.task if isinstance(task, Row) else task.name)
+        leaked = leakage[i] if leakage else TaskLeakage()
+        found = [task] if isinstance(task, Row) else _measured_task(subject, task, settings, leaked, steps.listener)
+        rows += found
+        for figure, value in headline(found).items():
+            steps.listener(Evaluated(STAGE, figure, value, steps.begun))
+    return corrected(rows)
+
+
+def _measured_task(
+    subject: Subject, task: Task, settings: MeasureSettings, leakage: TaskLeakage, listener: Listener
+) -> list[Row]:
+    found = measure(subject, task, settings, leakage.parts, leakage.trained_parts)
+    if not isinstance(task, WordTask | Associations) and (said := unknown_texts(found)):
+        listener(Warned(STAGE, f"{task.name}: {said}"))
+    return leakage.completed(found)
 
 
 def _documents(corpus: ProbedCorpus | None, max_documents: int, sentences_per_document: int) -> Classification:

@@ -50,7 +50,7 @@ def test_table_is_one_line_for_each_figure_and_notes_go_to_stderr(toy_bundle, ow
     assert header.split()[:4] == ["task", "metric", "system", "value"]
     assert line.startswith("mood")
     assert "majority" in line
-    assert "mood accuracy: 2 labels, 5 folds" in outcome.err
+    assert "mood accuracy: 2 labels, 3 folds" in outcome.err
 
 
 def test_unknown_task(toy_bundle, embedpipe_cli):

@@ -48,7 +48,7 @@ def tasks(planted):
 def test_each_task_gives_rows_and_progress(planted):
     events = []
     rows = run_probes(
-        planted.subject(), tasks(planted), MeasureSettings(bootstrap=100, seeds=1), listener=events.append
+        planted.subject(), tasks(planted), MeasureSettings(bootstrap=100, folds=2, seeds=1), listener=events.append
     )
     found = {(row.task, row.metric) for row in rows}
     assert found == {
@@ -102,7 +102,19 @@ def test_a_bundle_without_an_encoder_is_probed_with_its_bag(planted):
     words = WordVectors(planted.vocabulary, planted.vectors)
     bundle = Halfway(planted.codec, words, bag, Lookup(words))
     config = ProbesConfig(tasks=("wordsim353", "lee", "documents"), bootstrap=100)
-    rows = probe_bundle(bundle, None, config, seed=1).rows
+    events = []
+    rows = probe_bundle(bundle, None, config, seed=1, listener=events.append).rows
+    assert events[0] == StageStarted("probes", 7, "step")
+    assert [(event.done, event.note) for event in events if isinstance(event, Step)] == [
+        (0, "making tasks"),
+        (1, "looking for leaks"),
+        (2, "wordsim353"),
+        (3, "lee"),
+        (4, "documents"),
+        (5, "learning curves"),
+        (6, "maps"),
+        (7, ""),
+    ]
     assert {row.task for row in rows} == {"wordsim353", "lee", "documents"}
     assert next(row for row in rows if row.task == "lee").system == "SIF average"
     assert next(row for row in rows if row.task == "lee").note.startswith("not defined")  # no English word is known

@@ -1,10 +1,12 @@
 """Logistic regression on frozen sentence vectors: what can be read off them, beside much simpler features.
 
 Folds are drawn anew for each of several seeds, and the strength of regularisation is chosen inside each training part
-(nested cross-validation), so that no text decides about the classifier that it is tested by.
+(nested cross-validation), so that no text decides about the classifier that it is tested by. Where a task brings three
+folds or more, which keep together what belongs together, three fits choose it for all folds by what they say of the
+other ones (`logistic.strengths_of_folds`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +16,7 @@ from embedpipe.probes.baselines import Subject, token_coverage
 from embedpipe.probes.comparison import Parts, accuracy_rows
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.texts.features import FeaturesOfSplit, dense, pair_features, tfidf, tfidf_of_pairs
-from embedpipe.probes.texts.logistic import one_thread, predict, stratified_folds
+from embedpipe.probes.texts.logistic import one_thread, predict, stratified_folds, strengths_of_folds
 from embedpipe.probes.texts.macro_f1 import macro_f1_rows
 from embedpipe.probes.texts.similarity import NO_ENCODER
 from embedpipe.tasks.shapes import Classification, Inference
@@ -26,7 +28,9 @@ GRID = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
 GRID_SPARSE = (1.0, 10.0, 100.0)
 """Strengths C that are tried on tf-idf weights."""
 _IMBALANCED = 2 / 3
+_ENOUGH = 3
 _HOW = "logistic regression, C by 3-fold cross-validation inside the training part"
+_HOW_GIVEN = "logistic regression, C for each fold by 3-fold cross-validation of the others"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class _Question:
     def single(self) -> bool:
         """Whether there is one training and one test part."""
         return len(np.unique(self.folds[0][self.tested])) == 1
+
+    @property
+    def shared(self) -> bool:
+        """Whether C is chosen on the given folds: where they are enough, so that what is of one fold stays together."""
+        return self.given and len(np.unique(self.folds[0][self.tested])) >= _ENOUGH
 
 
 def classification_rows(
@@ -206,15 +215,23 @@ def _guesses(
     """Return what each system says of every text, int64 of shape (n_seeds, n), and how many fits did not converge."""
     labels, stopped = question.labels, 0
     guesses = {system: np.tile(labels, (len(question.folds), 1)) for system in (*systems, *sparse, "majority")}
+    asked: dict[str, tuple[FeaturesOfSplit, Sequence[float]]] = {name: (of, GRID) for name, of in systems.items()}
+    asked |= {name: (of, GRID_SPARSE) for name, of in sparse.items()}
+    strengths: dict[str, dict[int, float]] = {}
     with one_thread():
         for s, folds in enumerate(question.folds):
+            if question.shared:
+                strengths = {
+                    system: strengths_of_folds(features, labels, folds, grid)
+                    for system, (features, grid) in asked.items()
+                }
             for fold in np.unique(folds[folds >= 0]):
                 train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-                for group, grid in ((systems, GRID), (sparse, GRID_SPARSE)):
-                    for system, features in group.items():
-                        x, held = features(train, test)
-                        guesses[system][s, test], converged = predict(x, labels[train], held, grid, seed=seed)
-                        stopped += not converged
+                for system, (features, grid) in asked.items():
+                    x, held = features(train, test)
+                    grid = (strengths[system][fold],) if question.shared else grid
+                    guesses[system][s, test], converged = predict(x, labels[train], held, grid, seed=seed)
+                    stopped += not converged
                 guesses["majority"][s, test] = np.bincount(labels[train]).argmax()
     return guesses, stopped
 
@@ -231,7 +248,7 @@ def _how(question: _Question, stopped: int, by_seed: NDArray[np.float64]) -> str
         said.append(f"{n_folds} folds")
     if len(by_seed) > 1:
         said[-1] += f" drawn {len(by_seed)} times, standard deviation over draws {by_seed.std(ddof=1):.4f}"
-    said.append(_HOW)
+    said.append(_HOW_GIVEN if question.shared else _HOW)
     if not question.single and (counts < n_folds).any():
         said.append(f"labels with fewer than {n_folds} texts: {int((counts < n_folds).sum())}")
     if question.single:

@@ -70,7 +70,7 @@ def test_the_majority_is_that_of_the_training_part():
 
 def test_same_seed_same_rows(planted):
     task = topical(planted, 60, 3)
-    first, again = (classification_rows(task, planted.subject(), seed=4, n_seeds=1) for _ in range(2))
+    first, again = (classification_rows(task, planted.subject(), seed=4, n_folds=2, n_seeds=1) for _ in range(2))
     assert [row.as_dict() for row in first] == [row.as_dict() for row in again]
 
 
@@ -143,7 +143,8 @@ def test_macro_f1_stands_beside_accuracy_where_one_label_is_most(planted):
     assert by_metric["accuracy", "majority"].value == 0.85
     assert by_metric["macro-F1", "majority"].value == pytest.approx((2 * 17 / 37 + 0) / 2)
     even = Classification("even", ["a", "b"] * 10, [f"t{i}" for i in range(20)])
-    assert {row.metric for row in classification_rows(even, Subject(encoder=Constant()), seed=1)} == {"accuracy"}
+    rows = classification_rows(even, Subject(encoder=Constant()), seed=1, n_folds=2, n_seeds=1)
+    assert {row.metric for row in rows} == {"accuracy"}
 
 
 def test_a_split_without_a_training_part_is_said():

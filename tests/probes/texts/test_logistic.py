@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from embedpipe.probes.texts.features import dense, tfidf, tfidf_of_pairs
-from embedpipe.probes.texts.logistic import fit_predict, predict, stratified_folds
+from embedpipe.probes.texts.logistic import fit_predict, predict, stratified_folds, strengths_of_folds
 from embedpipe.probes.texts.macro_f1 import macro_f1, macro_f1_rows
 
 
@@ -106,6 +106,45 @@ def test_the_rows_of_macro_f1_find_what_accuracy_hides():
     assert row.baseline_value == pytest.approx(0.9 / 1.9)
     assert row.difference_low > 0.15
     assert row.p_value < 0.01
+
+
+def test_the_strength_for_a_fold_is_the_best_on_the_others_and_not_on_itself():
+    rng = np.random.default_rng(0)
+    labels, folds = np.tile([0, 1], 60), np.repeat(np.arange(6), 20)
+    # One strong feature with flipped labels in fold 5, and much noise: what fold 5 says would favour no fit at all.
+    x = np.c_[labels * 2.0 - 1, 0.5 * rng.standard_normal((120, 30))].astype(np.float32)
+    x[folds == 5, 0] *= -1
+    asked = []
+
+    def features(train, test):
+        asked.append(set(folds[test]))
+        return x[train], x[test]
+
+    grid = (1e-4, 1e-1)
+    found = strengths_of_folds(features, labels, folds, grid)
+    assert asked == [{0, 1}, {2, 3}, {4, 5}]  # three fits for all six folds
+    right = {c: np.zeros(120, dtype=bool) for c in grid}
+    for held in asked:
+        inside = np.isin(folds, list(held))
+        for c in grid:
+            fitted = LogisticRegression(C=c, max_iter=1_000).fit(x[~inside], labels[~inside])
+            right[c][inside] = fitted.predict(x[inside]) == labels[inside]
+    for fold, strength in found.items():
+        hits = [right[c][folds != fold].sum() for c in grid]
+        assert strength == grid[int(np.argmax(hits))]
+
+
+def test_texts_in_as_many_coordinates_as_there_are_of_them_are_classified_as_they_were(monkeypatch):
+    rng = np.random.default_rng(2)
+    labels = np.arange(120) % 10
+    tokens = [[f"own{label}x{rng.integers(6)}", *(f"w{i}" for i in rng.integers(0, 900, 12))] for label in labels]
+    x, held = tfidf(tokens)(np.arange(80), np.arange(80, 120))
+    rotated, _ = fit_predict(x, labels[:80], held, 10.0)
+    monkeypatch.setattr("embedpipe.probes.texts.logistic._MANY_LABELS", 1_000)
+    plain, _ = fit_predict(x, labels[:80], held, 10.0)
+    assert 4 * x.shape[0] < x.shape[1]
+    assert rotated.tolist() == plain.tolist()
+    assert (plain == labels[80:]).mean() > 0.3
 
 
 @pytest.mark.slow
