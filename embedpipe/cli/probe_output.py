@@ -99,15 +99,14 @@ def _json(bundle: "Bundle", findings: "Findings") -> str:
 
 
 def _markdown(bundle: "Bundle", findings: "Findings") -> str:
-    from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
+    from embedpipe.probes.rows import MARKS, PIVOT_COLUMNS, pivot
 
     about = _about(bundle)
     lines = [f"# {about['bundle']} measured", "", f"By {about['measured_by']}.", ""]
     lines += ["| " + " | ".join(PIVOT_COLUMNS) + " |", "| --- " * len(PIVOT_COLUMNS) + "|"]
     for row in pivot(_all_rows(findings)):
         lines.append("| " + " | ".join(_cell(row[column]) for column in PIVOT_COLUMNS) + " |")
-    marked = "\\~ before a baseline: the figure does not differ from it as far as the sample tells (p > 0.05, paired)."
-    return "\n".join([*lines, "", marked]) + "\n"
+    return "\n".join([*lines, "", _cell(MARKS)]) + "\n"
 
 
 def _about(bundle: "Bundle") -> dict[str, Any]:

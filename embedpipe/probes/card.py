@@ -9,7 +9,7 @@ from typing import Any
 from embedpipe.probes.methods import limits, methods
 from embedpipe.probes.report.content import ReportContent, figure, training_lines
 from embedpipe.probes.report.headline import strongest, verdict, what
-from embedpipe.probes.rows import Row, headline, pivot
+from embedpipe.probes.rows import MARKS, Row, headline, pivot
 from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_facts
 
 __all__ = ["write_card"]
@@ -110,8 +110,7 @@ def _results(content: ReportContent) -> str:
         for row in pivot(content.rows)
         if row["note"]
     ]
-    marked = "A baseline marked \\~ does not differ from the figure as far as the sample tells (p > 0.05, paired)."
-    return "\n".join([head + "| --- " * 8 + "|", *lines, "", marked, "", *notes, ""])
+    return "\n".join([head + "| --- " * 8 + "|", *lines, "", _inline(MARKS), "", *notes, ""])
 
 
 def _leaks(content: ReportContent) -> str:

@@ -25,6 +25,7 @@ from embedpipe.text.read_types import did_you_mean
 __all__ = [
     "HEADERS",
     "Line",
+    "has_header",
     "read_analogies",
     "read_every_line",
     "read_lines",
@@ -81,6 +82,23 @@ def read_task(path: str | Path) -> Task:
     return HEADERS[columns](name, path, rows)
 
 
+def has_header(path: Path) -> bool:
+    """Return whether a file begins like a task, however it goes on; one that cannot be read does not.
+
+    Examples
+    --------
+    >>> has_header(Path("no such file"))
+    False
+    """
+    try:
+        text = _content(path).removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
+    except InputError:
+        return False
+    header = next((line for line in text.split("\n") if line.strip()), "")
+    known = [*(" ".join(columns) for columns in HEADERS), " ".join(_ANALOGY_HEADER)]
+    return header.startswith(":") or _plain(header) in known
+
+
 def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
     """Return the non-empty lines of a text file, plain or ``.gz``, each with its number."""
     return [(number, line) for number, line in read_every_line(path, encoding) if line.strip()]
@@ -88,16 +106,10 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
 
 def read_every_line(path: Path, encoding: str = "utf-8") -> list[Line]:
     """Return all lines of a text file, plain or ``.gz``, each with its number; a line end at the end ends the last."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError("no such file", path) from error
-    except IsADirectoryError as error:
-        raise InputError("is a folder; a task is one file", path) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
     lines = []
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n"), start=1):
+    for number, raw in enumerate(
+        _content(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n"), start=1
+    ):
         if b"\0" in raw:
             raise InputError("a NUL byte: this is no text file", path, number)
         try:
@@ -108,6 +120,17 @@ def read_every_line(path: Path, encoding: str = "utf-8") -> list[Line]:
             ) from error
         lines.append((number, line))
     return lines
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError("no such file", path) from error
+    except IsADirectoryError as error:
+        raise InputError("is a folder; a task is one file", path) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
 
 
 def read_analogies(name: str, path: Path, lines: Sequence[Line]) -> Analogies:
@@ -210,9 +233,14 @@ def _known() -> str:
     return "; ".join([*(" ".join(columns) for columns in HEADERS), ": section"])
 
 
+def _plain(header: str) -> str:
+    """Return the columns of a header, whatever stands between them."""
+    return " ".join(header.replace(",", " ").replace(";", " ").split())
+
+
 def _unknown_header(header: str) -> str:
     known = [" ".join(columns) for columns in HEADERS]
-    plain = " ".join(header.replace(",", " ").replace(";", " ").split())
+    plain = _plain(header)
     if plain in known:
         return f"the columns of the header '{header}' must be separated by tabs"
     hint = did_you_mean(plain.lower(), known) or "."

@@ -16,7 +16,7 @@ from embedpipe.probes.leaks.copies import SIMILARITY, CopyFinder, Matches, numbe
 from embedpipe.probes.leaks.labelled_texts import LabelledTexts
 from embedpipe.probes.leaks.training_text import FoundTexts, TrainingText, find_in_training
 from embedpipe.probes.leaks.word_rows import word_rows
-from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.rows import Row, is_whole, skipped
 from embedpipe.tasks.shapes import Classification, DocumentSimilarity, Inference, SentenceSimilarity, Task
 
 __all__ = ["LABELLED_DATA", "TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage", "leak_lines"]
@@ -59,7 +59,7 @@ class TaskLeakage:
         """Return a row that says so for each metric of `rows` if all questions leaked, else nothing."""
         if self.leaked is None or self.tested is None or not self.tested.any() or not self.leaked[self.tested].all():
             return []
-        metrics = dict.fromkeys((row.task, row.metric) for row in rows if "(" not in row.metric and row.n)
+        metrics = dict.fromkeys((row.task, row.metric) for row in rows if is_whole(row.metric) and row.n)
         reason = f"all of the {int(self.tested.sum()):,} questions leaked"
         return [skipped(task, f"{metric} ({UNLEAKED})", reason) for task, metric in metrics]
 

@@ -7,16 +7,17 @@ from html import escape
 from embedpipe.probes.report.content import figure
 from embedpipe.probes.report.headline import strongest, verdict
 from embedpipe.probes.report.html import Cell, bar, cell, details, number, paragraph, section, table
-from embedpipe.probes.rows import Row
+from embedpipe.probes.rows import Row, is_whole
 
 __all__ = ["interval", "p_value", "probes_section"]
 
 _EXPLAINED = (
     "Each row sets one figure beside one baseline on the same questions. Intervals are 95 %; a bar spans the interval "
     "on a scale from 0 to 1, and its tick is the baseline. p is two-sided and paired; p (Holm) is corrected for the "
-    "number of tasks beside the same baseline. The effect is Cohen's q for correlations (0.1 small, 0.3 middle, 0.5 "
-    "large) and Cohen's h for accuracies (0.2, 0.5, 0.8). Coverage is the share of questions, or of tokens, that the "
-    "vocabulary knows."
+    "number of tasks beside the same baseline: of each its accuracy, Spearman correlation, purity or mean average "
+    "precision. Other figures are shown beside these and are no tests of their own. The effect is Cohen's q for "
+    "correlations (0.1 small, 0.3 middle, 0.5 large) and Cohen's h for accuracies (0.2, 0.5, 0.8). Coverage is the "
+    "share of questions, or of tokens, that the vocabulary knows."
 )
 
 
@@ -24,8 +25,8 @@ def probes_section(rows: Sequence[Row]) -> str:
     """Return the section of the probes."""
     if not rows:
         return ""
-    whole = [row for row in rows if "(" not in row.metric]
-    parts = [row for row in rows if "(" in row.metric]
+    whole = [row for row in rows if is_whole(row.metric)]
+    parts = [row for row in rows if not is_whole(row.metric)]
     return section(
         "Probes",
         table("Each task beside its strongest baseline", _SHORT, [_short(row) for row, _ in strongest(rows)]),
@@ -56,7 +57,6 @@ _LONG = (
 
 
 def _short(row: Row) -> list[Cell]:
-    corrected = row.p_value if math.isnan(row.p_holm) else row.p_holm
     beside = "–" if row.baseline is None else f"{row.baseline} {figure(row.baseline_value)}"
     return [
         cell(row.task),
@@ -67,7 +67,7 @@ def _short(row: Row) -> list[Cell]:
         cell(beside),
         _difference(row),
         number(row.effect, _signed(row.effect)),
-        p_value(corrected),
+        p_value(row.p_holm),
         Cell(f'<span class="{verdict(row).split()[0]}">{escape(verdict(row))}</span>'),
     ]
 
