@@ -123,7 +123,8 @@ def _p_value(value: float) -> str:
 def _named_tasks(names: Sequence[str], a: "Bundle", b: "Bundle", seed: int) -> "list[Task | Row]":
     """Return the tasks that are named; in a folder what is no task is counted and said."""
     from embedpipe.probes.difference import NO_BIAS_TESTS
-    from embedpipe.tasks.builtin import CORPUS_TASKS, GEOMETRY, WEAT, find_task
+    from embedpipe.tasks.builtin import CORPUS_TASKS, GEOMETRY, find_task
+    from embedpipe.tasks.weat import WEAT
 
     of_corpus = [name for name in names if name in CORPUS_TASKS]
     made = dict(zip(of_corpus, _of_shared_text(of_corpus, a, b, seed), strict=True))

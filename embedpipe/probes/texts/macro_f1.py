@@ -152,12 +152,11 @@ def _across_folds(
 
     The figure of all texts is not the mean of those of the folds; how much they vary is what is asked of them.
     """
-    of_folds = np.array(
-        [
-            np.subtract(*(float(macro_f1(said[seed, inside][None], labels[inside])[0]) for said in (own, other)))
-            for seed, inside in each_fold(folds)
-        ]
-    )
+    figures = [
+        [float(macro_f1(said[seed, inside][None], labels[inside])[0]) for said in (own, other)]
+        for seed, inside in each_fold(folds)
+    ]
+    of_folds = -np.diff(np.array(figures)).ravel()
     moved = (of_folds - of_folds.mean() + difference).tolist()
     return across_folds(own == labels, other == labels, folds, moved)
 
