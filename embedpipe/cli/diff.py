@@ -22,6 +22,7 @@ __all__ = ["command"]
 WORSE = 3
 """The exit code of ``--fail-if-worse``; 1 is an error, 2 wrong usage, 130 an interrupt."""
 
+_DEFAULT = ("wordsim353", "simlex999", "analogies", "lee", "documents")
 _TABLE = ("task", "metric", "A", "B", "A - B", "interval", "effect", "p", "Holm p", "n", "verdict")
 
 
@@ -30,7 +31,7 @@ _TABLE = ("task", "metric", "A", "B", "A - B", "interval", "effect", "p", "Holm 
 @click.argument("bundle_b", metavar="BUNDLE_B", type=named_path)
 @click.argument("tasks", metavar="[TASK]...", nargs=-1)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of resampling and folds.")
-@click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if A is worse than B on any figure (see above).")
+@click.option("--fail-if-worse", is_flag=True, help="Exit with 3 if A is worse than B on any task (see above).")
 @format_option
 @click.pass_context
 def command(
@@ -44,13 +45,19 @@ def command(
 ) -> None:
     """Say which of two bundles is better, where, and how sure that is.
 
-    TASK is what embedpipe probe takes, or a folder of task files. Without one: all built-in tasks, and documents where
-    both bundles were made with the same held-out text. Each figure stands beside its paired 95 % interval, its effect
-    (Cohen's q of correlations, h of accuracies), p, and p after Holm's correction for the number of figures; lines of
-    parts of tasks, in brackets, have no verdict. Encoders are compared, or where a bundle has none its SIF average;
-    words on the questions that both vocabularies cover.
+    TASK is a built-in name (wordsim353, simlex999, analogies, lee), a task file, a folder of them, or what a corpus
+    makes of itself (documents, length, topic, …) where both bundles held out the same text; it is made with the tokens
+    of A. Without one: all built-in tasks, and documents. Bias tests (weat) and geometry are not taken, for none of two
+    bundles is better by them. In a folder, what has no header of a task is left out and said; a task with a faulty line
+    is an error.
 
-    Worse means: on some figure A is below B, and the Holm-corrected p is at most 0.05. With --fail-if-worse the exit
+    Each figure stands beside its paired 95 % interval, its effect (Cohen's q of correlations, h of accuracies), p, and
+    p after Holm's correction for the number of tasks. One figure of each task is tested: accuracy, Spearman
+    correlation, purity or mean average precision. Others beside it, and parts of tasks, in brackets, have no verdict.
+    Encoders are compared, or where a bundle has none its SIF average; words on the questions that both vocabularies
+    cover.
+
+    Worse means: on some task A is below B, and the Holm-corrected p is at most 0.05. With --fail-if-worse the exit
     code is then 3. A check that passes has found no loss; how large a loss it can have missed, the intervals say.
 
     \b
@@ -64,7 +71,7 @@ def command(
     from embedpipe.probes.measure import MeasureSettings
 
     a, b = load(bundle_a), load(bundle_b)
-    asked = _named_tasks(tasks) if tasks else _default_tasks(a, b, seed)
+    asked = _named_tasks(tasks or _DEFAULT, a, b, seed)
     with progress() as listener:
         found = differences(a, b, asked, MeasureSettings(seed=seed), listener=listener)
     compared = [difference for difference in found if difference.verdict != "not compared"]
@@ -83,9 +90,11 @@ def _show(found: "Sequence[Difference]", summary: str, format_: str) -> None:
         render([difference.as_dict() for difference in found], format_)
         say(summary)
         return
+    from embedpipe.probes.rows import is_whole
+
     render([_line(difference) for difference in found], format_, _TABLE)
     for difference in found:
-        if difference.note and "(" not in difference.metric:
+        if difference.note and is_whole(difference.metric):
             say(f"{difference.task} {difference.metric}: {difference.note}")
     click.echo(summary)
 
@@ -111,54 +120,79 @@ def _p_value(value: float) -> str:
     return "-" if not math.isfinite(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _named_tasks(names: Sequence[str]) -> "list[Task | Row]":
+def _named_tasks(names: Sequence[str], a: "Bundle", b: "Bundle", seed: int) -> "list[Task | Row]":
     """Return the tasks that are named; in a folder what is no task is counted and said."""
-    from embedpipe.tasks.builtin import DOCUMENTS, find_task
+    from embedpipe.probes.difference import NO_BIAS_TESTS
+    from embedpipe.tasks.builtin import CORPUS_TASKS, GEOMETRY, find_task
+    from embedpipe.tasks.weat import WEAT
 
+    of_corpus = [name for name in names if name in CORPUS_TASKS]
+    made = dict(zip(of_corpus, _of_shared_text(of_corpus, a, b, seed), strict=True))
     found: list[Task | Row] = []
     for name in names:
-        if name == DOCUMENTS:
-            raise InputError("the task 'documents' is compared by default, where both bundles hold out the same text")
-        if not Path(name).is_dir():
+        if name == WEAT:
+            raise InputError(f"'{name}' {NO_BIAS_TESTS}")
+        if name == GEOMETRY:
+            raise InputError(f"'{name}' has no questions: look at each bundle with embedpipe probe")
+        if name in made:
+            found.append(made[name])
+        elif Path(name).is_dir():
+            found += _in_folder(Path(name))
+        else:
             found.append(find_task(name))
-            continue
-        refused = []
-        files = sorted(path for path in Path(name).iterdir() if path.is_file() and not path.name.startswith("."))
-        for path in files:
-            try:
-                found.append(find_task(str(path)))
-            except InputError as error:
-                refused.append(str(error))
-        if len(refused) == len(files):
-            raise InputError("holds no task file" + (f"; {refused[0]}" if refused else ""), name)
-        for reason in refused:
-            say(f"left out: {reason}")
     return found
 
 
-def _default_tasks(a: "Bundle", b: "Bundle", seed: int) -> "list[Task | Row]":
-    from embedpipe.tasks.builtin import BUILTIN_TASKS
+def _in_folder(folder: Path) -> "list[Task]":
+    from embedpipe.probes.difference import NO_BIAS_TESTS
+    from embedpipe.tasks.associations import Associations
+    from embedpipe.tasks.files import known_header, read_task
 
-    return [*(make() for make in BUILTIN_TASKS.values()), _documents(a, b, seed)]
+    found: list[Task] = []
+    refused = []
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+        try:
+            task = read_task(path)
+        except InputError as error:
+            if known_header(path):
+                raise
+            refused.append(str(error))
+            continue
+        if isinstance(task, Associations):
+            refused.append(f"{path} {NO_BIAS_TESTS}")
+        else:
+            found.append(task)
+    if not found:
+        raise InputError("holds no task file" + (f"; {refused[0]}" if refused else ""), folder)
+    for reason in refused:
+        say(f"left out: {reason}")
+    return found
 
 
-def _documents(a: "Bundle", b: "Bundle", seed: int) -> "Task | Row":
-    """Return the task 'documents' of what both bundles held out, or a row that says why there is none."""
+def _of_shared_text(names: Sequence[str], a: "Bundle", b: "Bundle", seed: int) -> "list[Task | Row]":
+    """Return the tasks that a corpus makes of itself, of what both bundles held out, or rows that say why not."""
     from embedpipe.config import ProbesConfig
     from embedpipe.errors import BundleError
     from embedpipe.loading import text_beside
     from embedpipe.probes.asked import corpus_of
     from embedpipe.probes.linguistic.make import corpus_task
     from embedpipe.probes.rows import skipped
-    from embedpipe.tasks.builtin import DOCUMENTS
 
+    if not names:
+        return []
     try:
         ours, theirs = text_beside(a), text_beside(b)
     except BundleError as error:
-        return skipped(DOCUMENTS, "accuracy", str(error))
+        return [skipped(name, "accuracy", str(error)) for name in names]
+    reason = ""
     if ours is None or theirs is None:
-        return skipped(DOCUMENTS, "accuracy", "the prepared text of both bundles is needed, in BUNDLE.work")
-    for name in ("test_text", "validation_text"):
-        if getattr(ours, name).read_bytes() != getattr(theirs, name).read_bytes():
-            return skipped(DOCUMENTS, "accuracy", "A and B held out different texts: one may have learnt the other's")
-    return corpus_task(DOCUMENTS, corpus_of(a, ours, ProbesConfig(), seed))
+        reason = "the prepared text of both bundles is needed, in BUNDLE.work"
+    elif any(
+        getattr(ours, name).read_bytes() != getattr(theirs, name).read_bytes()
+        for name in ("test_text", "validation_text")
+    ):
+        reason = "A and B held out different texts: one may have learnt the other's"
+    if reason:
+        return [skipped(name, "accuracy", reason) for name in names]
+    corpus = corpus_of(a, ours, ProbesConfig(), seed)
+    return [corpus_task(name, corpus) for name in names]

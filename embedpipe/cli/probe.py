@@ -66,9 +66,10 @@ def command(
     adjacency (does one sentence follow the other), order (which of two came first), topic.
 
     Brackets behind a metric name a part of the task, or another way to measure it. In the table, '~' marks a baseline
-    from which the figure does not differ (p > 0.05, paired). The questions of each task are looked for, word for word
-    and nearly, in the text that the bundle was trained on, where it is at hand, and in the training part of the task.
-    Where some are found, a row '(unleaked)' gives the figure without them.
+    that cannot be told apart from the figure (p > 0.05, paired, after Holm's correction where the task is one of
+    several; one-sided for bias tests), '?' one that was not tested. The questions of each task are looked for, word for
+    word and nearly, in the text that the bundle was trained on, where it is at hand, and in the training part of the
+    task. Where some are found, a row '(unleaked)' gives the figure without them.
 
     With --suite, TASK is a folder, and every task file in it is measured, in parallel: NAME_train is the training part
     of NAME_test and NAME_dev beside it. What was measured before is taken from a cache. If a task fails, its row says

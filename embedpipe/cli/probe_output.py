@@ -168,7 +168,7 @@ def _json(bundle: "Bundle", findings: "Findings", no_tasks: Mapping[str, str] | 
 
 def _markdown(bundle: "Bundle", findings: "Findings", no_tasks: Mapping[str, str] | None) -> str:
     from embedpipe.probes.leaks.leakage import leak_lines
-    from embedpipe.probes.rows import PIVOT_COLUMNS, pivot
+    from embedpipe.probes.rows import MARKS, PIVOT_COLUMNS, pivot
     from embedpipe.probes.texts.learning_curves import curve_table
 
     about = _about(bundle)
@@ -177,7 +177,7 @@ def _markdown(bundle: "Bundle", findings: "Findings", no_tasks: Mapping[str, str
     if table:
         shown = [{**row, "baselines": _beside(row)} for row in table]
         lines += _table(shown, [column for column in PIVOT_COLUMNS if column != "note"])
-        lines += ["", _MARKED, ""]
+        lines += ["", _cell(MARKS), ""]
     if findings.curves:
         lines += ["## Learning curves", "", *_table(curve := curve_table(findings.curves), list(curve[0])), ""]
     noted = _notes(row for row in table if not _says_why(row))
@@ -185,9 +185,6 @@ def _markdown(bundle: "Bundle", findings: "Findings", no_tasks: Mapping[str, str
     lines += _list("Questions that were met in training", leak_lines(findings.leaks))
     lines += _list("Files that are no tasks", [f"{name}: {why}" for name, why in (no_tasks or {}).items()])
     return "\n".join(lines).rstrip() + "\n"
-
-
-_MARKED = "\\~ before a baseline: the figure does not differ from it as far as the sample tells (p > 0.05, paired)."
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:

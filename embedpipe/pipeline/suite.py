@@ -91,7 +91,7 @@ def probe_suite(
     ----------
     bundle : a saved bundle; each worker opens it, and its tables are memory-mapped.
     suite : as `tasks.suite.read_suite` returns it; what is broken of it failed.
-    settings : how the tasks are measured.
+    settings : how the tasks are measured; of many there are more resamples (`MeasureSettings.of_tasks`).
     workers : processes; 0 is one for each core, 1 is this one.
     cache : what was measured before; None measures everything and keeps nothing.
     min_coverage : texts of which a smaller share of the tokens is in the vocabulary are not measured.
@@ -101,6 +101,7 @@ def probe_suite(
     listener : is called with progress in percent of the work, and one evaluation for each headline figure.
     """
     started = time.monotonic()
+    settings = settings.of_tasks(len(suite.tasks))
     prints = [rival_fingerprint(spec) for spec in against]
     rivals = [one for one in prints if one is not None]
     cache = cache if len(rivals) == len(prints) else None

@@ -14,7 +14,7 @@ from embedpipe.probes.report.content import ReportContent, figure, minus, notes_
 from embedpipe.probes.report.headline import strongest, what
 from embedpipe.probes.report.leaks import by_share
 from embedpipe.probes.report.shape import geometry_value
-from embedpipe.probes.rows import SECTION, Row, headline, pivot
+from embedpipe.probes.rows import MARKS, SECTION, Row, headline, pivot
 from embedpipe.probes.spaces.geometry import COUNTS, MEANING
 from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_facts
 
@@ -116,10 +116,7 @@ def _results(content: ReportContent) -> str:
     ]
     whole = [row for row in content.rows if SECTION not in row.metric]
     notes = [f"* {_inline(name)}: {_inline(note)}" for name, note in notes_by_figure(whole).items()]
-    marked = (
-        "A baseline marked \\~ cannot be told from the figure on these questions (p > 0.05, paired, not corrected)."
-    )
-    return "\n".join([head + "| --- " * 8 + "|", *lines, "", marked, "", *notes, ""])
+    return "\n".join([head + "| --- " * 8 + "|", *lines, "", _inline(MARKS), "", *notes, ""])
 
 
 def _curves(content: ReportContent) -> list[str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from embedpipe.probes.rows import Row, skipped
 from embedpipe.probes.statistics import (
+    MIN_UNITS,
     Correlation,
     accuracy_interval,
     across_folds,
@@ -21,16 +22,13 @@ from embedpipe.probes.statistics import (
     paired_p_value,
     percentile_interval,
     permutation_p_values,
+    widened,
 )
 
 __all__ = ["Parts", "accuracy_rows", "correlation_rows"]
 
 Parts = Mapping[str, NDArray[np.bool_]]
 """By name, which of a task's questions belong to a part that gets rows of its own (``spearman (unleaked)``)."""
-
-_MIN_PAIRS = 10
-"""Resamples of fewer pairs repeat each other; their interval and test claim a certainty that is not there."""
-
 
 _TESTS = {True: "paired bootstrap and permutation", False: "paired bootstrap of documents"}
 
@@ -57,13 +55,15 @@ def correlation_rows(
     kind: Correlation = "spearman",
     metric: str = "",
     parts: Parts | None = None,
+    n_train: int | None = None,
 ) -> list[Row]:
     """Return one row for the first of `systems` beside each of the others, then the same for each part.
 
     The p-value is the larger of those of the paired bootstrap and of the paired permutation test: by itself the
     bootstrap calls equal systems different too often for Pearson correlations of few pairs, and the permutation test
     asks for systems that can be exchanged. Where documents are resampled it is that of the bootstrap, for pairs that
-    share a document cannot change places one by one.
+    share a document cannot change places one by one. Of trained systems the resampled differences are widened for the
+    chance in the training part.
 
     Parameters
     ----------
@@ -77,9 +77,10 @@ def correlation_rows(
     kind : which correlation.
     metric : its name in the rows, where it is not `kind`.
     parts : the questions of each part, bool of shape (n,); all of them, or none, give no rows.
+    n_train : questions that each system was trained on; None where nothing was trained.
     """
     named = metric or kind
-    rows = _correlations(task, named, systems, scores, coverage, note, bootstrap, seed, units, kind)
+    rows = _correlations(task, named, systems, scores, coverage, note, bootstrap, seed, units, kind, n_train)
     for part, inside in (parts or {}).items():
         if inside.all() or not inside.any():
             continue
@@ -89,7 +90,9 @@ def correlation_rows(
             continue
         of_part = {name: values[inside] for name, values in systems.items()}
         drawn = None if units is None else (units[0][inside], units[1][inside])
-        rows += _correlations(task, label, of_part, scores[inside], coverage, note, bootstrap, seed, drawn, kind)
+        rows += _correlations(
+            task, label, of_part, scores[inside], coverage, note, bootstrap, seed, drawn, kind, n_train
+        )
     return rows
 
 
@@ -104,8 +107,9 @@ def _correlations(
     seed: int,
     units: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
     kind: Correlation,
+    n_train: int | None,
 ) -> list[Row]:
-    enough = len(scores) >= _MIN_PAIRS
+    enough = len(scores) >= MIN_UNITS
     values = {name: correlation(kind, system, scores) for name, system in systems.items()}
     replicates = dict(
         zip(
@@ -129,9 +133,10 @@ def _correlations(
     def beside(other: str) -> _Difference:
         if not enough:
             return _Difference(math.nan, math.nan, math.nan, cohen_q(value, values[other]), "")
-        between = percentile_interval(replicates[name] - replicates[other])
-        p_value = float(np.maximum(paired_p_value(replicates[name], replicates[other]), permuted[other]))
-        return _Difference(p_value, *between, cohen_q(value, values[other]), _TESTS[units is None])
+        resampled = widened(replicates[name] - replicates[other], value - values[other], len(scores), n_train)
+        p_value = float(np.maximum(paired_p_value(resampled, np.zeros(1)), permuted[other]))
+        between, effect = percentile_interval(resampled), cohen_q(value, values[other])
+        return _Difference(p_value, *between, effect, _TESTS[units is None] + (", corrected" if n_train else ""))
 
     row = Row(task, metric, value, low, high, len(scores), coverage, None, math.nan, math.nan, name, note)
     return [_beside(row, other, own, beside(other)) for other, own in others] or [row]

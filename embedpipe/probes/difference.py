@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from embedpipe.errors import InputError
 from embedpipe.probes.baselines import Rival, Subject, token_coverage
 from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.plain import plain
 from embedpipe.probes.rivals import texts_of
-from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.rows import Row, leads, skipped
 from embedpipe.probes.run import run_probes
 from embedpipe.probes.subject import BundleLike, subject_of
 from embedpipe.probes.words.questions import known_questions
+from embedpipe.probes.words.rival_sets import known_share
 from embedpipe.runtime import Listener, silent
-from embedpipe.tasks.shapes import Analogies, Task, WordSimilarity
+from embedpipe.tasks.associations import Associations
+from embedpipe.tasks.shapes import Analogies, Task, WordSimilarity, WordTask
 
 __all__ = ["ALPHA", "Difference", "differences", "overall", "worse"]
 
@@ -26,7 +29,9 @@ ALPHA = 0.05
 A_BETTER, B_BETTER = "A better", "B better"
 NO_DIFFERENCE, NOT_COMPARED, PART = "no difference found", "not compared", ""
 
-_RESAMPLES_PER_TASK = 200
+NO_BIAS_TESTS = "is a bias test: none of two bundles is better by it; look at each with embedpipe probe"
+"""Why two bundles are not compared by such a task."""
+
 _MIN_TASKS = 6
 """With fewer tasks no signed-rank test can fall below 0.05, whatever they say."""
 
@@ -37,15 +42,16 @@ class Difference:
 
     Parameters
     ----------
-    task, metric : as in `rows.Row`; a metric with brackets is of a part of the task.
+    task, metric : as in `rows.Row`; one metric of each task is tested (`rows.leads`).
     a, b : the figure of each; NaN where it could not be measured.
     difference : a - b; `low`, `high` are its 95 % interval, paired over the questions.
     effect : Cohen's h of accuracies, Cohen's q of correlations; above 0 where A is better.
     p_value : two-sided, of `test`.
-    p_holm : corrected for the number of figures (Holm, 1979); NaN for parts of tasks, which are no tests of their own.
+    p_holm : corrected for the number of tasks (Holm, 1979); NaN for parts of tasks and for what is measured beside the
+        figure that is tested, which are no tests of their own.
     n : questions that the figures rest on.
     coverage_a, coverage_b : the share of the task's questions (of words) or tokens (of texts) that each knows alone.
-    verdict : ``A better``, ``B better``, ``no difference found``, ``not compared``; empty for a part.
+    verdict : ``A better``, ``B better``, ``no difference found``, ``not compared``; empty for what is not tested.
     test, note : how, or why it was not.
     """
 
@@ -80,7 +86,7 @@ def differences(
     *,
     listener: Listener = silent,
 ) -> list[Difference]:
-    """Return what separates two bundles, a row for each figure and part of each task.
+    """Return what separates two bundles: of each task the figure that is tested first, then those beside it and parts.
 
     Each bundle is measured with its encoder, or without one with its SIF average. Words are compared on the questions
     that both vocabularies cover, analogies with each searching its own most frequent words.
@@ -89,30 +95,37 @@ def differences(
     ----------
     a, b : opened bundles; their vocabularies and widths may differ.
     tasks : labelled data; a `Row` among them (a task that could not be made) is passed on.
-    settings : how they are measured; the classifiers of both have the same folds. Of many tasks there are 200 resamples
-        for each at least.
+    settings : how they are measured; the classifiers of both have the same folds.
     listener : is called with progress events.
+
+    Raises
+    ------
+    InputError
+        For a bias test, which is of one bundle.
     """
+    for task in tasks:
+        if isinstance(task, Associations):
+            raise InputError(f"'{task.name}' {NO_BIAS_TESTS}")
     ours, theirs = subject_of(a, settings.seed), subject_of(b, settings.seed)
     rival = Rival(words=theirs.words, encoder=theirs.encoder or theirs.sif)
     subject = replace(ours, encoder=ours.encoder or ours.sif, against={"B": rival}, baselines=False)
-    # The least p-value that resamples can give must stay below alpha after it was multiplied by the number of figures.
-    enough = replace(settings, bootstrap=max(settings.bootstrap, _RESAMPLES_PER_TASK * len(tasks)))
-    rows = run_probes(subject, tasks, enough, listener=listener)
+    rows = run_probes(subject, tasks, settings, listener=listener)
     known = {task.name: task for task in tasks if not isinstance(task, Row)}
-    missing = [skipped(name, "score", "B has no word vectors") for name in known.keys() - {row.task for row in rows}]
     coverage = {name: [_coverage(task, side, settings) for side in (ours, theirs)] for name, task in known.items()}
     found = []
     for name in dict.fromkeys(task.task if isinstance(task, Row) else task.name for task in tasks):
-        of_task = [row for row in (*rows, *missing) if row.task == name]
-        beside = [row for row in of_task if row.baseline == "B"]
+        of_task = [row for row in rows if row.task == name]
+        beside = sorted((row for row in of_task if row.baseline == "B"), key=lambda row: not leads(row.metric))
+        if not beside or not leads(beside[0].metric):
+            lone = next((row for row in of_task if row.baseline is None), None)
+            beside.insert(0, _not_compared(name, known.get(name), lone, theirs))
         covered_a, covered_b = coverage.get(name, [math.nan, math.nan])
-        found += [_difference(row, covered_a, covered_b) for row in beside or [_not_compared(of_task[0])]]
+        found += [_difference(row, covered_a, covered_b) for row in beside]
     return found
 
 
 def worse(found: Sequence[Difference]) -> list[Difference]:
-    """Return the figures on which B is better, after the correction for their number."""
+    """Return the tasks on which B is better, by the figure that is tested, after the correction for their number."""
     return [difference for difference in found if difference.verdict == B_BETTER]
 
 
@@ -130,7 +143,8 @@ def overall(found: Sequence[Difference]) -> str:
         f"no difference found on {len(counts[NO_DIFFERENCE])} (Holm, alpha {ALPHA})",
     ]
     if counts[NOT_COMPARED]:
-        said.append(f"not compared: {', '.join(one.task for one in counts[NOT_COMPARED])}")
+        names = ", ".join(one.task for one in counts[NOT_COMPARED])
+        said.append(f"not compared on {len(counts[NOT_COMPARED])} ({names})")
     return "; ".join([", ".join(said[:3]), *said[3:], *_signed_rank(found)])
 
 
@@ -139,7 +153,7 @@ _VERDICTS = (A_BETTER, B_BETTER, NO_DIFFERENCE, NOT_COMPARED)
 
 def _named(found: Sequence[Difference], n: int) -> str:
     names = ", ".join(dict.fromkeys(one.task for one in found))
-    return f"{len(found)} of {n} figures" + (f" ({names})" if names else "")
+    return f"{len(found)} of {n} tasks" + (f" ({names})" if names else "")
 
 
 def _signed_rank(found: Sequence[Difference]) -> list[str]:
@@ -182,26 +196,42 @@ def _difference(row: Row, coverage_a: float, coverage_b: float) -> Difference:
 
 
 def _verdict(row: Row) -> str:
-    if "(" in row.metric:
+    if row.baseline is None:
+        return NOT_COMPARED
+    if not leads(row.metric):
         return PART
-    if row.baseline is None or not math.isfinite(row.p_holm):
+    if not math.isfinite(row.p_holm):
         return NOT_COMPARED
     if row.p_holm > ALPHA:
         return NO_DIFFERENCE
     return A_BETTER if row.value > row.baseline_value else B_BETTER
 
 
-def _not_compared(row: Row) -> Row:
-    """Return the row of a task on which the two cannot be set side by side, with the reason."""
-    reason = row.note if not math.isfinite(row.value) else "no paired test for tasks of this kind"
-    nan = math.nan
-    return replace(row, value=nan, n=0, p_holm=nan, baseline=None, baseline_value=nan, effect=nan, note=reason)
+def _not_compared(name: str, task: Task | None, row: Row | None, other: Subject) -> Row:
+    """Return the row of a task on which the two are not set side by side, with the reason.
+
+    Parameters
+    ----------
+    name, task : of the task; None for one that could not be made.
+    row : what was said of it, beside nothing; None where there is no such row.
+    other : the second bundle.
+    """
+    metric = row.metric.split(" (")[0] if row is not None else "score"
+    if row is not None and not math.isfinite(row.value):
+        return skipped(name, metric, row.note.removeprefix("skipped: "))
+    if isinstance(task, WordTask) and other.words is None:
+        return skipped(name, metric, "B has no word vectors")
+    if not isinstance(task, WordTask) and not other.encoders():
+        return skipped(name, metric, "B has neither a sentence encoder nor word vectors")
+    return skipped(name, metric, "only parts of the task have a figure")
 
 
 def _coverage(task: Task, subject: Subject, settings: MeasureSettings) -> float:
     """Return the share of the questions or tokens of a task that a bundle knows."""
-    if not isinstance(task, WordSimilarity | Analogies):
+    if not isinstance(task, WordTask):
         return token_coverage(subject.codec, texts_of(task))
     if subject.words is None:
         return 0.0
+    if not isinstance(task, WordSimilarity | Analogies):
+        return known_share(task, subject.words)
     return float(known_questions(task, subject.words, settings.restrict)[0].mean())

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "MIN_UNITS",
     "Correlation",
     "bootstrap_correlations",
     "bootstrap_means",
@@ -27,6 +28,9 @@ __all__ = [
 
 Correlation = Literal["spearman", "pearson"]
 Array = NDArray[np.float64]
+
+MIN_UNITS = 10
+"""Resamples of fewer units repeat each other; their interval and test claim a certainty that is not there."""
 
 _BLOCK = 500_000
 _FLAT = 1e-12

@@ -8,12 +8,26 @@ from typing import Any
 from embedpipe.probes.plain import plain
 from embedpipe.probes.statistics import holm
 
-__all__ = ["PIVOT_COLUMNS", "SECTION", "Row", "corrected", "headline", "pivot", "skipped", "summary"]
+__all__ = [
+    "MARKS",
+    "PIVOT_COLUMNS",
+    "SECTION",
+    "Row",
+    "corrected",
+    "headline",
+    "is_whole",
+    "leads",
+    "pivot",
+    "skipped",
+    "summary",
+]
 
 SECTION = "section: "
 """Begins the name of a part that is too small a matter for tables: only JSON and CSV have rows of it."""
 
 _MIN_HEADLINE = 30
+_LEADING = ("accuracy", "map", "purity", "spearman")
+_ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +53,8 @@ class Row:
     effect : how large the difference is on a scale of its own: Cohen's q (Fisher's z) for correlations, Cohen's h
         (arcsines) for accuracies; .1, .3, .5 and .2, .5, .8 are called small, middle and large (Cohen, 1988).
     test : which test `p_value` is of.
-    p_holm : `p_value` corrected for the number of tasks (Holm, 1979); NaN where the row is of no family of tests.
+    p_holm : `p_value` corrected for the number of tasks (Holm, 1979), one figure each; NaN where the row is of no
+        family of tests (`leads`).
     spread : standard deviation of `value` over seeds; NaN for one seed.
     """
 
@@ -86,14 +101,35 @@ def skipped(task: str, metric: str, reason: str) -> Row:
     return Row(task, metric, nan, nan, nan, 0, nan, None, nan, nan, "", f"skipped: {reason}")
 
 
+def is_whole(metric: str) -> bool:
+    """Return whether a metric is of a whole task as it is usually measured: one that has nothing in brackets.
+
+    >>> is_whole("pearson"), is_whole("accuracy (unleaked)")
+    (True, False)
+    """
+    return "(" not in metric
+
+
+def leads(metric: str) -> bool:
+    """Return whether a metric is the one of its task that is tested: accuracy, Spearman, purity or average precision.
+
+    What is measured beside it on the same questions (Pearson, macro-F1, OPP) and parts are looked at, and are no tests
+    of their own.
+
+    >>> leads("spearman"), leads("pearson"), leads("accuracy (unleaked)")
+    (True, False, False)
+    """
+    return metric in _LEADING
+
+
 def corrected(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with `p_holm`: p-values corrected for how many tasks stand beside the same baseline.
 
-    Whole tasks are a family, one for each baseline; parts of tasks are looked at afterwards and are of none.
+    One figure of each task (`leads`) is in a family, one family for each baseline; the others are of none.
     """
     families: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
-        if row.baseline is not None and "(" not in row.metric:
+        if row.baseline is not None and leads(row.metric):
             families.setdefault(row.baseline, []).append(i)
     found = list(rows)
     for places in families.values():
@@ -107,7 +143,7 @@ def headline(rows: Sequence[Row]) -> dict[str, float]:
     return {
         f"{row.task} {row.metric}": row.value
         for row in rows
-        if math.isfinite(row.value) and "(" not in row.metric and row.n >= _MIN_HEADLINE
+        if math.isfinite(row.value) and is_whole(row.metric) and row.n >= _MIN_HEADLINE
     }
 
 
@@ -120,14 +156,20 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{found}; not measured: {', '.join(missing)}" if missing else found
 
 
+MARKS = (
+    "A baseline marked ~ cannot be told apart from the figure (p > 0.05, paired, after Holm's correction where the "
+    "task is one of several; one-sided for bias tests); one marked ? was not tested."
+)
+"""What `pivot` marks, in a sentence."""
+
 PIVOT_COLUMNS = ("task", "metric", "system", "value", "interval", "n", "coverage", "baselines", "note")
 
 
 def pivot(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return one mapping for each task and metric, its baselines in one cell, the best first.
 
-    A baseline from which the system differs by chance alone, as far as the sample tells (p above 0.05), is marked
-    with ``~``. Sections of a task are left out.
+    A baseline from which the system cannot be told apart (p above 0.05, after Holm's correction where the row has one)
+    is marked with ``~``, one that was not tested with ``?``. Sections of a task are left out.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -155,5 +197,8 @@ def pivot(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _beside(row: Row) -> str:
-    figure = f"{row.baseline_value:.3f}" if math.isfinite(row.baseline_value) else "-"
-    return f"{row.baseline} {'~' if row.p_value > 0.05 else ''}{figure}"
+    if not math.isfinite(row.baseline_value):
+        return f"{row.baseline} -"
+    p_value = row.p_holm if math.isfinite(row.p_holm) else row.p_value
+    mark = "?" if not math.isfinite(p_value) else "~" if p_value > _ALPHA else ""
+    return f"{row.baseline} {mark}{row.baseline_value:.3f}"

@@ -134,7 +134,7 @@ def run_probes(
     ----------
     subject : what is probed; a task whose part is missing gives one row that says so.
     tasks : labelled data; a `Row` among them (a task that could not be made) is passed on.
-    settings : how they are measured.
+    settings : how they are measured; of many tasks there are more resamples (`MeasureSettings.of_tasks`).
     leakage : what leaked of each task, as `find_leakage` returns it; where something did, there are rows without it.
         Empty where it was not looked for.
     listener : is called with one step for each task and one evaluation for each headline figure.
@@ -190,6 +190,7 @@ def _measured(
     steps: _Steps,
 ) -> list[Row]:
     rows: list[Row] = []
+    settings = settings.of_tasks(sum(not isinstance(task, Row) for task in tasks))
     for i, task in enumerate(tasks):
         steps.begin(task.task if isinstance(task, Row) else task.name)
         leaked = leakage[i] if leakage else TaskLeakage()

@@ -4,13 +4,14 @@ What is resampled stands in `resampling`, whose names can be had from here too.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.probes.resampling import (
+    MIN_UNITS,
     Correlation,
     bootstrap_correlations,
     bootstrap_means,
@@ -24,6 +25,7 @@ from embedpipe.probes.resampling import (
 )
 
 __all__ = [
+    "MIN_UNITS",
     "AcrossFolds",
     "Correlation",
     "accuracy_interval",
@@ -34,6 +36,7 @@ __all__ = [
     "cohen_q",
     "correlation",
     "difference_interval",
+    "each_fold",
     "holm",
     "mcnemar",
     "paired_p_value",
@@ -41,6 +44,7 @@ __all__ = [
     "permutation_p_values",
     "weighted_correlation",
     "weighted_ranks",
+    "widened",
 ]
 
 _ROUNDING = 1e-20
@@ -94,7 +98,12 @@ class AcrossFolds(NamedTuple):
     high: float
 
 
-def across_folds(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: NDArray[np.int64]) -> AcrossFolds:
+def across_folds(
+    correct: NDArray[np.bool_],
+    other: NDArray[np.bool_],
+    folds: NDArray[np.int64],
+    differences: Sequence[float] | None = None,
+) -> AcrossFolds:
     """Return the corrected resampled t-test (Nadeau and Bengio, 2003) of the difference in accuracy, two-sided.
 
     The accuracies of folds are no independent samples, for their training parts overlap: their variance is multiplied
@@ -104,6 +113,7 @@ def across_folds(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: ND
     ----------
     correct, other : bool of shape (n_seeds, n): which questions each system answers rightly, seed by seed.
     folds : int64 of shape (n_seeds, n): the fold in which each was tested.
+    differences : of another figure than accuracy, in each fold, in the order of `each_fold`.
 
     Returns
     -------
@@ -119,12 +129,9 @@ def across_folds(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: ND
     from scipy.stats import t
 
     difference = correct.astype(np.float64) - other
-    means, shares = [], []
-    for seed in range(len(folds)):
-        for fold in np.unique(folds[seed]):
-            tested = folds[seed] == fold
-            means.append(float(difference[seed, tested].mean()))
-            shares.append(float(tested.mean()))
+    tested = list(each_fold(folds))
+    means = [float(difference[seed, inside].mean()) for seed, inside in tested] if differences is None else differences
+    shares = [float(inside.mean()) for _, inside in tested]
     n = len(means)
     if n < 2:
         return AcrossFolds(math.nan, math.nan, math.nan)
@@ -135,6 +142,37 @@ def across_folds(correct: NDArray[np.bool_], other: NDArray[np.bool_], folds: ND
     error = math.sqrt(variance * (1 / n + tested_share / (1 - tested_share)))
     reach = float(t.ppf(0.975, n - 1)) * error
     return AcrossFolds(float(2 * t.sf(abs(mean) / error, n - 1)), mean - reach, mean + reach)
+
+
+def each_fold(folds: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Yield the number of the seed and which questions were tested, fold after fold.
+
+    >>> [(seed, inside.tolist()) for seed, inside in each_fold(np.array([[0, 1]]))]
+    [(0, [True, False]), (0, [False, True])]
+    """
+    for seed in range(len(folds)):
+        for fold in np.unique(folds[seed]):
+            yield seed, folds[seed] == fold
+
+
+def widened(replicates: NDArray[np.float64], centre: float, n_test: int, n_train: int | None) -> NDArray[np.float64]:
+    """Return the resampled differences of two trained systems with the chance in their training part too.
+
+    Resamples of the questions know nothing of it. Their variance is multiplied by 1 + n_test / n_train, the correction
+    of Nadeau and Bengio (2003) for one split; with n_test all questions of a cross-validation it is that for its folds.
+
+    Parameters
+    ----------
+    replicates : float64 of shape (n_resamples,).
+    centre : the difference itself.
+    n_test, n_train : questions that are asked, and that each system was trained on; None where nothing was trained.
+
+    Examples
+    --------
+    >>> widened(np.array([0.1, 0.3]), 0.2, n_test=30, n_train=10).round(3).tolist()
+    [0.0, 0.4]
+    """
+    return centre + math.sqrt(1 + n_test / n_train) * (replicates - centre) if n_train else replicates
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

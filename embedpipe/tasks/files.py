@@ -103,16 +103,10 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
 
 def read_every_line(path: Path, encoding: str = "utf-8") -> list[Line]:
     """Return all lines of a text file, plain or ``.gz``, each with its number; a line end at the end ends the last."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError("no such file", path) from error
-    except IsADirectoryError as error:
-        raise InputError("is a folder; a task is one file", path) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
     lines = []
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n"), start=1):
+    for number, raw in enumerate(
+        _content(path).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n"), start=1
+    ):
         if b"\0" in raw:
             raise InputError("a NUL byte: this is no text file", path, number)
         try:
@@ -123,6 +117,17 @@ def read_every_line(path: Path, encoding: str = "utf-8") -> list[Line]:
             ) from error
         lines.append((number, line))
     return lines
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError("no such file", path) from error
+    except IsADirectoryError as error:
+        raise InputError("is a folder; a task is one file", path) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
 
 
 def read_analogies(name: str, path: Path, lines: Sequence[Line]) -> Analogies:
@@ -225,9 +230,14 @@ def _known() -> str:
     return "; ".join([*(" ".join(columns) for columns in HEADERS), ": section"])
 
 
+def _plain(header: str) -> str:
+    """Return the columns of a header, whatever stands between them."""
+    return " ".join(header.replace(",", " ").replace(";", " ").split())
+
+
 def _unknown_header(header: str) -> str:
     known = [" ".join(columns) for columns in HEADERS]
-    plain = " ".join(header.replace(",", " ").replace(";", " ").split())
+    plain = _plain(header)
     if plain in known:
         return f"the columns of the header '{header}' must be separated by tabs"
     hint = did_you_mean(plain.lower(), known) or "."

@@ -46,7 +46,7 @@ def test_the_table_names_the_better_one_and_sums_up(toy_bundle, noise, topics, e
     assert [name for name in COLUMNS if name in header] == COLUMNS
     assert first.startswith("planted  accuracy ")
     assert first.endswith("A better")
-    assert last.startswith("A better on 1 of 1 figures (planted), B better on 0 of 1 figures")
+    assert last.startswith("A better on 1 of 1 tasks (planted), B better on 0 of 1 tasks")
     assert f"A is {toy_bundle.path}, B is {noise}" in outcome.err
     assert "left out: " in outcome.err
     assert "readme.md" in outcome.err
@@ -93,9 +93,17 @@ def test_nothing_to_compare_by_is_an_error(toy_bundle, noise, tmp_path, embedpip
     assert "no task tells the two bundles apart or alike: strange: " in outcome.err
     (tmp_path / "strange.tsv").unlink()
     assert "holds no task file" in embedpipe_cli("diff", toy_bundle.path, noise, tmp_path).err
-    outcome = embedpipe_cli("diff", toy_bundle.path, noise, "documents")
+    outcome = embedpipe_cli("diff", toy_bundle.path, noise, "topic")
     assert outcome.exit_code == 1
-    assert "compared by default" in outcome.err
+    assert "topic: skipped: the prepared text of both bundles is needed" in outcome.err
+    for name in ("weat", "geometry"):
+        outcome = embedpipe_cli("diff", toy_bundle.path, noise, name)
+        assert outcome.exit_code == 1
+        assert "with embedpipe probe" in outcome.err
+    (tmp_path / "broken.tsv").write_text("word_a\tword_b\tscore\nking\tqueen\n")
+    outcome = embedpipe_cli("diff", toy_bundle.path, noise, tmp_path)
+    assert outcome.exit_code == 1
+    assert "broken.tsv:2: " in outcome.err
 
 
 def test_probe_stands_what_is_named_beside_the_bundle(toy_bundle, noise, topics, tmp_path, embedpipe_cli, monkeypatch):

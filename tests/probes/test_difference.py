@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from embedpipe.errors import InputError
 from embedpipe.probes.baselines import Rival, Subject
 from embedpipe.probes.difference import differences, overall, worse
 from embedpipe.probes.measure import MeasureSettings
@@ -16,7 +17,8 @@ from embedpipe.probes.words.questions import known_questions
 from embedpipe.probes.words.rival_words import rival_word_rows
 from embedpipe.probes.words.word_lookup import pair_cosines
 from embedpipe.probes.words.word_similarity import word_similarity_rows
-from embedpipe.tasks.shapes import Analogies, Classification, WordSimilarity
+from embedpipe.tasks.builtin import find_task
+from embedpipe.tasks.shapes import Analogies, Categories, Classification, WordSimilarity
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.bag import fit_bag
 from embedpipe.words.lookup import Lookup
@@ -108,8 +110,8 @@ def test_a_bundle_beside_itself(good, tasks):
     assert [one.verdict for one in found] == ["no difference found", "not compared"]
     assert found[0].p_holm == 1.0
     assert overall(found) == (
-        "A better on 0 of 1 figures, B better on 0 of 1 figures, no difference found on 1 (Holm, alpha 0.05); "
-        "not compared: documents"
+        "A better on 0 of 1 tasks, B better on 0 of 1 tasks, no difference found on 1 (Holm, alpha 0.05); "
+        "not compared on 1 (documents)"
     )
 
 
@@ -172,6 +174,23 @@ def test_a_bundle_without_words_is_not_compared_by_them(good, tasks):
     assert {one.verdict for one in found} == {"not compared"}
     assert found[0].note == "skipped: B has no word vectors"
     assert differences(wordless, good, tasks[:1], SETTINGS)[0].note == "skipped: the bundle has no word vectors"
+
+
+def test_sets_of_words_are_tested_on_the_words_that_both_know(good, poor, planted):
+    words = [word for topic in ("sea", "war", "law") for word in planted.words[topic]]
+    categories = Categories("kinds", [*words, "reef"], [*np.repeat(["sea", "war", "law"], 10).tolist(), "sea"])
+    far = Categories("far", ["law0", "law1", "reef"], ["a", "b", "a"])
+    kinds, none = differences(good, poor, [categories, far], SETTINGS)
+    assert (kinds.metric, kinds.verdict, kinds.n) == ("purity", "A better", 20)
+    assert (kinds.coverage_a, kinds.coverage_b) == (pytest.approx(30 / 31), pytest.approx(20 / 31))
+    assert (none.metric, none.verdict, none.coverage_b) == ("purity", "not compared", 0.0)
+    assert "too few to ask" in none.note
+    assert overall([kinds, none]).endswith("not compared on 1 (far)")
+
+
+def test_bias_tests_are_refused(good, poor, tasks):
+    with pytest.raises(InputError, match="'weat' is a bias test"):
+        differences(good, poor, [*tasks, find_task("weat")], SETTINGS)
 
 
 def test_six_tasks_and_more_are_summed_up(found):

@@ -1,11 +1,14 @@
 """Simulated probes in which the truth is known: equal systems are seldom called different, planted differences are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from embedpipe.probes.baselines import Rival, Subject
 from embedpipe.probes.comparison import accuracy_rows, correlation_rows
 from embedpipe.probes.measure import MeasureSettings, measure
+from embedpipe.probes.texts.macro_f1 import macro_f1_rows
 from embedpipe.tasks.shapes import Classification, SentenceSimilarity
 
 ALPHA = 0.05
@@ -21,14 +24,14 @@ class Table:
         return np.stack([self.vectors[text] for text in texts])
 
 
-def called_different(task, texts, ours, theirs, metric):
-    """Measure one encoder beside another by the same way as the command line does; return the p-value."""
+def called_different(task, texts, ours, theirs, *metrics):
+    """Measure one encoder beside another as the command line does; return whether each metric calls them different."""
     subject = Subject(
         encoder=Table(texts, ours), against={"other": Rival(encoder=Table(texts, theirs))}, baselines=False
     )
     rows = measure(subject, task, MeasureSettings(bootstrap=400))
-    (row,) = [row for row in rows if row.baseline == "other" and row.metric == metric]
-    return row.p_value <= ALPHA
+    found = {row.metric: row.p_value <= ALPHA for row in rows if row.baseline == "other"}
+    return np.array([found[metric] for metric in metrics])
 
 
 def rankings(seed, n, noise):
@@ -53,15 +56,15 @@ def test_equal_correlations_and_a_planted_difference(kind):
     assert found(3.0, 50) >= 35
 
 
-def centroid_hits(features, labels, folds):
-    """Return which texts the nearer of two centroids, of the other folds, is right about."""
-    right = np.empty(len(labels), dtype=bool)
+def nearer_centroid(features, labels, folds):
+    """Return which of two centroids, of the other folds, is the nearer one."""
+    said = np.empty(len(labels), dtype=np.int64)
     for fold in np.unique(folds):
         held = folds == fold
         means = np.stack([features[~held & (labels == label)].mean(axis=0) for label in (0, 1)])
         distances = ((features[held][:, None] - means) ** 2).sum(axis=2)
-        right[held] = distances.argmin(axis=1) == labels[held]
-    return right
+        said[held] = distances.argmin(axis=1)
+    return said
 
 
 def two_encoders(seed, n, noise):
@@ -108,7 +111,7 @@ def test_equal_accuracies_and_a_planted_difference(kind, n_seeds):
             labels, one, other = made
             rng = np.random.default_rng(seed)
             folds = [rng.permutation(150) % (5 if n_seeds else 2) for _ in range(n_seeds or 1)]
-            hits = [[centroid_hits(x, labels, fold) for fold in folds] for x in (one, other)]
+            hits = [[nearer_centroid(x, labels, fold) == labels for fold in folds] for x in (one, other)]
             tested = slice(None) if n_seeds else folds[0] == 1
             (row,) = accuracy_rows(
                 "t",
@@ -128,9 +131,36 @@ def test_equal_accuracies_and_a_planted_difference(kind, n_seeds):
     assert found(4, 50) >= {0: 20, 1: 15, 3: 40}[n_seeds]
 
 
+@pytest.mark.parametrize(("n_folds", "n_probes"), [(5, 60), pytest.param(2, 200, marks=pytest.mark.slow)])
+def test_equal_macro_f1(n_folds, n_probes):
+    """Two random encoders and labels of which one is rare: five folds, or a single split into halves."""
+    called = 0
+    for seed in range(n_probes):
+        rng = np.random.default_rng([seed, 5])
+        labels = (rng.permutation(150) < 38).astype(np.int64)
+        features = rng.normal(size=(150, 12)) + 0.5 * labels[:, None]
+        encoded = [np.tanh(features @ rng.normal(size=(12, 60)) / 3) for _ in "ab"]
+        folds = rng.permutation(150) % n_folds
+        tested = slice(None) if n_folds > 2 else folds == 1
+        (row,) = macro_f1_rows(
+            "t",
+            {name: nearer_centroid(x, labels, folds)[None, tested] for name, x in zip("ab", encoded, strict=True)},
+            labels[tested],
+            coverage=1.0,
+            note="",
+            bootstrap=50,
+            seed=seed,
+            folds=folds[None] if n_folds > 2 else None,
+            n_train=75 if n_folds == 2 else None,
+        )
+        called += row.p_value <= ALPHA
+    assert called <= ALPHA * n_probes
+
+
 @pytest.mark.slow
-def test_200_probes_of_sentence_similarity():
-    """Two encoders of the same pairs, through the probe itself; all its parts take part."""
+@pytest.mark.parametrize("given", [False, True])
+def test_200_probes_of_sentence_similarity(given):
+    """Two encoders of the same pairs, through the probe itself, without training and with: of folds or a given part."""
 
     def probe(seed, noise):
         rng = np.random.default_rng([seed, 7])
@@ -139,13 +169,20 @@ def test_200_probes_of_sentence_similarity():
         closeness = rng.uniform(0.1, 1.0, n)[:, None]
         second = closeness * first + (1 - closeness) * turn
         texts = [f"text {i}" for i in range(2 * n)]
-        task = SentenceSimilarity("t", texts[:n], texts[n:], closeness.ravel())
+        ends = [slice(0, n // 2), slice(n // 2, n)] if given else [slice(0, n)]
+        tested, *others = (
+            SentenceSimilarity("t", texts[:n][part], texts[n:][part], closeness.ravel()[part]) for part in ends
+        )
+        task = replace(tested, train=others[0]) if given else tested
         both = np.concatenate([first, second])
         ours, theirs = (both + scale * rng.normal(size=both.shape) for scale in (1.0, noise))
-        return called_different(task, texts, ours, theirs, "spearman")
+        return called_different(task, texts, ours, theirs, "spearman", "spearman (trained)", "pearson (trained)")
 
-    assert sum(probe(seed, 1.0) for seed in range(200)) <= ALPHA * 200
-    assert sum(probe(seed, 3.0) for seed in range(50)) >= 40
+    assert max(sum(probe(seed, 1.0) for seed in range(200))) <= ALPHA * 200
+    zero_shot, *trained = sum(probe(seed, 3.0) for seed in range(50)).tolist()
+    assert zero_shot >= (25 if given else 40)
+    # What little a training part of 60 pairs says about a difference is said to be little.
+    assert min(trained) >= (4 if given else 15)
 
 
 @pytest.mark.slow
@@ -161,7 +198,7 @@ def test_200_probes_of_classification(kind, split):
         made = two_random_encoders(seed, n) if kind != "own noise" and noise == 1 else two_encoders(seed, n, noise)
         labels, ours, theirs = made
         task = Classification("t", [f"label {label}" for label in labels], texts, folds)
-        return called_different(task, texts, ours, theirs, "accuracy")
+        return bool(called_different(task, texts, ours, theirs, "accuracy")[0])
 
     assert sum(probe(seed, 1) for seed in range(200)) <= ALPHA * 200
     assert sum(probe(seed, 10) for seed in range(30)) >= 20

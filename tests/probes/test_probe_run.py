@@ -71,7 +71,8 @@ def test_each_task_gives_rows_and_progress(planted):
     assert [row.note for row in rows if row.baseline is None] == [
         "skipped: 20 pairs, 50 are needed to train on some and test on others"
     ]
-    assert all(row.low <= row.value <= row.high for row in rows if row.baseline is not None)
+    with_interval = [row for row in rows if row.baseline is not None and "too few for an interval" not in row.note]
+    assert all(row.low <= row.value <= row.high for row in with_interval)
     assert events[0] == StageStarted("probes", 9, "task")
     steps = [event.done for event in events if isinstance(event, Step)]
     assert steps == list(range(10))

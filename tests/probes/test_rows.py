@@ -3,7 +3,7 @@
 import json
 import math
 
-from embedpipe.probes.rows import Row, headline, pivot, skipped, summary
+from embedpipe.probes.rows import Row, corrected, headline, pivot, skipped, summary
 
 
 def row(task="t", metric="accuracy", value=0.5, baseline="majority", baseline_value=0.25, p_value=0.01, note="", n=100):
@@ -44,5 +44,16 @@ def test_pivot_sets_baselines_in_one_cell_best_first():
     rows = [row(), row(baseline="tf-idf", baseline_value=0.45, p_value=0.3), row(baseline="x", baseline_value=math.nan)]
     (line, other) = pivot([*rows, skipped("u", "spearman", "why")])
     assert line["baselines"] == "tf-idf ~0.450, majority 0.250, x -"
+    assert pivot([row(p_value=math.nan)])[0]["baselines"] == "majority ?0.250"
     assert line["interval"] == "[0.400, 0.600]"
     assert (other["interval"], other["baselines"], other["note"]) == ("", "", "skipped: why")
+
+
+def test_one_figure_of_each_task_is_corrected_for_their_number_and_marked_by_that():
+    """Of two tasks, .03 becomes .06; what stands beside the first figure is of no family."""
+    rows = [row(p_value=0.03), row(task="u", metric="spearman", p_value=0.9), row(metric="macro-F1", p_value=0.03)]
+    rows += [row(task="u", metric="pearson", p_value=0.03), row(metric="accuracy (unleaked)", p_value=0.03)]
+    found = corrected(rows)
+    assert [one.p_holm for one in found[:2]] == [0.06, 0.9]
+    assert all(math.isnan(one.p_holm) for one in found[2:])
+    assert [line["baselines"] for line in pivot(found)] == ["majority ~0.250"] * 2 + ["majority 0.250"] * 3

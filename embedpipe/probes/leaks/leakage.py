@@ -17,7 +17,7 @@ from embedpipe.probes.leaks.questions import Flags, Questions, clip, leak_of, qu
 from embedpipe.probes.leaks.training_part import TRAINING_PART, find_in_training_part
 from embedpipe.probes.leaks.training_text import FoundTexts, TrainingText, find_in_training
 from embedpipe.probes.leaks.word_rows import word_rows
-from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.rows import Row, is_whole, skipped
 from embedpipe.tasks.shapes import Task
 
 __all__ = ["LABELLED_DATA", "TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage", "leak_lines"]
@@ -70,7 +70,7 @@ class TaskLeakage:
         found = [self._noted(row, notes) for row in rows]
         for task, metric in dict.fromkeys((row.task, row.metric) for row in rows if row.n):
             leaked = self._leaked(metric)
-            if "(" in metric.removesuffix(_TRAINED) or leaked is None or self.tested is None:
+            if not is_whole(metric.removesuffix(_TRAINED)) or leaked is None or self.tested is None:
                 continue
             if self.tested.any() and leaked[self.tested].all():
                 reason = f"all of the {int(self.tested.sum()):,} questions leaked"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from embedpipe.probes.report.content import ReportContent, figure
 from embedpipe.probes.report.html import paragraph
-from embedpipe.probes.rows import Row, headline
+from embedpipe.probes.rows import Row, headline, is_whole, leads
 
 __all__ = ["MIN_QUESTIONS", "Standing", "headline_part", "strongest", "summary_cards", "verdict", "what"]
 
@@ -49,7 +49,7 @@ def strongest(rows: Sequence[Row]) -> list[Standing]:
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if math.isfinite(row.value) and "(" not in row.metric:
+        if math.isfinite(row.value) and is_whole(row.metric):
             groups.setdefault((row.task, row.metric), []).append(row)
     found = []
     for group in groups.values():
@@ -85,6 +85,8 @@ def verdict(row: Row, *, chance: float = math.nan) -> str:
     >>> verdict(Row("t", "accuracy", 0.9, 0.8, 0.95, 99, 1.0, "tf-idf", 0.7, 0.001, "encoder"))
     'better'
     """
+    if not leads(row.metric):
+        return "no test of its own"
     if row.n < MIN_QUESTIONS:
         return f"fewer than {MIN_QUESTIONS} questions"
     p_value = row.p_value if math.isnan(row.p_holm) else row.p_holm
@@ -110,7 +112,9 @@ def summary_cards(content: ReportContent) -> list[tuple[str, str, str]]:
 def headline_part(content: ReportContent) -> str:
     """Return the summary in a sentence or two, and the cards."""
     named = headline(content.rows)
-    compared = [one for one in strongest(content.rows) if f"{one.row.task} {one.row.metric}" in named]
+    compared = [
+        one for one in strongest(content.rows) if leads(one.row.metric) and f"{one.row.task} {one.row.metric}" in named
+    ]
     said = Counter(one.said for one in compared if one.beside)
     cards = [*_made(content), *map(_card, compared[:_MOST_CARDS])]
     counts = [
@@ -127,10 +131,10 @@ def headline_part(content: ReportContent) -> str:
     sentence = f"{what(content)}."
     if counts:
         n = sum(said.values())
-        sentence += f" Beside the strongest baseline, of {n} figure{'s' if n > 1 else ''} on {MIN_QUESTIONS} questions "
+        sentence += f" Beside the strongest baseline, of {n} task{'s' if n > 1 else ''} of {MIN_QUESTIONS} questions "
         sentence += f"or more, {', '.join(counts)} (p ≤ 0.05, paired, corrected for the number of tasks)."
     left = len(compared) - _MOST_CARDS
-    stand = "1 more figure stands" if left == 1 else f"{left} more figures stand"
+    stand = "The figure of 1 more task stands" if left == 1 else f"The figures of {left} more tasks stand"
     more = paragraph(f"{stand} in the table of the probes.", of="notes") if left > 0 else ""
     shown = f'<ul class="cards" aria-label="Figures at a glance">{"".join(cards)}</ul>' if cards else ""
     return f"{paragraph(sentence, of='lead')}{shown}{more}\n"

@@ -7,17 +7,18 @@ from html import escape
 from embedpipe.probes.report.content import figure, notes_by_figure, signed
 from embedpipe.probes.report.headline import AT_CHANCE, NO_DIFFERENCE, Standing, strongest
 from embedpipe.probes.report.html import Cell, bar, cell, details, number, paragraph, section, table
-from embedpipe.probes.rows import Row
+from embedpipe.probes.rows import Row, is_whole
 
 __all__ = ["interval", "p_value", "probes_section"]
 
 _EXPLAINED = (
     "Each row sets one figure beside one baseline on the same questions. Intervals are 95 %; a bar spans the interval "
     "on a scale from 0 to 1, and its tick is the baseline. p is two-sided and paired; p (Holm) is corrected for the "
-    "number of tasks beside the same baseline. The effect is Cohen's q for correlations (0.1 small, 0.3 middle, 0.5 "
-    "large) and Cohen's h for accuracies (0.2, 0.5, 0.8). Coverage is the share of questions, or of tokens, that the "
-    f"vocabulary knows. “{NO_DIFFERENCE}” is not equality: these questions do not tell. “{AT_CHANCE}”: nor do they "
-    "tell the figure from guessing."
+    "number of tasks beside the same baseline: of each its accuracy, Spearman correlation, purity or mean average "
+    "precision. Other figures are shown beside these and are no tests of their own. The effect is Cohen's q for "
+    "correlations (0.1 small, 0.3 middle, 0.5 large) and Cohen's h for accuracies (0.2, 0.5, 0.8). Coverage is the "
+    f"share of questions, or of tokens, that the vocabulary knows. “{NO_DIFFERENCE}” is not equality: these questions "
+    f"do not tell. “{AT_CHANCE}”: nor do they tell the figure from guessing."
 )
 
 
@@ -25,8 +26,8 @@ def probes_section(rows: Sequence[Row]) -> str:
     """Return the section of the probes."""
     if not rows:
         return ""
-    whole = [row for row in rows if "(" not in row.metric]
-    parts = [row for row in rows if "(" in row.metric]
+    whole = [row for row in rows if is_whole(row.metric)]
+    parts = [row for row in rows if not is_whole(row.metric)]
     return section(
         "Probes",
         table(
@@ -67,7 +68,6 @@ def _long_table(caption: str, rows: Sequence[Row]) -> str:
 
 def _short(one: Standing) -> list[Cell]:
     row = one.row
-    corrected = row.p_value if math.isnan(row.p_holm) else row.p_holm
     beside = "–" if row.baseline is None else f"{row.baseline} {figure(row.baseline_value)}"
     return [
         cell(row.task),
@@ -78,7 +78,7 @@ def _short(one: Standing) -> list[Cell]:
         cell(beside),
         _difference(row),
         number(row.effect, signed(row.effect)),
-        p_value(corrected),
+        p_value(row.p_holm),
         Cell(f'<span class="{one.said.split()[0]}">{escape(one.said)}</span>'),
     ]
 

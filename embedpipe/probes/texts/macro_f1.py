@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from embedpipe.probes.comparison import Parts
 from embedpipe.probes.resampling import paired_p_value, percentile_interval
 from embedpipe.probes.rows import Row
-from embedpipe.probes.statistics import cohen_h
+from embedpipe.probes.statistics import AcrossFolds, across_folds, cohen_h, each_fold, widened
 
 __all__ = ["macro_f1", "macro_f1_rows"]
 
@@ -60,10 +60,13 @@ def macro_f1_rows(
     bootstrap: int,
     seed: int,
     parts: Parts | None = None,
+    folds: NDArray[np.int64] | None = None,
+    n_train: int | None = None,
 ) -> list[Row]:
     """Return one row for the first of the systems beside each of the others, then the same for each part.
 
-    Intervals and p-values are of the paired bootstrap over texts.
+    The interval of the figure is of the bootstrap over texts. Of one split, the difference is that of the paired
+    bootstrap, widened for the chance in the training part; of folds, the corrected t-test across them (`across_folds`).
 
     Parameters
     ----------
@@ -73,12 +76,16 @@ def macro_f1_rows(
     bootstrap : resamples of the texts.
     seed : of the resamples.
     parts : the texts of each part, bool of shape (n,); all of them, or none, give no rows.
+    folds : int64 of shape (n_seeds, n), the fold that each text was tested in; None for a single split.
+    n_train : of a single split, the texts that were trained on; None where nothing was trained.
     """
-    found = _rows(task, "macro-F1", guesses, labels, coverage, note, bootstrap, seed)
+    found = _rows(task, "macro-F1", guesses, labels, coverage, note, bootstrap, seed, folds, n_train)
     for part, inside in (parts or {}).items():
         if inside.any() and not inside.all():
             of_part = {name: said[:, inside] for name, said in guesses.items()}
-            found += _rows(task, f"macro-F1 ({part})", of_part, labels[inside], coverage, note, bootstrap, seed)
+            drawn = None if folds is None else folds[:, inside]
+            metric = f"macro-F1 ({part})"
+            found += _rows(task, metric, of_part, labels[inside], coverage, note, bootstrap, seed, drawn, n_train)
     return found
 
 
@@ -91,6 +98,8 @@ def _rows(
     note: str,
     bootstrap: int,
     seed: int,
+    folds: NDArray[np.int64] | None,
+    n_train: int | None,
 ) -> list[Row]:
     values = {name: float(macro_f1(said, labels)[0]) for name, said in guesses.items()}
     replicates = _replicates(guesses, labels, bootstrap, seed)
@@ -98,6 +107,16 @@ def _rows(
     own = guesses[name]
     spread = float(np.std([macro_f1(said[None], labels)[0] for said in own], ddof=1)) if len(own) > 1 else float("nan")
     low, high = percentile_interval(replicates[name])
+
+    def beside(other: str) -> AcrossFolds:
+        difference = value - values[other]
+        if folds is not None:
+            return _across_folds(own, guesses[other], labels, folds, difference)
+        resampled = widened(replicates[name] - replicates[other], difference, len(labels), n_train)
+        return AcrossFolds(paired_p_value(resampled, np.zeros(1)), *percentile_interval(resampled))
+
+    tested = {other: beside(other) for other, _ in others}
+    test = "t across folds, corrected" if folds is not None else "paired bootstrap" + (", corrected" if n_train else "")
     return [
         Row(
             task,
@@ -108,17 +127,38 @@ def _rows(
             len(labels),
             coverage,
             other,
-            beside,
-            paired_p_value(replicates[name], replicates[other]),
+            figure,
+            tested[other].p_value,
             name,
             note,
-            *percentile_interval(replicates[name] - replicates[other]),
-            effect=cohen_h(value, beside),
-            test="paired bootstrap",
+            tested[other].low,
+            tested[other].high,
+            effect=cohen_h(value, figure),
+            test=test,
             spread=spread,
         )
-        for other, beside in others
+        for other, figure in others
     ]
+
+
+def _across_folds(
+    own: NDArray[np.int64],
+    other: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    difference: float,
+) -> AcrossFolds:
+    """Return the test over the differences of folds, which are moved so that their mean is the difference in the row.
+
+    The figure of all texts is not the mean of those of the folds; how much they vary is what is asked of them.
+    """
+    figures = [
+        [float(macro_f1(said[seed, inside][None], labels[inside])[0]) for said in (own, other)]
+        for seed, inside in each_fold(folds)
+    ]
+    of_folds = -np.diff(np.array(figures)).ravel()
+    moved = (of_folds - of_folds.mean() + difference).tolist()
+    return across_folds(own == labels, other == labels, folds, moved)
 
 
 def _replicates(

@@ -44,7 +44,8 @@ def sentence_similarity_rows(
     Zero-shot (``spearman``, ``pearson``) is the cosine: nothing is fitted to the scores. ``spearman (trained)`` and
     ``pearson (trained)`` are of ridge regression on ``[|u - v|, u * v]`` (Tai et al., 2015), trained on the task's own
     training part or, where it has none, on four fifths of the pairs for the other fifth, so that no text is in two
-    fifths. The two are different tasks and are never mixed. The regression on tf-idf is given its cosine too.
+    fifths. The two are different tasks and are never mixed. Differences of trained ones are widened for the chance in
+    the training parts (`statistics.widened`). The regression on tf-idf is given its cosine too.
 
     Parameters
     ----------
@@ -77,7 +78,9 @@ def sentence_similarity_rows(
     empty = int((~encoded.first[pairs[:n].ravel()].any(axis=1)).sum())
     known = f"; {empty} of {2 * n} texts hold no known word" if empty else ""
 
-    def rows(kind: Correlation, how: str, systems: Systems, note: str, parts: Parts | None) -> list[Row]:
+    def rows(
+        kind: Correlation, how: str, systems: Systems, note: str, parts: Parts | None, n_train: int | None = None
+    ) -> list[Row]:
         """Rows of the whole, then of each part, whose figure is named `kind (how, part)`."""
         whole = f"{kind} ({how})" if how else kind
         found = []
@@ -101,6 +104,7 @@ def sentence_similarity_rows(
                 seed=seed,
                 kind=kind,
                 metric=metric,
+                n_train=n_train,
             )
         ]
         return measured + found
@@ -120,7 +124,8 @@ def sentence_similarity_rows(
         trained["zero-shot cosine"] = next(iter(systems.values()))
     note = f"ridge regression on |u - v|, u * v, {_how(folds, n_train)}"
     of_trained = parts if trained_parts is None else trained_parts
-    return found + [row for kind in _KINDS for row in rows(kind, "trained", trained, note, of_trained)]
+    trained_on = int((folds != np.bincount(folds[folds >= 0]).argmax()).sum())
+    return found + [row for kind in _KINDS for row in rows(kind, "trained", trained, note, of_trained, trained_on)]
 
 
 def trained_folds(task: SentenceSimilarity, seed: int) -> NDArray[np.int64] | str:

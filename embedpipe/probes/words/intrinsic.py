@@ -44,7 +44,8 @@ def word_task_rows(
     if isinstance(task, WordSimilarity | Analogies):
         beside = rival_word_rows(task, subject, restrict=restrict, bootstrap=bootstrap, seed=seed)
     else:
-        beside = rival_set_rows(task, words, subject.rival_words(), bootstrap=bootstrap, seed=seed)
+        whole, rivals = not subject.baselines, subject.rival_words()
+        beside = rival_set_rows(task, words, rivals, bootstrap=bootstrap, seed=seed, whole=whole)
     if not subject.baselines:
         return beside
     if isinstance(task, WordSimilarity):

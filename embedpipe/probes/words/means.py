@@ -7,14 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.probes.resampling import bootstrap_means, paired_p_value, percentile_interval
+from embedpipe.probes.resampling import MIN_UNITS, bootstrap_means, paired_p_value, percentile_interval
 from embedpipe.probes.rows import Row
-from embedpipe.probes.statistics import cohen_h
+from embedpipe.probes.statistics import accuracy_interval, cohen_h
 
 __all__ = ["mean_rows"]
-
-_MIN_UNITS = 5
-"""Resamples of fewer units repeat each other, and their interval claims a certainty that is not there."""
 
 
 def mean_rows(
@@ -32,7 +29,8 @@ def mean_rows(
     """Return one row for the first of `systems` beside each of the others: means of numbers in [0, 1].
 
     The interval and the paired test are of the bootstrap (Efron, 1979) over questions, or over units of questions that
-    share words and are therefore not independent. The effect is Cohen's h.
+    share words and are therefore not independent. Fewer than `resampling.MIN_UNITS` of them have neither. Where all
+    units are equal, resamples are too, and the interval is Wilson's for so many units. The effect is Cohen's h.
 
     Parameters
     ----------
@@ -52,15 +50,20 @@ def mean_rows(
         drawn = bootstrap_means(sums, repeats=bootstrap, seed=seed)
         replicates = drawn[:-1] / drawn[-1]
     of = dict(zip(systems, replicates, strict=True))
-    enough = n_units >= _MIN_UNITS
+    enough = n_units >= MIN_UNITS
     low, high = percentile_interval(of[name]) if enough else (math.nan, math.nan)
     if not enough:
         note = f"{n_units} {'questions' if units is None else 'sets'}, too few for an interval; {note}"
     value = float(own.mean())
+    if enough and low == high:
+        low, high = accuracy_interval(round(value * n_units), n_units)
+        note += f"; all {n_units} {'questions' if units is None else 'sets'} are equal, the interval is Wilson's"
     row = Row(task, metric, value, low, high, len(own), coverage, None, math.nan, math.nan, name, note, spread=spread)
     rows = []
     for other, values in others:
-        below, above = percentile_interval(of[name] - of[other]) if enough else (math.nan, math.nan)
+        below, above = percentile_interval(of[name] - of[other])
+        if not enough or below == above:
+            below, above = math.nan, math.nan
         beside = float(values.mean())
         rows.append(
             replace(

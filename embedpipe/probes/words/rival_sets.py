@@ -14,12 +14,14 @@ from embedpipe.probes.words.relations import relation_precisions
 from embedpipe.probes.words.word_lookup import find_words
 from embedpipe.tasks.shapes import Categories, Outliers, OutlierSet, Relations
 
-__all__ = ["SetTask", "rival_set_rows"]
+__all__ = ["SetTask", "known_share", "rival_set_rows"]
 
 SetTask = Categories | Outliers | Relations
 
 
-def rival_set_rows(task: SetTask, words: Words, rivals: Mapping[str, Words], *, bootstrap: int, seed: int) -> list[Row]:
+def rival_set_rows(
+    task: SetTask, words: Words, rivals: Mapping[str, Words], *, bootstrap: int, seed: int, whole: bool = False
+) -> list[Row]:
     """Return the words beside those of each rival, on what is left of the task when both know every word.
 
     Where the rival lacks a word that the others have, the figures are of a part, ``purity (shared with NAME)``.
@@ -30,18 +32,20 @@ def rival_set_rows(task: SetTask, words: Words, rivals: Mapping[str, Words], *, 
     words : the vectors that are probed.
     rivals : other vectors by name.
     bootstrap, seed : of the intervals; the seed is that of the clusters too.
+    whole : the shared words are the task, and no part of it.
     """
     known = _known(task, words)
     rows = []
     for name, rival in rivals.items():
         shared = known & _known(task, rival)
-        suffix = "" if shared == known else f"shared with {name}"
+        suffix = "" if whole or shared == known else f"shared with {name}"
         note = f"{len(known):,} words of the task are in the vocabulary, {len(shared):,} in that of {name} too"
         part = _restricted(task, shared)
         ours, units = _values(part, words, seed)
         theirs, _ = _values(part, rival, seed)
         if not ours:
-            rows.append(skipped(task.name, f"{_METRICS[type(task)]} (shared with {name})", f"{note}: too few to ask"))
+            metric = _named(_METRICS[type(task)], "" if whole else f"shared with {name}")
+            rows.append(skipped(task.name, metric, f"{note}: too few to ask"))
         for metric, values in ours.items():
             rows += mean_rows(
                 task.name,
@@ -54,6 +58,11 @@ def rival_set_rows(task: SetTask, words: Words, rivals: Mapping[str, Words], *, 
                 units=units,
             )
     return rows
+
+
+def known_share(task: SetTask, words: Words) -> float:
+    """Return the share of the questions of a task whose words a vocabulary knows, as `Row.coverage` has it."""
+    return _size(_restricted(task, _known(task, words))) / _size(task)
 
 
 _METRICS: dict[type[SetTask], str] = {Categories: "purity", Outliers: "accuracy", Relations: "map"}

@@ -114,7 +114,7 @@ def test_card(tmp_path, content):
     )
     assert "own" not in front  # what was not measured is no result
     assert (
-        "| lee | pearson | 0.500 | [0.400, 0.600] | 1,225 | 0.900 | no difference found | tf-idf \\~0.450, SIF average "
+        "| lee | pearson | 0.500 | [0.400, 0.600] | 1,225 | 0.900 | no test of its own | tf-idf \\~0.450, SIF average "
         "0.300 |"
     ) in body
     assert "skipped: none \\| of it" in body

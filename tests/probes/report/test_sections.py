@@ -218,7 +218,7 @@ def test_the_first_sentence_counts_what_was_found(full, tmp_path) -> None:
     lead = re.search(r"<p class=lead>(.*?)</p>", (tmp_path / "report.html").read_text(encoding="utf-8"))
     assert lead
     assert lead[1] == (
-        "Word vectors and a text generator over one vocabulary. Beside the strongest baseline, of 2 figures on 30 "
+        "Word vectors and a text generator over one vocabulary. Beside the strongest baseline, of 2 tasks of 30 "
         "questions or more, 1 is not told apart, 1 is worse (p ≤ 0.05, paired, corrected for the number of tasks)."
     )
 

@@ -151,3 +151,10 @@ def test_a_split_without_a_training_part_is_said():
     task = Classification("t", ["a", "b"] * 6, [f"t{i}" for i in range(12)], np.zeros(12, dtype=np.int64))
     (row,) = classification_rows(task, Subject(encoder=Constant()), seed=1)
     assert row.note == "skipped: no text is in the training part"
+
+
+def test_the_majority_of_balanced_folds_is_a_floor_and_not_zero(planted):
+    """Each fold lacks the label that it is asked for most: what training parts say is always wrong."""
+    task = Classification("t", ["a"] * 10 + ["b"] * 10, ["sea0"] * 20, np.repeat([0, 1], 10))
+    row = next(row for row in classification_rows(task, planted.subject(), seed=1) if row.baseline == "majority")
+    assert row.baseline_value == 0.5

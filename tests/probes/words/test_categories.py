@@ -43,7 +43,8 @@ def test_planted_categories_are_found_where_spelling_chance_and_one_cluster_do_n
     assert beside["spelling"].baseline_value == 1.0, "the words of a topic are spelt alike"
     assert row.note == (
         "3 categories, the largest of 10 words; k-means on vectors of length 1, mean of 10 seeds; "
-        "adjusted for chance: Rand 1.000, mutual information 1.000"
+        "adjusted for chance: Rand 1.000, mutual information 1.000; "
+        "all 30 questions are equal, the interval is Wilson's"
     )
 
 
@@ -66,7 +67,7 @@ def test_unknown_words_are_left_out_and_count_as_wrong_over_all(planted):
     assert (of_metric["purity"].value, of_metric["purity"].n) == (1.0, 30)
     assert of_metric["purity"].coverage == pytest.approx(30 / 33)
     assert "3 categories" in of_metric["purity"].note, "a category of unknown words alone is none"
-    assert of_metric["purity"].note.endswith("left out for an unknown word: 3 of 33")
+    assert "; left out for an unknown word: 3 of 33" in of_metric["purity"].note
     assert (of_metric["purity (all)"].value, of_metric["purity (all)"].n) == (pytest.approx(30 / 33), 33)
     assert of_metric["purity (all)"].note == "all 33 words, the 3 unknown ones counted as wrong"
 

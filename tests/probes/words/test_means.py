@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from embedpipe.probes.statistics import accuracy_interval
 from embedpipe.probes.words.means import mean_rows
 
 
@@ -33,8 +34,18 @@ def test_units_are_drawn_whole():
 
 
 def test_too_few_units_have_no_interval_and_no_test():
-    values = {"a": np.ones(8), "b": np.zeros(8)}
-    (row,) = mean_rows("t", "m", values, coverage=1, note="n", bootstrap=50, seed=1, units=np.arange(8) // 2)
-    assert (row.value, row.baseline_value, row.note) == (1.0, 0.0, "4 sets, too few for an interval; n")
+    values = {"a": np.ones(18), "b": np.zeros(18)}
+    (row,) = mean_rows("t", "m", values, coverage=1, note="n", bootstrap=50, seed=1, units=np.arange(18) // 2)
+    assert (row.value, row.baseline_value, row.note) == (1.0, 0.0, "9 sets, too few for an interval; n")
     assert all(map(math.isnan, (row.low, row.high, row.p_value, row.difference_low)))
     assert row.effect == pytest.approx(math.pi)
+
+
+def test_equal_units_have_no_interval_of_no_width():
+    """All ten questions right: Wilson's interval of 10 of 10, and none of a difference that never varies."""
+    (row,) = mean_rows("t", "m", {"a": np.ones(10), "b": np.zeros(10)}, coverage=1, note="n", bootstrap=50, seed=1)
+    assert (row.low, row.high) == accuracy_interval(10, 10)
+    assert row.low == pytest.approx(0.722, abs=0.001)
+    assert row.note == "n; all 10 questions are equal, the interval is Wilson's"
+    assert math.isnan(row.difference_low)
+    assert row.p_value == pytest.approx(2 / 51)

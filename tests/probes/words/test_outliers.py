@@ -15,26 +15,27 @@ def sets(n):
     return [
         OutlierSet(
             str(i),
-            tuple(f"{topics[i % 3]}{j}" for j in range(i, i + 4)),
-            tuple(f"{topics[i % 3 + 1]}{j}" for j in range(i, i + 3)),
+            tuple(f"{topics[i % 3]}{j % 10}" for j in range(i, i + 4)),
+            tuple(f"{topics[i % 3 + 1]}{j % 10}" for j in range(i, i + 3)),
         )
         for i in range(n)
     ]
 
 
 def test_planted_outliers_are_found_where_chance_and_random_vectors_do_not_find_them(planted):
-    rows = outlier_rows(Outliers("t", sets(6)), planted.subject().words, bootstrap=200, seed=1)
+    rows = outlier_rows(Outliers("t", sets(12)), planted.subject().words, bootstrap=200, seed=1)
     of = {(row.metric, row.baseline): row for row in rows}
     assert {baseline for _, baseline in of} == {"spelling", "random vectors", "chance"}
     for metric, chance in (("accuracy", 1 / 5), ("opp", 1 / 2)):
         row = of[metric, "chance"]
-        assert (row.system, row.value, row.n, row.coverage) == ("words", 1, 18, 1)
+        assert (row.system, row.value, row.n, row.coverage) == ("words", 1, 36, 1)
         assert row.baseline_value == pytest.approx(chance)
         assert row.p_value < 0.01
         assert of[metric, "random vectors"].baseline_value == pytest.approx(chance, abs=0.25)
     assert (
         of["accuracy", "chance"].note
-        == "18 of 18 questions in 6 sets seen, unknown words left out: 0; sets are resampled"
+        == "36 of 36 questions in 12 sets seen, unknown words left out: 0; sets are resampled; "
+        "all 12 sets are equal, the interval is Wilson's"
     )
 
 

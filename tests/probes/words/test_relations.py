@@ -11,12 +11,13 @@ from embedpipe.tasks.shapes import Relations
 
 
 def task(relations=("coord", "event", "random-n"), extra=()):
-    """Eight words of the sea: kin of the sea, half of the events of the war, random words of the law and of war."""
+    """Eight words of the sea, and of the law: kin of it, half of the events of the war, random words of the other."""
     rows = []
-    for i in range(8):
-        rows += [(f"sea{i}", "coord", f"sea{j}") for j in (8, 9)]
-        rows += [(f"sea{i}", "event", word) for word in ("sea9", "war1")]
-        rows += [(f"sea{i}", "random-n", word) for word in ("law1", "law2", "war2")]
+    for topic, other in (("sea", "law"), ("law", "sea")):
+        for i in range(8):
+            rows += [(f"{topic}{i}", "coord", f"{topic}{j}") for j in (8, 9)]
+            rows += [(f"{topic}{i}", "event", word) for word in (f"{topic}9", "war1")]
+            rows += [(f"{topic}{i}", "random-n", word) for word in (f"{other}1", f"{other}2", "war2")]
     rows = [row for row in rows if row[1] in relations] + list(extra)
     return Relations("t", [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
 
@@ -26,13 +27,14 @@ def test_planted_relations_stand_before_random_words(planted):
     of = {(row.metric, row.baseline): row for row in rows}
     assert {metric for metric, _ in of} == {"map", "map (coord)", "map (event)"}
     row = of["map (coord)", "random vectors"]
-    assert (row.value, row.n, row.coverage, row.system) == (1.0, 8, 1.0, "words")
+    assert (row.n, row.coverage, row.system) == (16, 1.0, "words")
+    assert row.value > 0.98
     assert row.p_value < 0.01
     assert row.baseline_value < 0.9
     # one event is kin; the other, of another topic, is somewhere among three random words: 1 and 2/2 … 2/5, halved
     assert 0.7 <= of["map (event)", "spelling"].value <= 1.0
     assert of["map (coord)", "spelling"].note.startswith("before random words; its nearest word: z +")
-    assert of["map", "spelling"].note == "related before random words; 56 of 56 rows seen"
+    assert of["map", "spelling"].note == "related before random words; 112 of 112 rows seen"
 
 
 def test_without_random_words_relations_stand_against_each_other(planted):
@@ -47,11 +49,13 @@ def test_unknown_words_are_left_out_and_guessed_over_all(planted):
     extra = [("sea1", "coord", "reef"), ("reef", "coord", "sea1"), ("reef", "random-n", "war1")]
     rows = relation_rows(task(extra=extra), planted.subject().words, bootstrap=100, seed=1)
     of = {row.metric: row for row in rows}
-    assert (of["map"].n, of["map"].coverage) == (8, pytest.approx(56 / 59))
-    assert of["map"].note == "related before random words; 56 of 59 rows seen, the others left out for an unknown word"
-    assert of["map (all)"].n == 9
-    assert of["map (all)"].note == "all 59 rows; the mean of the other cosines for 3 with an unknown word"
-    # the ninth concept is unknown: both of its words have the same guess, a tie of one in two
+    assert (of["map"].n, of["map"].coverage) == (16, pytest.approx(112 / 115))
+    assert (
+        of["map"].note == "related before random words; 112 of 115 rows seen, the others left out for an unknown word"
+    )
+    assert of["map (all)"].n == 17
+    assert of["map (all)"].note == "all 115 rows; the mean of the other cosines for 3 with an unknown word"
+    # the last concept is unknown: both of its words have the same guess, a tie of one in two
     unseen = Relations("t", ["x", "y"], ["coord", "random"], ["sea1", "sea2"])
     (row,) = relation_rows(unseen, planted.subject().words, bootstrap=100, seed=1)
     assert row.note == "skipped: in none of 2 rows both words are in the vocabulary"
