@@ -1,5 +1,6 @@
 # make demo   the main job on the Wikipedia articles that gensim ships, then queries   (at most 4 minutes)
 # make test   the quick tests                                                          (at most 3 minutes)
+# make browser  the report in a headless Chromium, screenshots in build/screenshots
 # make check  format, lint, types, architecture      make test-all  slow tests too
 # make wheel  build, list and smoke-test a wheel without the dev extra
 
@@ -8,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo.bundle
 
-.PHONY: demo test test-all check format wheel clean
+.PHONY: demo test test-all browser check format wheel clean
 .DELETE_ON_ERROR:
 
 $(VENV)/user: pyproject.toml constraints.txt
@@ -29,6 +30,9 @@ test: $(VENV)/dev
 
 test-all: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope -m 'not gpu or gpu' --cov=embedpipe --cov-report=term:skip-covered
+
+browser: $(VENV)/dev
+	$(BIN)/pytest -m 'slow or not slow' tests/probes/report/test_browser.py
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -43,6 +43,6 @@ def test_without_the_text_the_sentences_are_said_to_be_missing(toy_bundle, tmp_p
     shutil.copytree(toy_bundle.path, alone)
     outcome = embedpipe_cli("probe", alone, "geometry")
     assert outcome.exit_code == 0, outcome.err
-    assert "geometry of sentences mean cosine: skipped: the prepared text is not at hand" in outcome.err
+    assert "skipped: the prepared text is not at hand" in outcome.out
     assert "mean cosine (words)" in outcome.out
     assert "(sentences)" not in outcome.out

@@ -119,7 +119,7 @@ def test_a_row_without_a_figure_says_why_and_shared_notes_are_one_line(toy_bundl
     (tmp_path / "near.tsv").write_text("score\ttext_a\ttext_b\n" + "\n".join(pairs) + "\n")
     outcome = embedpipe_cli("probe", toy_bundle.path, tmp_path / "few.tsv", tmp_path / "near.tsv")
     _, few, *_, trained = outcome.out.splitlines()
-    assert few.endswith("  skipped: 2 texts, 10 are needed")
+    assert few.endswith("  skipped: 2 texts, 6 are needed")
     assert trained.endswith("  skipped: 12 pairs, 50 are needed to train on some and test on others")
     assert "near spearman, pearson: zero-shot cosine" in outcome.err
     assert "skipped" not in outcome.err

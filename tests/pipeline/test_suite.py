@@ -98,6 +98,7 @@ def test_the_longest_task_begins(words: Bundle, folder: Path) -> None:
     assert list(outcome.seconds) == ["many", "some", "few"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_suite_keeps_what_is_finished(
     words: Bundle, folder: Path, children: list, tmp_path: Path
 ) -> None:

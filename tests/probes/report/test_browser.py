@@ -12,7 +12,7 @@ import pytest
 
 from embedpipe.probes.report import write_report
 
-pytestmark = pytest.mark.extra
+pytestmark = [pytest.mark.extra, pytest.mark.slow]
 
 SHOTS = Path(__file__).parents[3] / "build" / "screenshots"
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

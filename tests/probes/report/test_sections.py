@@ -210,7 +210,7 @@ def test_the_first_card_counts_the_training_documents(full, tmp_path) -> None:
     write_report(tmp_path / "report.html", replace(full, findings=Findings(rows=more)))
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<span>tokens to learn from</span><b>450,000</b><small>in 900 training documents</small>" in html
-    assert "1 more figure stands in the table of the probes." in html
+    assert "The figure of 1 more task stands in the table of the probes." in html
 
 
 def test_the_first_sentence_counts_what_was_found(full, tmp_path) -> None:
