@@ -1,7 +1,7 @@
 # make demo   the main job on the Wikipedia articles that gensim ships, then queries   (at most 4 minutes)
 # make test   the quick tests                                                          (at most 3 minutes)
 # make browser  the report in a headless Chromium, screenshots in build/screenshots
-# make check  format, lint, types, architecture      make test-all  slow tests too
+# make check  format, lint, types, architecture      make test-all  slow tests too, and coverage
 # make wheel  build, list and smoke-test a wheel without the dev extra
 
 PYTHON ?= python3
@@ -26,7 +26,7 @@ demo: $(VENV)/user
 	BIN=$(BIN) bash demo.sh $(DEMO)
 
 test: $(VENV)/dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --cov=embedpipe --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope
 
 test-all: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope -m 'not gpu or gpu' --cov=embedpipe --cov-report=term:skip-covered

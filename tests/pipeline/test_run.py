@@ -130,7 +130,8 @@ def wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
     pytest.fail(f"the stage {stage} never began")
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupt_keeps_what_is_finished(few_documents: Path, tmp_path: Path, kill: signal.Signals) -> None:
     target = tmp_path / "b"
     run(few_documents, target)
