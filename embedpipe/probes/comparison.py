@@ -25,12 +25,27 @@ from embedpipe.probes.statistics import (
     widened,
 )
 
-__all__ = ["Parts", "accuracy_rows", "correlation_rows"]
+__all__ = ["Parts", "accuracy_rows", "correlation_rows", "whole_and_parts"]
 
 Parts = Mapping[str, NDArray[np.bool_]]
 """By name, which of a task's questions belong to a part that gets rows of its own (``spearman (unleaked)``)."""
 
 _TESTS = {True: "paired bootstrap and permutation", False: "paired bootstrap of documents"}
+
+
+def whole_and_parts(metric: str, n: int, parts: Parts | None) -> dict[str, NDArray[np.bool_]]:
+    """Return the questions that each figure is of, bool of shape (n,): first all, then those of each part.
+
+    A part that holds all questions, or none, has no figure of its own.
+
+    Examples
+    --------
+    >>> parts = {"odd": np.array([True, False, True]), "all": np.ones(3, dtype=bool)}
+    >>> {name: inside.tolist() for name, inside in whole_and_parts("accuracy", 3, parts).items()}
+    {'accuracy': [True, True, True], 'accuracy (odd)': [True, False, True]}
+    """
+    some = {part: inside for part, inside in (parts or {}).items() if inside.any() and not inside.all()}
+    return {metric: np.ones(n, dtype=bool), **{f"{metric} ({part})": inside for part, inside in some.items()}}
 
 
 @dataclass(frozen=True)
@@ -79,20 +94,14 @@ def correlation_rows(
     parts : the questions of each part, bool of shape (n,); all of them, or none, give no rows.
     n_train : questions that each system was trained on; None where nothing was trained.
     """
-    named = metric or kind
-    rows = _correlations(task, named, systems, scores, coverage, note, bootstrap, seed, units, kind, n_train)
-    for part, inside in (parts or {}).items():
-        if inside.all() or not inside.any():
-            continue
-        label = f"{named} ({part})"
-        if inside.sum() < 3:
+    rows: list[Row] = []
+    for label, inside in whole_and_parts(metric or kind, len(scores), parts).items():
+        if label != (metric or kind) and inside.sum() < 3:
             rows.append(skipped(task, label, f"{int(inside.sum())} pairs, 3 are needed"))
             continue
-        of_part = {name: values[inside] for name, values in systems.items()}
+        asked = {name: values[inside] for name, values in systems.items()}
         drawn = None if units is None else (units[0][inside], units[1][inside])
-        rows += _correlations(
-            task, label, of_part, scores[inside], coverage, note, bootstrap, seed, drawn, kind, n_train
-        )
+        rows += _correlations(task, label, asked, scores[inside], coverage, note, bootstrap, seed, drawn, kind, n_train)
     return rows
 
 
@@ -174,15 +183,12 @@ def accuracy_rows(
     parts : the questions of each part, bool of shape (n,); all of them, or none, give no rows.
     n_train : of a single split, the texts that were trained on; None where nothing was trained.
     """
-    rows = _accuracies(task, metric, correct, coverage, system, note, folds, bootstrap, seed, n_train)
-    for part, inside in (parts or {}).items():
-        if inside.all() or not inside.any():
-            continue
-        of_part = {name: right[..., inside] for name, right in correct.items()}
+    rows: list[Row] = []
+    n = next(iter(correct.values())).shape[-1]
+    for label, inside in whole_and_parts(metric, n, parts).items():
+        asked = {name: right[..., inside] for name, right in correct.items()}
         drawn = None if folds is None else folds[..., inside]
-        rows += _accuracies(
-            task, f"{metric} ({part})", of_part, coverage, system, note, drawn, bootstrap, seed, n_train
-        )
+        rows += _accuracies(task, label, asked, coverage, system, note, drawn, bootstrap, seed, n_train)
     return rows
 
 

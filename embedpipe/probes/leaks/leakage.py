@@ -20,7 +20,16 @@ from embedpipe.probes.leaks.word_rows import word_rows
 from embedpipe.probes.rows import Row, is_whole, skipped
 from embedpipe.tasks.shapes import Task
 
-__all__ = ["LABELLED_DATA", "TRAINING_PART", "TRAINING_TEXT", "UNLEAKED", "TaskLeakage", "find_leakage", "leak_lines"]
+__all__ = [
+    "LABELLED_DATA",
+    "TRAINING_PART",
+    "TRAINING_TEXT",
+    "UNLEAKED",
+    "TaskLeakage",
+    "find_leakage",
+    "leak_lines",
+    "unleaked",
+]
 
 TRAINING_TEXT, LABELLED_DATA = "training text", "labelled data"
 UNLEAKED = "unleaked"
@@ -74,14 +83,14 @@ class TaskLeakage:
                 continue
             if self.tested.any() and leaked[self.tested].all():
                 reason = f"all of the {int(self.tested.sum()):,} questions leaked"
-                found.append(skipped(task, _unleaked(metric), reason))
+                found.append(skipped(task, unleaked(metric), reason))
         return found
 
     def _leaked(self, metric: str) -> Flags | None:
         return self.trained if metric.endswith(_TRAINED) else self.leaked
 
     def _noted(self, row: Row, notes: Mapping[str, str]) -> Row:
-        whole = next((metric for metric in notes if _unleaked(metric) == row.metric), None)
+        whole = next((metric for metric in notes if unleaked(metric) == row.metric), None)
         leaked = None if whole is None else self._leaked(whole)
         if whole is None or leaked is None or self.tested is None or not row.n:
             return row
@@ -99,10 +108,10 @@ def _part(leaked: Flags | None) -> Parts:
     return {} if leaked is None or not leaked.any() else {UNLEAKED: ~leaked}
 
 
-def _unleaked(metric: str) -> str:
+def unleaked(metric: str) -> str:
     """Return the name of a figure without what leaked.
 
-    >>> _unleaked("accuracy"), _unleaked("spearman (trained)")
+    >>> unleaked("accuracy"), unleaked("spearman (trained)")
     ('accuracy (unleaked)', 'spearman (trained, unleaked)')
     """
     return f"{metric.removesuffix(')')}, {UNLEAKED})" if metric.endswith(")") else f"{metric} ({UNLEAKED})"

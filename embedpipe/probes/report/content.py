@@ -126,26 +126,17 @@ _NOTHING = re.compile(r"(?<![\w-])-(?=0(?:\.0+)?(?![\d.]))")
 def notes_by_figure(rows: Sequence[Row]) -> dict[str, str]:
     """Return how figures were measured, by their names; what holds for several of a task is said once.
 
-    A figure without what leaked was measured as the whole one was.
-
     >>> from dataclasses import replace
     >>> nan = float("nan")
     >>> row = Row("lee", "pearson", 0.5, nan, nan, 9, 1.0, None, nan, nan, "encoder", "cosine")
-    >>> notes_by_figure([row, replace(row, metric="pearson (unleaked)"), replace(row, metric="spearman")])
+    >>> notes_by_figure([row, replace(row, metric="spearman")])
     {'lee pearson, spearman': 'cosine'}
     """
     metrics: dict[tuple[str, str], dict[str, None]] = {}
     for row in rows:
         if row.note:
             metrics.setdefault((row.task, row.note), {})[row.metric] = None
-    found: dict[str, str] = {}
-    for (task, note), named in metrics.items():
-        shown = [name for name in named if name.removesuffix(_UNLEAKED) not in named or not name.endswith(_UNLEAKED)]
-        found[f"{task} {', '.join(shown)}"] = note
-    return found
-
-
-_UNLEAKED = " (unleaked)"
+    return {f"{task} {', '.join(named)}": note for (task, note), named in metrics.items()}
 
 
 def named_figures(figures: Mapping[str, Any]) -> str:

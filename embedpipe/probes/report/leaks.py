@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from html import escape
 
 from embedpipe.probes.findings import Leak
+from embedpipe.probes.leaks.leakage import unleaked
 from embedpipe.probes.report.content import signed
 from embedpipe.probes.report.html import Cell, cell, details, number, paragraph, section, table
 from embedpipe.probes.rows import Row
 
 __all__ = ["by_share", "leak_section"]
 
-_UNLEAKED = "(unleaked)"
 _NOT_ASKED = "not asked: "
 _COLUMNS = ("task", "met in", "questions", "exactly", "nearly", "share", "too short or unknown to tell")
 _WITHOUT = ("task", "metric", "on all", "without", "change")
@@ -86,10 +86,9 @@ def _notes(leaks: Sequence[Leak]) -> list[str]:
 def _unleaked(rows: Sequence[Row]) -> list[list[Cell]]:
     values = {(row.task, row.metric): row.value for row in rows}
     lines = []
-    for (task, metric), value in values.items():
-        name = metric.removesuffix(_UNLEAKED).strip()
-        whole = values.get((task, name))
-        if metric.endswith(_UNLEAKED) and whole is not None:
+    for (task, metric), whole in values.items():
+        value = values.get((task, unleaked(metric)))
+        if value is not None:
             change = value - whole
-            lines.append([cell(task), cell(name), number(whole), number(value), number(change, signed(change))])
+            lines.append([cell(task), cell(metric), number(whole), number(value), number(change, signed(change))])
     return lines

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.probes.comparison import Parts
+from embedpipe.probes.comparison import Parts, whole_and_parts
 from embedpipe.probes.resampling import paired_p_value, percentile_interval
 from embedpipe.probes.rows import Row
 from embedpipe.probes.statistics import AcrossFolds, across_folds, cohen_h, each_fold, widened
@@ -79,13 +79,11 @@ def macro_f1_rows(
     folds : int64 of shape (n_seeds, n), the fold that each text was tested in; None for a single split.
     n_train : of a single split, the texts that were trained on; None where nothing was trained.
     """
-    found = _rows(task, "macro-F1", guesses, labels, coverage, note, bootstrap, seed, folds, n_train)
-    for part, inside in (parts or {}).items():
-        if inside.any() and not inside.all():
-            of_part = {name: said[:, inside] for name, said in guesses.items()}
-            drawn = None if folds is None else folds[:, inside]
-            metric = f"macro-F1 ({part})"
-            found += _rows(task, metric, of_part, labels[inside], coverage, note, bootstrap, seed, drawn, n_train)
+    found: list[Row] = []
+    for label, inside in whole_and_parts("macro-F1", len(labels), parts).items():
+        asked = {name: said[:, inside] for name, said in guesses.items()}
+        drawn = None if folds is None else folds[:, inside]
+        found += _rows(task, label, asked, labels[inside], coverage, note, bootstrap, seed, drawn, n_train)
     return found
 
 
