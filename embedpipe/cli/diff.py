@@ -9,20 +9,16 @@ import click
 
 from embedpipe.cli.options import format_option, named_path
 from embedpipe.cli.output import render, say
-from embedpipe.errors import InputError, NotEnoughDataError
+from embedpipe.errors import NotEnoughDataError
 
 if TYPE_CHECKING:
-    from embedpipe.loading import Bundle
     from embedpipe.probes.difference import Difference
-    from embedpipe.probes.rows import Row
-    from embedpipe.tasks.shapes import Task
 
 __all__ = ["command"]
 
 WORSE = 3
 """The exit code of ``--fail-if-worse``; 1 is an error, 2 wrong usage, 130 an interrupt."""
 
-_DEFAULT = ("wordsim353", "simlex999", "analogies", "lee", "documents")
 _TABLE = ("task", "metric", "A", "B", "A - B", "interval", "effect", "p", "Holm p", "n", "verdict")
 
 
@@ -67,11 +63,14 @@ def command(
     """
     from embedpipe.cli.progress import progress
     from embedpipe.loading import load
+    from embedpipe.pipeline.compared_tasks import COMPARED, compared_tasks
     from embedpipe.probes.difference import differences, overall, worse
     from embedpipe.probes.measure import MeasureSettings
 
     a, b = load(bundle_a), load(bundle_b)
-    asked = _named_tasks(tasks or _DEFAULT, a, b, seed)
+    asked, left_out = compared_tasks(tasks or COMPARED, a, b, seed=seed)
+    for reason in left_out:
+        say(f"left out: {reason}")
     with progress() as listener:
         found = differences(a, b, asked, MeasureSettings(seed=seed), listener=listener)
     compared = [difference for difference in found if difference.verdict != "not compared"]
@@ -118,81 +117,3 @@ def _line(found: "Difference") -> dict[str, object]:
 def _p_value(value: float) -> str:
     """Return a p-value as it is printed: one that rounds to nothing is not nothing."""
     return "-" if not math.isfinite(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _named_tasks(names: Sequence[str], a: "Bundle", b: "Bundle", seed: int) -> "list[Task | Row]":
-    """Return the tasks that are named; in a folder what is no task is counted and said."""
-    from embedpipe.probes.difference import NO_BIAS_TESTS
-    from embedpipe.tasks.builtin import CORPUS_TASKS, GEOMETRY, find_task
-    from embedpipe.tasks.weat import WEAT
-
-    of_corpus = [name for name in names if name in CORPUS_TASKS]
-    made = dict(zip(of_corpus, _of_shared_text(of_corpus, a, b, seed), strict=True))
-    found: list[Task | Row] = []
-    for name in names:
-        if name == WEAT:
-            raise InputError(f"'{name}' {NO_BIAS_TESTS}")
-        if name == GEOMETRY:
-            raise InputError(f"'{name}' has no questions: look at each bundle with embedpipe probe")
-        if name in made:
-            found.append(made[name])
-        elif Path(name).is_dir():
-            found += _in_folder(Path(name))
-        else:
-            found.append(find_task(name))
-    return found
-
-
-def _in_folder(folder: Path) -> "list[Task]":
-    from embedpipe.probes.difference import NO_BIAS_TESTS
-    from embedpipe.tasks.associations import Associations
-    from embedpipe.tasks.files import known_header, read_task
-
-    found: list[Task] = []
-    refused = []
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
-        try:
-            task = read_task(path)
-        except InputError as error:
-            if known_header(path):
-                raise
-            refused.append(str(error))
-            continue
-        if isinstance(task, Associations):
-            refused.append(f"{path} {NO_BIAS_TESTS}")
-        else:
-            found.append(task)
-    if not found:
-        raise InputError("holds no task file" + (f"; {refused[0]}" if refused else ""), folder)
-    for reason in refused:
-        say(f"left out: {reason}")
-    return found
-
-
-def _of_shared_text(names: Sequence[str], a: "Bundle", b: "Bundle", seed: int) -> "list[Task | Row]":
-    """Return the tasks that a corpus makes of itself, of what both bundles held out, or rows that say why not."""
-    from embedpipe.config import ProbesConfig
-    from embedpipe.errors import BundleError
-    from embedpipe.loading import text_beside
-    from embedpipe.probes.asked import corpus_of
-    from embedpipe.probes.linguistic.make import corpus_task
-    from embedpipe.probes.rows import skipped
-
-    if not names:
-        return []
-    try:
-        ours, theirs = text_beside(a), text_beside(b)
-    except BundleError as error:
-        return [skipped(name, "accuracy", str(error)) for name in names]
-    reason = ""
-    if ours is None or theirs is None:
-        reason = "the prepared text of both bundles is needed, in BUNDLE.work"
-    elif any(
-        getattr(ours, name).read_bytes() != getattr(theirs, name).read_bytes()
-        for name in ("test_text", "validation_text")
-    ):
-        reason = "A and B held out different texts: one may have learnt the other's"
-    if reason:
-        return [skipped(name, "accuracy", reason) for name in names]
-    corpus = corpus_of(a, ours, ProbesConfig(), seed)
-    return [corpus_task(name, corpus) for name in names]

@@ -8,6 +8,7 @@ from embedpipe.bundle.recorded import recorded_config
 from embedpipe.config import ProbesConfig
 from embedpipe.errors import InputError
 from embedpipe.loading import Bundle, load
+from embedpipe.pipeline.compared_tasks import COMPARED, compared_tasks
 from embedpipe.pipeline.guard import labelled_of
 from embedpipe.pipeline.probed_text import prepared_text, probed_text
 from embedpipe.probes.difference import Difference, differences
@@ -17,8 +18,7 @@ from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rivals import named_rivals
 from embedpipe.probes.run import probe_bundle
 from embedpipe.runtime import Listener, silent
-from embedpipe.tasks.associations import Associations
-from embedpipe.tasks.builtin import BUILTIN_TASKS, CORPUS_TASKS, find_task
+from embedpipe.tasks.builtin import BUILTIN_TASKS, CORPUS_TASKS
 from embedpipe.tasks.shapes import Task
 from embedpipe.text.prepared import PreparedText
 
@@ -123,7 +123,8 @@ def diff(
     Parameters
     ----------
     a, b : opened, or their folders; their vocabularies and widths may differ.
-    tasks : names, task files, or tasks as objects; without any, those built in that two bundles can be compared by.
+    tasks : names, task files and folders of them, or tasks as objects; without any, `compared_tasks.COMPARED`. Those
+        that a corpus makes of itself are of the text that both held out.
     seed : of resampling and folds.
     listener : is called with progress events.
 
@@ -155,10 +156,9 @@ def diff(
     (0.0, 3)
     """
     first, second = (one if isinstance(one, Bundle) else load(one) for one in (a, b))
-    if tasks:
-        asked = [find_task(str(task)) if isinstance(task, str | Path) else task for task in tasks]
-    else:
-        asked = [task for task in (make() for make in BUILTIN_TASKS.values()) if not isinstance(task, Associations)]
+    names = [str(task) for task in tasks if isinstance(task, str | Path)] if tasks else COMPARED
+    named, _ = compared_tasks(names, first, second, seed=seed)
+    asked = [*named, *(task for task in tasks if not isinstance(task, str | Path))]
     return differences(first, second, asked, MeasureSettings(seed=seed), listener=listener)
 
 
