@@ -169,9 +169,9 @@ def accuracy_rows(
 
     The interval is Wilson's, of the questions. Where each question was answered once by one classifier, the test is
     McNemar's and the interval of the difference is that of the bootstrap, both widened for the chance in the training
-    part where `n_train` says how large that was. Where `folds` says which classifier answered,
-    both are those of the t-test across folds with the correction of Nadeau and Bengio (2003), for the training parts
-    overlap; several seeds give the spread.
+    part where `n_train` says how large that was. Where `folds` says which classifier answered, both are those of the
+    t-test across folds with the correction of Nadeau and Bengio (2003), for the training parts overlap; several seeds
+    give the spread.
 
     Parameters
     ----------

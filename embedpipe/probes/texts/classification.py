@@ -73,9 +73,9 @@ def classification_rows(
 
     Features are standardised on the training part. Baselines, all on the same folds: majority (the commonest label of
     the training part, or of all texts where that is right more often: folds by document can leave each label out of the
-    training part in which it is asked for most), tf-idf + logistic
-    regression, the SIF average, the plain average, a random encoder, random vectors, and what the user named. Where
-    more than two thirds of the tested texts have one label, macro-F1 is measured too.
+    training part in which it is asked for most), tf-idf + logistic regression, the SIF average, the plain average, a
+    random encoder, random vectors, and what the user named. Where more than two thirds of the tested texts have one
+    label, macro-F1 is measured too.
 
     Parameters
     ----------
