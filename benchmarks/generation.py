@@ -19,7 +19,7 @@ from torch import nn
 
 from embedpipe.config import PipelineConfig
 from embedpipe.generation.decoding import Decoding, ban_, sample
-from embedpipe.generation.language_model import Dropouts, LanguageModel, repeat_state
+from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.softmax import SampledSoftmax
 from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
@@ -37,31 +37,31 @@ def training_steps(n_tokens: int) -> tuple[dict[str, Callable[[torch.Tensor], No
     config = PipelineConfig.of("small", {})
     settings, dim = config.generation, config.words.dim
     counts = zipf(n_tokens)
-    dropouts = Dropouts(settings.input_p, settings.hidden_p, settings.embed_p)
-    ours = LanguageModel(n_tokens, dim, settings.hidden, settings.layers, dropouts, sparse=True).train()
+    dropouts = Dropouts(settings.input_p, settings.hidden_p, settings.output_p, settings.embed_p)
+    ours = LanguageModel(Shape(n_tokens, dim, settings.hidden, settings.layers), dropouts, sparse=True).train()
     softmax = SampledSoftmax(counts, settings.samples, CPU)
     optimizers = make_optimizers(ours, 1e-3, 0.01, sparse=[ours.table])
 
     def embedpipe_step(ids: torch.Tensor) -> None:
         for optimizer in optimizers:
             optimizer.zero_grad()
-        softmax(ours.table, ours.bias, ours(ids, None)[0], ids).backward()
+        softmax(ours.table, ours.bias, ours(ids)[0], ids).backward()
         for optimizer in optimizers:
             optimizer.step()
 
-    bare = LanguageModel(n_tokens, dim, settings.hidden, settings.layers).train()
+    bare = LanguageModel(Shape(n_tokens, dim, settings.hidden, settings.layers)).train()
     adam = torch.optim.Adam(bare.parameters(), lr=1e-3, fused=True)
 
     def bare_step(ids: torch.Tensor) -> None:
         adam.zero_grad()
-        nn.functional.cross_entropy(bare.logits(bare(ids, None)[0].flatten(0, 1)), ids.flatten()).backward()
+        nn.functional.cross_entropy(bare.logits(bare(ids)[0].flatten(0, 1)), ids.flatten()).backward()
         adam.step()
 
     x = torch.randn(settings.batch, settings.bptt, dim)
 
     def lstm_step(ids: torch.Tensor) -> None:  # noqa: ARG001
         y = x.requires_grad_(True)
-        for lstm in bare.lstms:
+        for lstm in bare.reader.layers:
             y, _ = lstm(y)
         y.sum().backward()
 
@@ -93,12 +93,12 @@ def training(n_tokens: int, turns: int) -> list[dict[str, object]]:
 def writing(n_tokens: int, turns: int) -> list[dict[str, object]]:
     """Return tokens for each second of the fastest decoding step for batches of several sizes."""
     config = PipelineConfig.of("small", {})
-    model = LanguageModel(n_tokens, config.words.dim, config.generation.hidden, config.generation.layers).eval()
+    model = LanguageModel(Shape(n_tokens, config.words.dim, config.generation.hidden, config.generation.layers)).eval()
     model.initialise(model.table * 4, zipf(n_tokens) / zipf(n_tokens).sum())
     rows: list[dict[str, object]] = []
     for n in (1, 3, 16, 64):
-        _, state = model(torch.tensor([[EOS]]), None)
-        state, chosen, best = repeat_state(state, n), torch.full((n,), EOS), float("inf")
+        _, state = model(torch.tensor([[EOS]]))
+        state, chosen, best = state.repeat(n), torch.full((n,), EOS), float("inf")
         for _ in range(turns * 4):
             began = time.perf_counter()
             hidden, state = model(chosen[:, None], state)

@@ -22,7 +22,7 @@ ALLOWED = {
     ),
     "torch": ("nn/", "sentences/", "generation/", "integrations/", "runtime.py"),
     "sklearn": ("probes/", "integrations/"),
-    "pydantic": ("config.py",),
+    "pydantic": ("config/",),
     "jieba": ("text/",),
     "nltk": ("text/",),
     "rich": ("cli/progress.py",),

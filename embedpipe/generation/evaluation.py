@@ -8,10 +8,19 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from embedpipe.generation.language_model import LanguageModel, State
+from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.state import BEGINNING
 from embedpipe.text.vocabulary import UNK
 
-__all__ = ["HeldOut", "bigram_perplexity", "held_out", "perplexity", "unigram_perplexity", "unigram_probabilities"]
+__all__ = [
+    "HeldOut",
+    "bigram_perplexity",
+    "held_out",
+    "perplexity",
+    "token_losses",
+    "unigram_perplexity",
+    "unigram_probabilities",
+]
 
 _CHUNK = 1_000_000
 _MASSES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
@@ -51,23 +60,39 @@ def held_out(tokens: NDArray[np.uint32], *, limit: int, rows: int = 32) -> HeldO
     return HeldOut(np.stack([tokens[row * length : row * length + taken + 1] for row in range(rows)]))
 
 
-@torch.no_grad()
 def perplexity(model: LanguageModel, sample: HeldOut) -> float:
     """Return the exact perplexity (full softmax, ``<unk>`` counted as a token) with the state carried along rows."""
-    device = model.table.device
-    total = 0.0
-    state: State | None = None
+    return _exp(float(token_losses(model, sample.tokens).mean()))
+
+
+@torch.no_grad()
+def token_losses(model: LanguageModel, tokens: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """Return the negative log-probability, in nats, of every token after the first of each row.
+
+    The softmax is exact, ``<unk>`` is a token like any other, and the state is carried along the rows, which begin
+    with none. The model is read in evaluation mode and left in its own.
+
+    Parameters
+    ----------
+    tokens : of shape (rows, time + 1), such as `HeldOut.tokens`; the first of each row is read and not predicted.
+
+    Returns
+    -------
+    float64 array of shape (rows, time)
+    """
     was_training = model.training
     model.eval()
-    ids = torch.from_numpy(sample.tokens.astype(np.int64)).to(device)
+    ids = torch.from_numpy(tokens.astype(np.int64)).to(model.device)
     step = max(1, 1_024 // len(ids))
+    state, found = BEGINNING, []
     for position in range(0, ids.shape[1] - 1, step):
         block = ids[:, position : position + step + 1]
         hidden, state = model(block[:, :-1], state)
-        logits = model.logits(hidden.flatten(0, 1))
-        total += F.cross_entropy(logits, block[:, 1:].flatten(), reduction="sum").item()
+        logits = model.logits(hidden.flatten(0, 1)).float()
+        loss = F.cross_entropy(logits, block[:, 1:].flatten(), reduction="none")
+        found.append(loss.view(len(ids), -1).cpu())
     model.train(was_training)
-    return _exp(total / sample.n_scored)
+    return torch.cat(found, dim=1).double().numpy()
 
 
 def unigram_probabilities(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from embedpipe.errors import ConfigError
 from embedpipe.generation.decoding import Decoding, ban_, sample
-from embedpipe.generation.language_model import LanguageModel, State, repeat_state, select_rows
+from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.state import BEGINNING, State
 from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class TextGenerator:
             raise TypeError(f"a prompt is one string, not {type(prompt).__name__}")
         if n < 1 or max_tokens < 1:
             raise ConfigError(f"n and max_tokens are at least 1, not {n} and {max_tokens}")
-        generator = torch.Generator(self.model.table.device)
+        generator = torch.Generator(self.model.device)
         generator.manual_seed(secrets.randbits(32) if seed is None else seed % 2**63)
         ids = np.asarray(self.codec.encode(prompt), dtype=np.int64)
         read = ids[-MAX_PROMPT_TOKENS:]
@@ -141,7 +142,7 @@ class TextGenerator:
         ids = np.asarray(self.codec.encode(text), dtype=np.int64)
         stream = self._tensor([EOS, *ids.tolist(), EOS])
         total = 0.0
-        state: State | None = None
+        state = BEGINNING
         for start in range(0, len(stream) - 1, _SCORE_WINDOW):
             block = stream[start : start + _SCORE_WINDOW + 1]
             hidden, state = self.model(block[None, :-1], state)
@@ -154,7 +155,7 @@ class TextGenerator:
 
         Reading begins after an ``<eos>``, where every sentence began in training.
         """
-        hidden, state = self.model(self._tensor([EOS, *ids.tolist()])[None], None)
+        hidden, state = self.model(self._tensor([EOS, *ids.tolist()])[None])
         logits = self.model.logits(hidden[:, -1])
         if len(ids) and float(torch.softmax(logits.float(), dim=1)[0, EOS]) > 0.5:
             hidden, state = self.model(self._tensor([EOS])[None], state)
@@ -173,7 +174,7 @@ class TextGenerator:
         """Write `n` continuations side by side; finished ones leave the batch."""
         texts: list[list[int]] = [[] for _ in range(n)]
         rows = list(range(n))
-        state = repeat_state(state, n)
+        state = state.repeat(n)
         logits = ban_(first.repeat(n, 1), (PAD, UNK, BOS, EOS))
         for written in range(1, max_tokens + 1):
             chosen = sample(logits, decoding, generator)
@@ -186,7 +187,7 @@ class TextGenerator:
                 break
             if not going.all():
                 rows = [row for row, token in zip(rows, ids, strict=True) if token != EOS]
-                chosen, state = chosen[going], select_rows(state, going)
+                chosen, state = chosen[going], state.rows(going)
             hidden, state = self.model(chosen[:, None], state)
             logits = ban_(self.model.logits(hidden[:, -1]), (PAD, UNK, BOS))
         return texts
@@ -207,4 +208,4 @@ class TextGenerator:
         return prompt + added
 
     def _tensor(self, ids: Sequence[int]) -> Tensor:
-        return torch.tensor(ids, dtype=torch.int64, device=self.model.table.device)
+        return torch.tensor(ids, dtype=torch.int64, device=self.model.device)

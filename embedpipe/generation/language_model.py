@@ -1,9 +1,8 @@
-"""The next-word model: word vectors, one-way LSTMs with locked dropout, and the same vectors as output weights."""
+"""The next-word model: word vectors, layers that read on, and output weights that may be the same vectors."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -11,12 +10,40 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embedpipe.generation.state import BEGINNING, State
+from embedpipe.nn.causal import CausalKind, RecurrentStack
 from embedpipe.nn.layers import LockedDropout, embedding_dropout
 
-__all__ = ["Dropouts", "LanguageModel", "State", "detach", "initial_table", "repeat_state", "select_rows"]
+__all__ = ["Dropouts", "LanguageModel", "Reading", "Shape", "initial_table"]
 
-State = list[tuple[Tensor, Tensor]]
-"""One (hidden, cell) pair for each layer, each of shape (1, batch, width)."""
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What decides the tensors of a language model.
+
+    Parameters
+    ----------
+    n_tokens : size of the vocabulary.
+    dim : width of the word vectors.
+    hidden : width of the layers; with `tied` weights the last one has the width `dim`, whose output is compared with
+        the vectors.
+    layers : how many.
+    architecture : of the layers.
+    tied : whether the vectors are also the output weights.
+    """
+
+    n_tokens: int
+    dim: int
+    hidden: int
+    layers: int
+    architecture: CausalKind = "lstm"
+    tied: bool = True
+
+    @property
+    def widths(self) -> list[int]:
+        """The widths of the vectors and of each layer's output."""
+        inner = [self.dim, *[self.hidden] * (self.layers - 1)]
+        return [*inner, self.dim if self.tied else self.hidden]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +52,25 @@ class Dropouts:
 
     input_p: float = 0.0
     hidden_p: float = 0.0
+    output_p: float = 0.0
     embed_p: float = 0.0
+    weight_p: float = 0.0
 
 
-def detach(state: State) -> State:
-    """Return the state cut off from the graph that made it."""
-    return [(hidden.detach(), cell.detach()) for hidden, cell in state]
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model made of the tokens it read.
 
+    Parameters
+    ----------
+    hidden : shape (batch, time, width); position *t* predicts what follows token *t*. Dropped in training.
+    raw : the same before dropout.
+    state : after the last position.
+    """
 
-def select_rows(state: State, rows: Tensor) -> State:
-    """Return the state of some rows of the batch; `rows` holds indices or a mask."""
-    return [(hidden[:, rows], cell[:, rows]) for hidden, cell in state]
-
-
-def repeat_state(state: State, n: int) -> State:
-    """Return the state of a batch of one as that of `n` equal rows."""
-    return [(hidden.repeat(1, n, 1), cell.repeat(1, n, 1)) for hidden, cell in state]
+    hidden: Tensor
+    raw: Tensor
+    state: State
 
 
 def initial_table(vectors: NDArray[np.float32], norm: float, generator: torch.Generator) -> Tensor:
@@ -63,87 +93,80 @@ def initial_table(vectors: NDArray[np.float32], norm: float, generator: torch.Ge
 
 
 class LanguageModel(nn.Module):
-    """An LSTM language model with tied input and output weights (Merity et al., 2018; Press & Wolf, 2017).
+    """A next-word model (Bengio et al., 2003; the regularised LSTM: Merity et al., 2018).
 
     Parameters
     ----------
-    n_tokens : size of the vocabulary.
-    dim : width of the word vectors, and of the last LSTM, whose output is compared with them.
-    hidden : width of the LSTMs between.
-    layers : number of single-layer LSTMs: dim -> hidden -> ... -> dim.
+    shape : of the network.
     dropouts : used in training only.
     sparse : the table gets sparse gradients; `logits` must then be left alone in training.
 
     Examples
     --------
-    >>> model = LanguageModel(10, dim=4, hidden=6, layers=2).eval()
-    >>> hidden, state = model(torch.tensor([[3, 5, 7]]), None)
-    >>> tuple(hidden.shape), tuple(model.logits(hidden).shape), len(state)
+    >>> model = LanguageModel(Shape(10, dim=4, hidden=6, layers=2)).eval()
+    >>> hidden, state = model(torch.tensor([[3, 5, 7]]))
+    >>> tuple(hidden.shape), tuple(model.logits(hidden).shape), len(state.layers)
     ((1, 3, 4), (1, 3, 10), 2)
     """
 
-    def __init__(
-        self,
-        n_tokens: int,
-        dim: int,
-        hidden: int,
-        layers: int,
-        dropouts: Dropouts | None = None,
-        *,
-        sparse: bool = False,
-    ) -> None:
+    def __init__(self, shape: Shape, dropouts: Dropouts | None = None, *, sparse: bool = False) -> None:
         super().__init__()
         dropouts = dropouts or Dropouts()
-        widths = [dim, *[hidden] * (layers - 1), dim]
-        self.dim, self.hidden, self.sparse, self.embed_p = dim, hidden, sparse, dropouts.embed_p
-        self.table = nn.Parameter(torch.randn(n_tokens, dim) / math.sqrt(dim))
-        self.bias = nn.Parameter(torch.zeros(n_tokens))
-        self.lstms = nn.ModuleList(nn.LSTM(width, following, batch_first=True) for width, following in pairwise(widths))
+        self.shape, self.sparse, self.embed_p = shape, sparse, dropouts.embed_p
+        self.table = nn.Parameter(torch.randn(shape.n_tokens, shape.dim) / math.sqrt(shape.dim))
+        self.bias = nn.Parameter(torch.zeros(shape.n_tokens))
+        self.reader = RecurrentStack(shape.architecture, shape.widths, dropouts.hidden_p, dropouts.weight_p)
+        self.output: nn.Parameter | None = None
+        if not shape.tied:
+            width = self.reader.out_dim
+            self.output = nn.Parameter(torch.randn(shape.n_tokens, width) / math.sqrt(width))
         self.input_dropout = LockedDropout(dropouts.input_p)
-        self.hidden_dropout = LockedDropout(dropouts.hidden_p)
-        with torch.no_grad():
-            for lstm, width in zip(self.lstms, widths[1:], strict=True):
-                # An open forget gate lets gradients reach back from the first step on (Jozefowicz et al., 2015).
-                lstm.bias_ih_l0[width : 2 * width] = 1.0  # type: ignore[operator]
-                lstm.bias_hh_l0.zero_()  # type: ignore[operator]
+        self.output_dropout = LockedDropout(dropouts.output_p)
 
     @property
     def n_tokens(self) -> int:
         """Size of the vocabulary."""
-        return self.table.shape[0]
+        return self.shape.n_tokens
 
     @property
-    def layers(self) -> int:
-        """Number of LSTMs."""
-        return len(self.lstms)
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.table.device
 
-    def forward(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Read `ids` on from `state`.
+    @property
+    def output_table(self) -> nn.Parameter:
+        """The output weights, shape (n_tokens, width): the vectors themselves where they are tied."""
+        return self.table if self.output is None else self.output
+
+    def forward(self, ids: Tensor, state: State = BEGINNING) -> tuple[Tensor, State]:
+        """Read `ids` on from `state`: what `read` gives, without what only training asks for.
 
         Parameters
         ----------
         ids : int64 of shape (batch, time).
-        state : what the call before returned for the same rows; None for the beginning.
+        state : what the call before returned for the same rows.
 
         Returns
         -------
-        hidden : shape (batch, time, dim); position *t* predicts what follows ``ids[:, t]``.
+        hidden : shape (batch, time, width); position *t* predicts what follows ``ids[:, t]``.
         state : the state after the last position.
         """
+        reading = self.read(ids, state)
+        return reading.hidden, reading.state
+
+    def read(self, ids: Tensor, state: State = BEGINNING) -> Reading:
+        """Read `ids` on from `state`."""
         x = F.embedding(ids, self.table, sparse=self.sparse and self.training)
         if self.training:
             x = embedding_dropout(x, ids, self.n_tokens, self.embed_p)
-        x = self.input_dropout(x)
-        after: State = []
-        for i, lstm in enumerate(self.lstms):
-            x, layer_state = lstm(x, None if state is None else state[i])  # (batch, time, width)
-            after.append(layer_state)
-            x = self.hidden_dropout(x)
-        return x, after
+        if state.given is not None:
+            x = x + state.given[:, None]
+        raw, layers = self.reader(self.input_dropout(x), state.layers)  # (batch, time, width)
+        return Reading(self.output_dropout(raw), raw, State(layers, state.given))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the unnormalised log-probabilities of the next token, shape (..., n_tokens)."""
-        return F.linear(hidden, self.table, self.bias)
+        return F.linear(hidden, self.output_table, self.bias)
 
     def initialise(self, table: Tensor, probabilities: NDArray[np.float64]) -> None:
         """Start from word vectors and from the unigram distribution (all probabilities above zero)."""
@@ -152,5 +175,5 @@ class LanguageModel(nn.Module):
             self.bias.copy_(torch.from_numpy(np.log(probabilities).astype(np.float32)))
 
     def widths(self) -> Sequence[int]:
-        """Return the widths of the LSTMs' outputs, first to last."""
-        return [int(lstm.hidden_size) for lstm in self.lstms]  # type: ignore[arg-type]
+        """Return the widths of the layers' outputs, first to last."""
+        return self.shape.widths[1:]

@@ -1,5 +1,6 @@
 """Training of the language model on the token stream of a store."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from embedpipe.generation.evaluation import (
     unigram_perplexity,
     unigram_probabilities,
 )
-from embedpipe.generation.language_model import Dropouts, LanguageModel, initial_table
+from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape, initial_table
 from embedpipe.generation.stream import Window, windows
 from embedpipe.generation.truncated import Truncated, own_rows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
@@ -34,13 +35,14 @@ from embedpipe.text.vocabulary import EOS, Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
-__all__ = ["TrainedGenerator", "begin_training", "stream_counts", "train_language_model"]
+__all__ = ["TrainedGenerator", "begin_training", "shape_of", "steps_of", "stream_counts", "train_language_model"]
 
 _STAGE = "generation"
 _FULL_SOFTMAX_LIMIT = 8_000
 _WATCHED_TOKENS = 10_000
 _SCORED_TOKENS = 50_000
 _EVALUATIONS = 6
+_WITHOUT_END = 10**9
 _METRIC = "validation perplexity"
 
 
@@ -58,6 +60,7 @@ class TrainedGenerator:
     n_tokens_seen : training tokens that the model has read, repeats counted.
     stopped : why training ended before its plan, or None.
     curve : how the training went, as `training_curve` gives it.
+    timeline : seconds of training and the perplexity on the watched sample of `validation` after them.
     """
 
     model: LanguageModel
@@ -69,6 +72,7 @@ class TrainedGenerator:
     n_tokens_seen: int
     stopped: str | None = None
     curve: dict[str, Any] = field(default_factory=dict)
+    timeline: tuple[tuple[float, float], ...] = ()
 
 
 def train_language_model(
@@ -82,6 +86,7 @@ def train_language_model(
     seed: int,
     device: torch.device,
     checkpoint: Path | None = None,
+    seconds: float = 0.0,
     listener: Listener = silent,
 ) -> TrainedGenerator:
     """Train a next-word model on a store, beginning with word vectors.
@@ -98,6 +103,7 @@ def train_language_model(
     vectors : float32 of shape (len(vocabulary), dim); zero rows become random ones.
     train, validation, test : splits of one corpus; one of fewer than three tokens falls back on the one before it.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
+    seconds : of training, in place of steps; evaluations do not count. 0: by steps.
 
     Raises
     ------
@@ -120,6 +126,8 @@ def train_language_model(
             checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, *arrays)
         )
 
+    steps = _WITHOUT_END if seconds else steps_of(config, len(tokens))
+
     def batches(start: int) -> Iterator[Window]:
         rows = config.batch * n_processes()
         return map(own_rows, windows(tokens, batch=rows, bptt=config.bptt, device=device, seed=seed, start=start))
@@ -134,14 +142,19 @@ def train_language_model(
             batches,
             objective,
             optimizers=optimizers,
-            steps=config.steps,
+            steps=steps,
+            seconds=seconds,
+            schedule=config.schedule,
             warmup=config.warmup,
             clip=config.clip,
             device=device,
             stage=_STAGE,
             listener=listener,
             evaluate=lambda: perplexity(model, watched),
-            evaluate_every=max(1, -(-config.steps // _EVALUATIONS)),
+            ema=config.ema,
+            patience=config.patience,
+            precision=config.precision,
+            evaluate_every=max(1, -(-steps // _EVALUATIONS)),
             metric=_METRIC,
             checkpoint=kept,
             carried=[objective],
@@ -159,6 +172,7 @@ def train_language_model(
         objective.n_tokens,
         result.stopped,
         training_curve(result, _METRIC),
+        tuple((at, value) for at, (_, value) in zip(result.elapsed, result.history, strict=True)),
     )
 
 
@@ -179,14 +193,12 @@ def begin_training(
     """
     sampled = uses_sampling(config, len(counts))
     model = LanguageModel(
-        len(counts),
-        vectors.shape[1],
-        config.hidden,
-        config.layers,
-        Dropouts(config.input_p, config.hidden_p, config.embed_p),
+        shape_of(config, len(counts), vectors.shape[1]),
+        Dropouts(config.input_p, config.hidden_p, config.output_p, config.embed_p, config.weight_p),
         sparse=sampled and device.type == "cpu",
     )
-    table = initial_table(vectors, config.initial_norm, torch.Generator().manual_seed(seed))
+    known = vectors if config.start == "vectors" else np.zeros_like(vectors)
+    table = initial_table(known, config.initial_norm, torch.Generator().manual_seed(seed))
     model.initialise(table, unigram_probabilities(counts))
     model.to(device)
     optimizers = make_optimizers(
@@ -200,6 +212,21 @@ def begin_training(
         SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
     )
     return model, optimizers, objective
+
+
+def shape_of(config: "GenerationConfig", n_tokens: int, dim: int) -> Shape:
+    """Return the shape of the network that the settings ask for."""
+    return Shape(n_tokens, dim, config.hidden, config.layers, config.architecture, config.tied)
+
+
+def steps_of(config: "GenerationConfig", n_tokens: int) -> int:
+    """Return how many windows a training on a stream of `n_tokens` reads.
+
+    >>> from embedpipe.config import GenerationConfig
+    >>> steps_of(GenerationConfig(epochs=2, batch=4, bptt=10), 1_001), steps_of(GenerationConfig(steps=7), 1_001)
+    (50, 7)
+    """
+    return math.ceil(config.epochs * (n_tokens - 1) / (config.batch * config.bptt)) if config.epochs else config.steps
 
 
 def uses_sampling(config: "GenerationConfig", n_tokens: int) -> bool:

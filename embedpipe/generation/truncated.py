@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from embedpipe.generation.language_model import LanguageModel, State, detach, select_rows
+from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.state import BEGINNING, State
 from embedpipe.generation.stream import Window
 from embedpipe.nn.distributed import is_first, n_processes, rank
 from embedpipe.nn.memory import Parts
@@ -42,40 +43,37 @@ class Truncated:
     def __init__(self, softmax: FullSoftmax | SampledSoftmax, device: torch.device) -> None:
         self.softmax, self.device = softmax, device
         self.parts: Parts | None = None
-        self.state: State | None = None
+        self.state = BEGINNING
         self.n_tokens = 0
 
     def __call__(self, model: nn.Module, window: Window) -> Tensor:
         assert isinstance(model, LanguageModel)
-        state = None if window.fresh or self.state is None else detach(self.state)
+        state = BEGINNING if window.fresh else self.state.detach()
         self.n_tokens += window.inputs.numel() * n_processes()
         if self.parts is None or self.parts.n == 1:
             loss, self.state = self._read(model, window.inputs, window.targets, state)
             return loss
         n_rows, total, states = len(window.inputs), torch.zeros((), device=self.device), []
         for rows in torch.split(torch.arange(n_rows, device=window.inputs.device), self.parts.at_once):
-            own = None if state is None else select_rows(state, rows)
+            own = state.rows(rows)
             part = (window.inputs[rows], window.targets[rows], own)
             # Each part is read again when gradients flow back, so that memory holds one of them at a time.
             loss, after = checkpoint(self._read, model, *part, use_reentrant=False)
             total = total + loss * (len(rows) / n_rows)
             states.append(after)
-        self.state = [
-            (torch.cat([hidden for hidden, _ in layer], dim=1), torch.cat([cell for _, cell in layer], dim=1))
-            for layer in zip(*states, strict=True)
-        ]
+        self.state = State.concatenate(states)
         return total
 
-    def _read(self, model: LanguageModel, inputs: Tensor, targets: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def _read(self, model: LanguageModel, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
         hidden, after = model(inputs, state)
-        return self.softmax(model.table, model.bias, hidden, targets), after
+        return self.softmax(model.output_table, model.bias, hidden, targets), after
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state and the count."""
-        return {"state": self.state and detach(self.state), "n_tokens": self.n_tokens}
+        return {"layers": self.state.detach().layers, "n_tokens": self.n_tokens}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take over what `state_dict` gave; it is of the first process's rows, and the others begin theirs anew."""
-        layers = saved["state"] if is_first() else None
-        self.state = layers and [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in layers]
+        layers = saved["layers"] if is_first() else ()
+        self.state = State(tuple(tuple(layer) for layer in layers)).to(self.device)
         self.n_tokens = saved["n_tokens"]

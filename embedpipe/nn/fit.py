@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from embedpipe.errors import OutputError
 from embedpipe.nn.average import Average
 from embedpipe.nn.best import Best
+from embedpipe.nn.budget import Budget
 from embedpipe.nn.checkpoint import Checkpoints, Stateful
 from embedpipe.nn.distributed import (
     average_gradients,
@@ -27,7 +28,7 @@ from embedpipe.nn.distributed import (
 from embedpipe.nn.guard import Guard
 from embedpipe.nn.memory import Parts
 from embedpipe.nn.precision import Precision, accelerator_for
-from embedpipe.nn.schedule import Schedule, peak_rates, rate_factor, set_rates
+from embedpipe.nn.schedule import Schedule, peak_rates, set_rates
 from embedpipe.runtime import Listener, Step, Stopped, silent
 
 __all__ = ["FitResult", "fit"]
@@ -49,6 +50,7 @@ class FitResult:
     best_step : the number of steps after which it was measured.
     stopped : why the run ended before its plan, or None.
     history : the step and the value of everything that `evaluate` gave, in order.
+    elapsed : the seconds of training until each of them; evaluations do not count.
     """
 
     steps: int
@@ -57,6 +59,7 @@ class FitResult:
     best_step: int
     stopped: str | None = None
     history: tuple[tuple[int, float], ...] = ()
+    elapsed: tuple[float, ...] = ()
 
 
 def fit(
@@ -66,6 +69,7 @@ def fit(
     *,
     optimizers: Sequence[torch.optim.Optimizer],
     steps: int,
+    seconds: float = 0.0,
     schedule: Schedule = "cosine",
     warmup: float = 0.1,
     clip: float = 1.0,
@@ -92,6 +96,8 @@ def fit(
     batches : given a number, what `loss` is given from the batch of this number on, on `device` already; the run ends
         early when they do. Step *i* (from 0) takes the batches ``i * accumulate`` to ``(i + 1) * accumulate - 1``.
     loss : the model and a batch to a scalar.
+    seconds : of training after which it ends, whatever `steps` says, and which the learning rate follows (`Budget`);
+        0 is by steps. Such a training cannot go on from a checkpoint.
     optimizers : their learning rates are the peak; warm-up and decay follow `schedule.rate_factor`.
     clip : largest norm of the dense gradients together; sparse gradients are not clipped.
     accumulate : batches whose gradients are averaged for one step, and their losses for what is reported.
@@ -110,6 +116,8 @@ def fit(
     ------
     ConfigError
         For fp16 on a CPU.
+    ValueError
+        For a checkpoint of a training by seconds.
     OutputError
         If the disk is too full for a checkpoint, or several processes do not share it.
 
@@ -140,6 +148,8 @@ def fit(
     >>> round(line(torch.tensor([4.0])).item(), 1), bool(result.losses[-1] < 1e-3)
     (12.0, True)
     """
+    if seconds and checkpoint is not None:
+        raise ValueError("a training by seconds takes other steps each time, so there is no checkpoint to go on from")
     stopped = None
     with accelerator_for(device, precision) as accelerator:
         # The model and the optimizers are not wrapped: the loop enters mixed precision and averages gradients over
@@ -160,12 +170,14 @@ def fit(
             listener=listener,
         )
         guard = Guard(optimizers, device, scaler=scaler, lazy=lazy)
-        state = _State(model, optimizers, scaler, average, guard, best, carried, device)
+        budget = Budget(steps, seconds, warmup, schedule, evaluate_every)
+        state = _State(model, optimizers, scaler, average, guard, best, budget, carried, device)
         done = _resume(checkpoint, state, stage, listener)
         copy_from_first(model)
         set_apart()
         if done == 0:
-            best.measure(0)
+            with budget.evaluation():
+                best.measure(0)
         told = 0.0
         source = iter(batches(done * accumulate))
 
@@ -184,8 +196,12 @@ def fit(
 
         try:
             model.train()
-            while done < steps and not best.exhausted and len(taken := list(islice(source, accumulate))) == accumulate:
-                set_rates(optimizers, peaks, rate_factor(done, steps, warmup, schedule))
+            while (
+                budget.goes_on(done)
+                and not best.exhausted
+                and len(taken := list(islice(source, accumulate))) == accumulate
+            ):
+                set_rates(optimizers, peaks, budget.factor(done))
                 if parts is None:
                     total = gradients(taken)
                 else:
@@ -202,7 +218,7 @@ def fit(
                 average.update(guard.sound)
                 done += 1
 
-                measured = done == steps or done % evaluate_every == 0
+                measured = budget.due(done)
                 # Processes that looked by their own clocks would part where a loss is not finite.
                 may_look = n_processes() == 1 or done % _STEPS_BETWEEN_LOOKS == 0
                 kept = may_look and checkpoint is not None and checkpoint.due()
@@ -216,7 +232,8 @@ def fit(
                     told = now
                     listener(Step(stage, done, f"loss {guard.recent:.3f}", guard.recent))
                 if measured:
-                    best.measure(done)
+                    with budget.evaluation():
+                        best.measure(done)
                     model.train()
                 if checkpoint is not None and (kept or measured):
                     checkpoint.save(done, state.state_dict(), best.step, best.weights)
@@ -224,8 +241,9 @@ def fit(
                 stopped = f"the loss is not finite at step {len(guard.losses) + 1}; the last good state is kept"
             elif best.exhausted and done < steps:
                 stopped = f"no lower {metric} in {patience} evaluations; the state of step {best.step} is kept"
-            elif done < steps and done % evaluate_every:
-                best.measure(done)
+            elif done and (not best.history or best.history[-1][0] != done):
+                with budget.evaluation():
+                    best.measure(done)
         finally:
             guard.release()
             model.zero_grad(set_to_none=True)
@@ -234,7 +252,7 @@ def fit(
             listener(Stopped(stage, stopped))
         best.publish()
     losses = np.array(guard.losses, dtype=np.float64)
-    return FitResult(len(losses), losses, best.value, best.step, stopped, tuple(best.history))
+    return FitResult(len(losses), losses, best.value, best.step, stopped, tuple(best.history), tuple(budget.elapsed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +265,7 @@ class _State:
     average: Average
     guard: Guard
     best: Best
+    budget: Budget
     carried: Sequence[Stateful]
     device: torch.device
 
@@ -258,6 +277,7 @@ class _State:
             "average": self.average.state_dict(),
             "losses": torch.tensor(self.guard.losses, dtype=torch.float64),
             "best": self.best.state_dict(),
+            "budget": self.budget.state_dict(),
             "carried": [each.state_dict() for each in self.carried],
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
@@ -272,6 +292,7 @@ class _State:
         self.average.load_state_dict(state["average"])
         self.guard.losses = state["losses"].tolist()
         self.best.load_state_dict(state["best"], weights)
+        self.budget.load_state_dict(state["budget"])
         for each, saved in zip(self.carried, state["carried"], strict=True):
             each.load_state_dict(saved)
         torch.set_rng_state(state["random"])

@@ -1,4 +1,4 @@
-"""The learning rate over a training: a linear rise, then a half cosine or a straight line down to zero."""
+"""The learning rate over a training: a linear rise, then a half cosine or a straight line down to zero, or neither."""
 
 import math
 from collections.abc import Sequence
@@ -8,17 +8,18 @@ import torch
 
 __all__ = ["Schedule", "peak_rates", "rate_factor", "set_rates"]
 
-Schedule = Literal["cosine", "linear"]
+Schedule = Literal["cosine", "linear", "constant"]
 
 
-def rate_factor(step: int, steps: int, warmup: float, schedule: Schedule = "cosine") -> float:
+def rate_factor(step: float, steps: float, warmup: float, schedule: Schedule = "cosine") -> float:
     """Return the factor on the learning rate at `step`, in (0, 1].
 
     Parameters
     ----------
-    step : from 0 to `steps` - 1.
+    step : from 0 to `steps` - 1; steps may also be seconds.
     warmup : share of the steps in which it rises linearly to 1, in [0, 1).
-    schedule : how it falls to zero after them: a half cosine (Loshchilov and Hutter, 2017) or a straight line.
+    schedule : how it falls to zero after them: a half cosine (Loshchilov and Hutter, 2017), a straight line, or
+        not at all.
 
     Examples
     --------
@@ -29,7 +30,9 @@ def rate_factor(step: int, steps: int, warmup: float, schedule: Schedule = "cosi
     """
     rising = math.ceil(steps * warmup)
     if step < rising:
-        return (step + 1) / rising
+        return min((step + 1) / rising, 1.0)
+    if schedule == "constant":
+        return 1.0
     fallen = (step - rising) / max(steps - rising, 1)
     return 1.0 - fallen if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * fallen))
 

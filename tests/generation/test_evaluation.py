@@ -13,7 +13,7 @@ from embedpipe.generation.evaluation import (
     unigram_perplexity,
     unigram_probabilities,
 )
-from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.text.vocabulary import UNK
 
 
@@ -21,7 +21,7 @@ def test_an_untrained_model_has_the_unigram_perplexity() -> None:
     counts = np.array([0, 7, 0, 20, 50, 30, 10], dtype=float)
     tokens = np.random.default_rng(0).integers(3, 7, 5_000).astype(np.uint32)
     sample = held_out(tokens, limit=900)
-    model = LanguageModel(7, dim=4, hidden=4, layers=1)
+    model = LanguageModel(Shape(7, dim=4, hidden=4, layers=1))
     model.initialise(torch.zeros(7, 4), unigram_probabilities(counts))
     assert perplexity(model, sample) == pytest.approx(unigram_perplexity(counts, sample), rel=1e-5)
     assert model.training, "the mode is left as it was"
@@ -35,11 +35,11 @@ def test_unigram_perplexity_by_hand() -> None:
 
 def test_perplexity_is_that_of_one_long_reading() -> None:
     torch.manual_seed(0)
-    model = LanguageModel(12, dim=5, hidden=7, layers=2).eval()
+    model = LanguageModel(Shape(12, dim=5, hidden=7, layers=2)).eval()
     tokens = np.random.default_rng(1).integers(0, 12, 3_001).astype(np.uint32)
     ids = torch.from_numpy(tokens.astype(np.int64))[None]
     with torch.no_grad():
-        logits = model.logits(model(ids[:, :-1], None)[0])[0].double()
+        logits = model.logits(model(ids[:, :-1])[0])[0].double()
         nats = torch.nn.functional.cross_entropy(logits, ids[0, 1:])
     assert perplexity(model, held_out(tokens, limit=10**6, rows=1)) == pytest.approx(math.exp(nats), rel=1e-4)
 
@@ -76,7 +76,7 @@ def test_bigram_counts_by_hand_across_chunk_borders(monkeypatch) -> None:
 
 
 def test_a_hopeless_model_gives_a_large_number_and_no_nan() -> None:
-    model = LanguageModel(5, dim=4, hidden=4, layers=1)
+    model = LanguageModel(Shape(5, dim=4, hidden=4, layers=1))
     with torch.no_grad():
         model.bias.copy_(torch.tensor([1e5, 0, 0, 0, 0]))
     value = perplexity(model, held_out(np.array([3, 4, 3], dtype=np.uint32), limit=9))

@@ -9,7 +9,8 @@ import torch
 from embedpipe.errors import ConfigError
 from embedpipe.generation.decoding import Decoding
 from embedpipe.generation.generator import MAX_PROMPT_TOKENS, TextGenerator
-from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.language_model import LanguageModel, Shape
+from embedpipe.generation.state import BEGINNING, State
 from embedpipe.text.codec import TextCodec
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import EOS, UNK, Vocabulary
@@ -27,18 +28,18 @@ class Chain(LanguageModel):
 
     def __init__(self, codec: TextCodec, certainty: float, follower: dict[int, int]) -> None:
         size = len(codec.vocabulary)
-        super().__init__(size, dim=size, hidden=size, layers=1)
-        self.read: list[int] = []
+        super().__init__(Shape(size, dim=size, hidden=size, layers=1))
+        self.reads: list[int] = []
         with torch.no_grad():
             self.table.copy_(torch.eye(size))
         self.next = torch.zeros(size, size)
         for token, following in follower.items():
             self.next[token, following] = certainty
 
-    def forward(self, ids, state):
-        self.read.append(ids.shape[1])
-        if state is None:
-            state = [(torch.zeros(1, len(ids), self.dim),) * 2]
+    def forward(self, ids, state=BEGINNING):
+        self.reads.append(ids.shape[1])
+        if not state.layers:
+            state = State(((torch.zeros(1, len(ids), self.shape.dim),) * 2,))
         return self.next[ids], state
 
 
@@ -55,7 +56,7 @@ def trained() -> TextGenerator:
     """A real network with random weights: every word is possible at each step."""
     torch.manual_seed(0)
     own = codec()
-    return TextGenerator(own, LanguageModel(len(own.vocabulary), dim=6, hidden=8, layers=2))
+    return TextGenerator(own, LanguageModel(Shape(len(own.vocabulary), dim=6, hidden=8, layers=2)))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_the_last_tokens_of_a_megabyte_are_read() -> None:
     prompt = "the cat sat on " * 70_000
     result = generator.continuations(prompt, Decoding(0.0), n=1)
     assert result.n_unread == 280_000 - MAX_PROMPT_TOKENS
-    assert generator.model.read[0] == MAX_PROMPT_TOKENS + 1
+    assert generator.model.reads[0] == MAX_PROMPT_TOKENS + 1
     assert result.texts == [prompt + "mat."]
 
 
@@ -122,7 +123,7 @@ def test_first_words_follow_the_distribution_of_the_model(trained) -> None:
     """1,000 texts of one word against the model's own probabilities after <eos>, specials left out."""
     with torch.no_grad():
         trained.model.bias.zero_()
-        hidden, _ = trained.model(torch.tensor([[EOS]]), None)
+        hidden, _ = trained.model(torch.tensor([[EOS]]))
         logits = trained.model.logits(hidden[0, -1]).double()[4:]
     expected = torch.softmax(logits, dim=0).numpy()
     result = trained.continuations("", Decoding(1.0, 0, 1.0), n=4_000, max_tokens=1, seed=2)
@@ -146,10 +147,10 @@ def test_probabilities_of_all_short_texts_sum_to_one(trained) -> None:
     end = math.exp(trained.score("").log_probability)
     model = trained.model
     with torch.no_grad():
-        first = torch.log_softmax(model.logits(model(torch.tensor([[EOS]]), None)[0][0, -1]), dim=0)
+        first = torch.log_softmax(model.logits(model(torch.tensor([[EOS]]))[0][0, -1]), dim=0)
         for word in words:
             i = int(own.encode(word)[0])
-            ending = torch.log_softmax(model.logits(model(torch.tensor([[EOS, i]]), None)[0][0, -1]), dim=0)[EOS]
+            ending = torch.log_softmax(model.logits(model(torch.tensor([[EOS, i]]))[0][0, -1]), dim=0)[EOS]
             assert trained.score(word).log_probability == pytest.approx(float(first[i] + ending), abs=1e-5)
     assert end + sum(math.exp(first[i]) for i in range(len(first)) if i != EOS) == pytest.approx(1.0, abs=1e-5)
 

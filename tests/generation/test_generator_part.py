@@ -8,14 +8,14 @@ import torch
 
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
-from embedpipe.generation.language_model import Dropouts, LanguageModel
+from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape
 from embedpipe.generation.part import load_generator, save_generator
 
 
 @pytest.fixture
 def model() -> LanguageModel:
     torch.manual_seed(0)
-    return LanguageModel(15, dim=6, hidden=9, layers=2, dropouts=Dropouts(0.3, 0.3, 0.3), sparse=True)
+    return LanguageModel(Shape(15, dim=6, hidden=9, layers=2), Dropouts(0.3, 0.3, 0.3), sparse=True)
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def test_round_trip_computes_the_same(model, folder) -> None:
     again = load_generator(folder, 15)
     ids = torch.tensor([[3, 7, 9, 4]])
     with torch.no_grad():
-        expected, _ = model.eval()(ids, None)
-        found, _ = again(ids, None)
+        expected, _ = model.eval()(ids)
+        found, _ = again(ids)
         assert torch.equal(found, expected)
         assert torch.equal(again.logits(found), model.logits(expected))
     assert not again.training
@@ -63,17 +63,19 @@ def test_a_vocabulary_of_another_size_is_refused(folder) -> None:
     ("change", "message"),
     [
         ({"kind": "gru-lm"}, "not a generator of the kind"),
-        ({"format": 2}, "newer format needs a newer embedpipe"),
+        ({"format": 3}, "newer format needs a newer embedpipe"),
         ({"hidden": 0}, "'hidden' is 0"),
         ({"hidden": True}, "'hidden' is True"),
         ({"layers": 10**9}, "'layers' is 1000000000"),
         ({"dim": "6"}, "'dim' is '6'"),
+        ({"architecture": "cnn"}, "'architecture' is 'cnn', not one of lstm"),
+        ({"tied": 1}, "'tied' is 1, not one of True, False"),
         (
             {"hidden": 10},
-            r"tensor 'lstms.0.weight_ih_l0' is float32\(36, 6\), but config.json implies float32\(40, 6\)",
+            r"tensor 'reader.layers.0.weight_ih_l0' is float32\(36, 6\), but config.json implies float32\(40, 6\)",
         ),
-        ({"layers": 3}, "tensor 'lstms.2.bias_hh_l0' is missing"),
-        ({"layers": 1}, "tensor 'lstms.1.bias_hh_l0' does not belong"),
+        ({"layers": 3}, "tensor 'reader.layers.2.bias_hh_l0' is missing"),
+        ({"layers": 1}, "tensor 'reader.layers.1.bias_hh_l0' does not belong"),
     ],
 )
 def test_an_edited_configuration_is_named(folder, change, message) -> None:

@@ -7,49 +7,48 @@ import torch
 from embedpipe.generation.language_model import (
     Dropouts,
     LanguageModel,
+    Shape,
     initial_table,
-    repeat_state,
-    select_rows,
 )
 
 
 @pytest.fixture
 def model() -> LanguageModel:
     torch.manual_seed(0)
-    return LanguageModel(20, dim=6, hidden=9, layers=3).eval()
+    return LanguageModel(Shape(20, dim=6, hidden=9, layers=3)).eval()
 
 
 def test_widths_end_at_the_vectors(model) -> None:
     assert list(model.widths()) == [9, 9, 6]
-    assert list(LanguageModel(20, dim=6, hidden=9, layers=1).widths()) == [6]
+    assert list(LanguageModel(Shape(20, dim=6, hidden=9, layers=1)).widths()) == [6]
 
 
 def test_reading_in_two_parts_equals_reading_at_once(model) -> None:
     ids = torch.randint(0, 20, (4, 11), generator=torch.Generator().manual_seed(1))
-    whole, end = model(ids, None)
-    first, state = model(ids[:, :5], None)
+    whole, end = model(ids)
+    first, state = model(ids[:, :5])
     second, parted = model(ids[:, 5:], state)
     torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
-    torch.testing.assert_close(parted, end)
+    torch.testing.assert_close(parted.layers, end.layers)
 
 
 def test_the_future_does_not_leak_into_the_past(model) -> None:
     ids = torch.arange(10)[None]
     changed = ids.clone()
     changed[0, 6] = 19
-    before, after = model(ids, None)[0], model(changed, None)[0]
+    before, after = model(ids)[0], model(changed)[0]
     assert torch.equal(before[:, :6], after[:, :6])
     assert not torch.allclose(before[:, 6], after[:, 6])
 
 
 def test_rows_of_a_batch_do_not_mix(model) -> None:
     ids = torch.randint(0, 20, (3, 7), generator=torch.Generator().manual_seed(2))
-    together, state = model(ids, None)
-    alone, own = model(ids[1:2], None)
+    together, state = model(ids)
+    alone, own = model(ids[1:2])
     torch.testing.assert_close(together[1:2], alone)
-    torch.testing.assert_close(select_rows(state, torch.tensor([1])), own)
-    assert repeat_state(own, 5)[0][0].shape == (1, 5, 9)
-    torch.testing.assert_close(repeat_state(own, 5)[2][1][:, 4], own[2][1][:, 0])
+    torch.testing.assert_close(state.rows(torch.tensor([1])).layers, own.layers)
+    assert own.repeat(5).layers[0][0].shape == (1, 5, 9)
+    torch.testing.assert_close(own.repeat(5).layers[2][1][:, 4], own.layers[2][1][:, 0])
 
 
 def test_output_weights_are_the_input_weights(model) -> None:
@@ -61,10 +60,10 @@ def test_output_weights_are_the_input_weights(model) -> None:
 
 def test_dropout_is_random_in_training_and_absent_in_evaluation() -> None:
     torch.manual_seed(0)
-    model = LanguageModel(20, 6, 9, 2, Dropouts(0.3, 0.3, 0.2))
+    model = LanguageModel(Shape(20, 6, 9, 2), Dropouts(0.3, 0.3, 0.2))
     ids = torch.arange(12)[None]
-    assert not torch.equal(model.train()(ids, None)[0], model(ids, None)[0])
-    assert torch.equal(model.eval()(ids, None)[0], model(ids, None)[0])
+    assert not torch.equal(model.train()(ids)[0], model(ids)[0])
+    assert torch.equal(model.eval()(ids)[0], model(ids)[0])
 
 
 def test_first_table_keeps_directions_and_fills_blanks() -> None:
@@ -91,8 +90,8 @@ def test_first_table_without_any_vector_is_random() -> None:
 def test_an_untrained_model_predicts_about_the_unigrams() -> None:
     probabilities = np.arange(1, 21) / 210
     torch.manual_seed(0)
-    model = LanguageModel(20, 6, 9, 2).eval()
+    model = LanguageModel(Shape(20, 6, 9, 2)).eval()
     model.initialise(torch.zeros(20, 6), probabilities)
-    hidden, _ = model(torch.tensor([[4, 5, 6]]), None)
+    hidden, _ = model(torch.tensor([[4, 5, 6]]))
     predicted = torch.softmax(model.logits(hidden), dim=-1)[0, -1].detach().numpy()
     np.testing.assert_allclose(predicted, probabilities, rtol=1e-5)

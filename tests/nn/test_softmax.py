@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 
 CPU = torch.device("cpu")
@@ -14,7 +14,7 @@ SIZE = 400
 @pytest.fixture
 def model() -> LanguageModel:
     torch.manual_seed(0)
-    return LanguageModel(SIZE, dim=8, hidden=8, layers=1, sparse=True)
+    return LanguageModel(Shape(SIZE, dim=8, hidden=8, layers=1), sparse=True)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_with_every_token_as_candidate_loss_and_gradients_are_those_of_the_full_
 def test_gradients_are_those_that_autograd_finds(counts) -> None:
     """The hand-made gradient against finite differences, draws held fixed."""
     torch.manual_seed(0)
-    model = LanguageModel(60, dim=4, hidden=4, layers=1, sparse=True)
+    model = LanguageModel(Shape(60, dim=4, hidden=4, layers=1), sparse=True)
     loss = SampledSoftmax(counts[:60], 20, CPU)
     hidden = torch.randn(1, 5, 4)
     targets = torch.randint(0, 60, (1, 5))
@@ -98,7 +98,7 @@ def test_the_normaliser_is_unbiased(counts) -> None:
 def test_a_draw_that_is_the_target_is_left_out(counts) -> None:
     """With one token in the tail, that token is every draw, and its own loss sees the head only."""
     torch.manual_seed(0)
-    model = LanguageModel(11, dim=4, hidden=4, layers=1, sparse=True)
+    model = LanguageModel(Shape(11, dim=4, hidden=4, layers=1), sparse=True)
     loss = SampledSoftmax(counts[:11], 10, CPU)
     loss.n_head, loss.n_draws, loss.head = 10, 3, torch.arange(10)
     loss.cumulative = torch.ones(1, dtype=torch.float64)
