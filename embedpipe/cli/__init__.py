@@ -20,6 +20,7 @@ _VERBS = {
     "run": "Raw text in, a verified bundle out: the main job.",
     "train": "Go on training a part of a bundle, on data of your own.",
     "curve": "What more text would buy: growing parts of a corpus, and a power law.",
+    "ladder": "Language models from counts to networks: what each step is worth, in equal seconds.",
     "tune": "Settings found by trying: of the words on a budget, learning rates and batches.",
     "similar": "The nearest words to a word, or to a sum and difference of words.",
     "analogy": "A is to B as C is to what?",
@@ -134,7 +135,7 @@ def _outcome(debug: bool, interrupts: Sequence[int]) -> int:
 
 
 def _say_interrupted() -> int:
-    keeps = sys.argv[1:2] in (["run"], ["tune"], ["train"]) and sys.argv[1:3] != ["tune", "lr"]
+    keeps = sys.argv[1:2] in (["run"], ["tune"], ["train"], ["ladder"]) and sys.argv[1:3] != ["tune", "lr"]
     keeps = keeps or (sys.argv[1:2] == ["probe"] and "--suite" in sys.argv and "--no-cache" not in sys.argv)
     goes_on = "; the same command goes on from what is finished" if keeps else ""
     _complain(f"interrupted{goes_on}")

@@ -44,7 +44,9 @@ class Series:
     marks: bool = True
 
 
-def line_plot(title: str, series: Sequence[Series], x: Axis, y: Axis, *, says: str) -> str:
+def line_plot(
+    title: str, series: Sequence[Series], x: Axis, y: Axis, *, says: str, interval: str = "95 % interval"
+) -> str:
     """Return a plot as a figure with its legend and, folded, its numbers.
 
     Parameters
@@ -52,6 +54,7 @@ def line_plot(title: str, series: Sequence[Series], x: Axis, y: Axis, *, says: s
     title : above the plot; the titles of a page differ.
     series : what is drawn; nothing is returned where no series has a point.
     says : what is to be seen, for those who cannot see it.
+    interval : what `low` and `high` of the series are.
     """
     drawn = [_usable(one, x, y) for one in series]
     drawn = [one for one in drawn if one.x]
@@ -71,7 +74,7 @@ def line_plot(title: str, series: Sequence[Series], x: Axis, y: Axis, *, says: s
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-labelledby="{name}-t {name}-d">'
         f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(says)}</desc>{"".join(parts)}</svg>'
     )
-    below = f"<figcaption>{_legend(drawn)}</figcaption>{_numbers(title, drawn, x)}"
+    below = f"<figcaption>{_legend(drawn)}</figcaption>{_numbers(title, drawn, x, interval)}"
     return f"<figure><h3>{escape(title)}</h3>{svg}{below}</figure>"
 
 
@@ -173,13 +176,13 @@ def _legend(series: Sequence[Series]) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _numbers(title: str, series: Sequence[Series], x: Axis) -> str:
+def _numbers(title: str, series: Sequence[Series], x: Axis, interval: str) -> str:
     rows = [
         [cell(one.name), number(a, _value(a)), number(b, _value(b)), cell(_interval(one, place))]
         for one in series
         for place, (a, b) in enumerate(zip(one.x, one.y, strict=True))
     ]
-    columns = ["line", x.name, "value", "95 % interval"]
+    columns = ["line", x.name, "value", interval]
     if not any(one.low for one in series):
         rows, columns = [row[:3] for row in rows], columns[:3]
     return details("The numbers", table(f"{title}: the numbers", columns, rows))

@@ -1,0 +1,116 @@
+"""The verb ``ladder``: from counts to networks on one corpus and one budget of seconds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from embedpipe.cli.options import format_option, named_path
+from embedpipe.cli.output import render, say
+from embedpipe.cli.progress import progress
+
+if TYPE_CHECKING:
+    from embedpipe.config import PresetName
+    from embedpipe.runtime import DeviceName
+
+__all__ = ["command"]
+
+
+@click.command("ladder")
+@click.argument("sources", metavar="SOURCE...", nargs=-1)
+@click.option("-o", "--output", metavar="FOLDER", type=named_path, help="Folder to write.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60,
+    show_default=True,
+    help="Of training, for each rung and seed.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings of each rung.")
+@click.option(
+    "--rungs",
+    metavar="LIST",
+    default="all",
+    show_default=True,
+    help="Names of rungs or groups, with commas: --list shows them.",
+)
+@click.option("--list", "listed", is_flag=True, help="Explain the rungs, and train nothing.")
+@click.option(
+    "--preset",
+    type=click.Choice(["auto", "tiny", "small", "medium", "base"]),
+    help="Size of the models. [default: that of FILE, else auto]",
+)
+@click.option("--config", "config_file", metavar="FILE", type=named_path, help="Settings as TOML.")
+@click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of the first training.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
+@format_option
+def command(
+    sources: tuple[str, ...],
+    output: Path | None,
+    seconds: float,
+    seeds: int,
+    rungs: str,
+    listed: bool,
+    preset: "PresetName | None",
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    seed: int,
+    device: "DeviceName",
+    download: bool,
+    format_: str,
+) -> None:
+    """Train language models of growing skill on one corpus for the same seconds, and say what each step is worth.
+
+    Rungs lead from counts of words over a plain recurrent network to the AWD-LSTM and a small Transformer; others
+    change one thing about the AWD-LSTM, as teachers advise: more parameters, dropout, L1 and L2, augmentation, learning
+    rate, batch size, word vectors. All see the same text and vocabulary, and all are measured on the same held-out
+    words. Lower perplexity is better. The base is the AWD-LSTM: --set changes it, and so every rung that changes one
+    thing about it.
+
+    \b
+    embedpipe ladder --list
+    embedpipe ladder builtin:wikipedia -o wiki.ladder --seconds 20 --seeds 2
+    embedpipe ladder news.txt.gz -o news.ladder --rungs ladder,wide,no-dropout --set generation.hidden=512
+
+    FOLDER keeps finished rungs, so that the same command goes on after an interrupt, and the results as ladder.json,
+    ladder.md and ladder.html with plots of perplexity against seconds.
+    """
+    if listed:
+        from embedpipe.pipeline.ladder_rungs import RUNGS
+
+        kept = ("name", "group", "against", "explains", "source")
+        render([{name: getattr(rung, name) or None for name in kept} for rung in RUNGS.values()], format_)
+        return
+    if not sources:
+        raise click.UsageError("name a SOURCE to train on, or --list to read what the rungs are")
+    if output is None:
+        raise click.UsageError("name a folder to write with -o, such as -o wiki.ladder")
+    from embedpipe.pipeline.ladder import ladder
+    from embedpipe.pipeline.ladder_write import ladder_rows, spoken_conditions
+    from embedpipe.settings import load_config
+
+    with progress() as listener:
+        found = ladder(
+            sources,
+            output,
+            rungs=[name.strip() for name in rungs.split(",") if name.strip()],
+            seconds=seconds,
+            seeds=seeds,
+            preset=preset,
+            settings=load_config(config_file, assignments),
+            seed=seed,
+            device=device,
+            download=download,
+            listener=listener,
+        )
+    render(ladder_rows(found), format_)
+    for step in found.steps:
+        for line in (*step.warnings, *step.notes):
+            say(f"{step.rung.name}: {line}")
+        if step.against:
+            say(step.says)
+    for line in spoken_conditions(found.conditions):
+        say(line)
+    say(f"written: {output / 'ladder.html'}")

@@ -1,0 +1,204 @@
+"""What a ladder found: perplexities with intervals, and what each step is worth.
+
+Two kinds of chance are in every interval and p-value. That of the *test text*: the rows of the sample are drawn again
+(Efron, 1979), the same rows for all rungs, so that a difference is paired. That of the *training*: the spread between
+the seeds of a rung, of which there are too few to be drawn again. Its variance is taken from all networks together, by
+the median, so that one that diverges does not blur the others, and from the rung itself where it is larger there; the
+mean over so many seeds may be away by that much (Student, 1908). Seeds are not paired: equal seeds of different
+networks have nothing in common. A cache reads with the networks of the rung below
+it, so its chance is theirs and cancels out. Losses are averaged over seeds first; to draw rows and seeds as one pool
+would take the tokens of one text, read several times, for so many texts.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedpipe.pipeline.ladder_rungs import Rung, compared_with
+from embedpipe.pipeline.ladder_trial import Trial
+from embedpipe.probes.plain import plain
+from embedpipe.probes.resampling import bootstrap_means, paired_p_value, percentile_interval
+from embedpipe.probes.statistics import holm
+
+__all__ = ["Ladder", "Step", "ladder_result"]
+
+_REPEATS = 10_000
+_SURE = 0.05
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rung as it was measured, beside the one it is compared with.
+
+    Parameters
+    ----------
+    rung : which.
+    perplexities : on the test sample, seed by seed.
+    perplexity, low, high : their median, and the 95 % interval of the geometric mean that more seeds and more text of
+        the kind would give.
+    seconds, tokens_per_second : medians over the seeds.
+    n_parameters : numbers that were learnt; of counts, how many are kept.
+    against : name of the rung that it is compared with; empty where none is.
+    change, change_low, change_high : by what share its perplexity is above (or, negative, below) that of the other,
+        with its 95 % interval.
+    p_value : that the two are equal, two-sided; `p_corrected` is for all comparisons of the table (Holm, 1979).
+    timelines : for each seed, seconds of training and the perplexity on the validation sample after them.
+    notes, warnings : what else is to be known.
+    """
+
+    rung: Rung
+    perplexities: tuple[float, ...]
+    perplexity: float
+    low: float
+    high: float
+    seconds: float
+    tokens_per_second: float
+    n_parameters: int
+    against: str
+    change: float
+    change_low: float
+    change_high: float
+    p_value: float
+    p_corrected: float
+    timelines: tuple[tuple[tuple[float, float], ...], ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """What the step is worth, in a sentence."""
+        if not self.against:
+            return f"{self.rung.name}: perplexity {self.perplexity:,.1f}"
+        by = f"[{100 * self.change_low:+.1f} %, {100 * self.change_high:+.1f} %], p {_p(self.p_corrected)}"
+        if not self.p_corrected < _SURE:
+            return f"{self.rung.name}: no difference to {self.against} can be measured {by}"
+        word = "below" if self.change < 0 else "above"
+        return f"{self.rung.name}: perplexity {100 * abs(self.change):.1f} % {word} {self.against} {by}"
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """All rungs, and the conditions that were equal for them."""
+
+    steps: Sequence[Step]
+    conditions: Mapping[str, Any]
+
+    @property
+    def seeds(self) -> int:
+        """Trainings of each rung."""
+        return int(self.conditions["seeds"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the ladder for JSON: what is not a finite number is None."""
+        steps = [{**asdict(step), "says": step.says} for step in self.steps]
+        content: dict[str, Any] = plain({"conditions": dict(self.conditions), "steps": steps})
+        return content
+
+
+def ladder_result(
+    trials: Mapping[str, Sequence[Trial]],
+    rungs: Sequence[Rung],
+    conditions: Mapping[str, Any],
+    *,
+    seed: int = 1,
+    repeats: int = _REPEATS,
+) -> Ladder:
+    """Return what the trials say.
+
+    Parameters
+    ----------
+    trials : by the name of a rung, one for each seed; all measured on the same sample.
+    rungs : those that were tried, in order.
+    conditions : what was equal for all; ``seeds`` is in it.
+    seed : of the resamples.
+    repeats : how many.
+    """
+    names = [rung.name for rung in rungs]
+    means = {name: np.mean([trial.losses.mean(axis=1) for trial in trials[name]], axis=0) for name in names}
+    drawn = dict(zip(names, bootstrap_means([means[name] for name in names], repeats=repeats, seed=seed), strict=True))
+    for name, away in _training(trials, rungs, repeats, seed).items():
+        drawn[name] = drawn[name] + away
+    others = {rung.name: compared_with(rung, names) for rung in rungs}
+    p_values = [paired_p_value(drawn[name], drawn[other]) if other else math.nan for name, other in others.items()]
+    steps = [
+        _step(rung, trials[rung.name], means, drawn, others[rung.name], p, corrected)
+        for rung, p, corrected in zip(rungs, p_values, holm(p_values), strict=True)
+    ]
+    return Ladder(steps, conditions)
+
+
+def _step(
+    rung: Rung,
+    trials: Sequence[Trial],
+    means: Mapping[str, NDArray[np.float64]],
+    drawn: Mapping[str, NDArray[np.float64]],
+    other: str,
+    p_value: float,
+    corrected: float,
+) -> Step:
+    change = change_low = change_high = math.nan
+    if other:
+        change = math.expm1(float(means[rung.name].mean() - means[other].mean()))
+        change_low, change_high = (math.expm1(end) for end in percentile_interval(drawn[rung.name] - drawn[other]))
+    low, high = (math.exp(end) for end in percentile_interval(drawn[rung.name]))
+    perplexities = tuple(trial.perplexity for trial in trials)
+    return Step(
+        rung,
+        perplexities,
+        float(np.median(perplexities)),
+        low,
+        high,
+        float(np.median([trial.seconds for trial in trials])),
+        float(np.median([trial.tokens_per_second for trial in trials])),
+        trials[0].n_parameters,
+        other,
+        change,
+        change_low,
+        change_high,
+        p_value,
+        corrected,
+        tuple(trial.timeline for trial in trials),
+        _different(trial.notes for trial in trials),
+        _different(trial.warnings for trial in trials),
+    )
+
+
+def _training(
+    trials: Mapping[str, Sequence[Trial]], rungs: Sequence[Rung], repeats: int, seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return draws of how far the mean over the seeds may be away, by rung; nothing for one seed, nor for counts."""
+    from scipy.stats import chi2
+
+    networks = [rung.name for rung in rungs if rung.kind == "network"]
+    losses = {name: np.array([trial.losses.mean() for trial in trials[name]]) for name in networks}
+    n_seeds = min(map(len, losses.values()), default=1)
+    if n_seeds < 2:
+        return {}
+    own = {name: float(of_seeds.var(ddof=1)) for name, of_seeds in losses.items()}
+    common = float(np.median(list(own.values()))) * (n_seeds - 1) / float(chi2.median(n_seeds - 1))
+    freedom = (n_seeds - 1) * len(networks)
+    rng = np.random.default_rng([seed, freedom])
+    # Draws of the variance itself, so that the tails are those of Student's t with so many degrees of freedom.
+    factor = np.sqrt(freedom / rng.chisquare(freedom, repeats))
+    away = {
+        name: math.sqrt(max(variance, common) / n_seeds) * factor * rng.standard_normal(repeats)
+        for name, variance in own.items()
+    }
+    return away | {rung.name: away[rung.against] for rung in rungs if rung.kind == "cache"}
+
+
+def _different(notes: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note for of_seed in notes for note in of_seed))
+
+
+def _p(value: float) -> str:
+    """Return a p-value for a sentence.
+
+    >>> _p(0.0004), _p(0.0312)
+    ('< 0.001', '= 0.031')
+    """
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
