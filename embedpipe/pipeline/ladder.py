@@ -11,7 +11,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.pipeline.ladder_prepare import Prepared, ladder_folder, prepare_ladder
 from embedpipe.pipeline.ladder_result import Ladder, ladder_result
 from embedpipe.pipeline.ladder_rungs import Rung, choose_rungs, rung_config
-from embedpipe.pipeline.ladder_trial import Trial, budget_of, make_trial, read_trial, write_trial
+from embedpipe.pipeline.ladder_trial import Below, Trial, budget_of, make_trial, read_trial, write_trial
 from embedpipe.pipeline.ladder_write import write_ladder
 from embedpipe.pipeline.plan import fingerprint
 from embedpipe.pipeline.provenance import versions_of
@@ -104,10 +104,15 @@ def ladder(
         trials: dict[str, list[Trial]] = {rung.name: [] for rung in chosen}
         for k in range(seeds):
             for place, rung in enumerate(chosen):
+                if rung.kind == "counts" and k:
+                    trials[rung.name].append(trials[rung.name][0])
+                    continue
                 told = f"{rung.name} ({k * len(chosen) + place + 1} of {seeds * len(chosen)})"
-                trials[rung.name].append(
-                    _trial(rung, prepared, folder, seconds, seed + k, resolved, told=told, listener=listener)
-                )
+                below = None
+                if rung.kind == "cache":
+                    below = Below(trials[rung.against][k], _place(folder, rung.against, seed + k))
+                trial = _trial(rung, prepared, folder, below, seconds, seed + k, resolved, told=told, listener=listener)
+                trials[rung.name].append(trial)
             found = ladder_result(trials, chosen, _conditions(prepared, sources, seconds, k + 1, resolved), seed=seed)
             write_ladder(folder, found)
         return found
@@ -121,6 +126,7 @@ def _trial(
     rung: Rung,
     prepared: Prepared,
     folder: Path,
+    below: Below | None,
     seconds: float,
     seed: int,
     device: DeviceName,
@@ -129,9 +135,8 @@ def _trial(
     listener: Listener,
 ) -> Trial:
     """Return a trial that stands finished, or make it."""
-    own, below = _place(folder, rung.name, seed), _place(folder, rung.against, seed)
-    given = budget_of(rung, prepared, seconds)
-    depends_on = _fingerprint(rung, prepared, given, seed, device)
+    own, given = _place(folder, rung.name, seed), budget_of(rung, prepared, seconds)
+    depends_on = _fingerprint(rung, prepared, below, given, seed, device)
     kept = read_trial(own, depends_on)
     if kept is not None:
         listener(StageSkipped(told, _summary(kept)))
@@ -156,12 +161,17 @@ def _place(folder: Path, name: str, seed: int) -> Path:
     return folder / "ladder.work" / "rungs" / f"{name}-seed-{seed}"
 
 
-def _fingerprint(rung: Rung, prepared: Prepared, seconds: float, seed: int, device: DeviceName) -> str:
+def _fingerprint(
+    rung: Rung, prepared: Prepared, below: Below | None, seconds: float, seed: int, device: DeviceName
+) -> str:
     """Return the fingerprint of all that a trial depends on."""
     config = rung_config(rung, prepared.config.generation).model_dump(mode="json")
-    given = [seconds, seed, device, n_torch_threads(), prepared.config.reproducible]
+    given: list[object] = [seconds, seed, device, n_torch_threads(), prepared.config.reproducible]
     if rung.kind == "counts":
         config, given = {}, []
+    if below is not None:
+        # A training by seconds ends with other weights each time, and a cache belongs to those that it was tuned for.
+        given += [below.trial.perplexity, below.trial.n_tokens]
     prints = dict(prepared.prints) if _begins_with_vectors(rung) else {"text": prepared.prints["text"]}
     return fingerprint(_VERSION, rung.name, rung.kind, rung.dim, config, given, prints, versions_of("generation"))
 

@@ -97,6 +97,14 @@ RUNGS: dict[str, Rung] = {
     rung.name: rung
     for rung in (
         Rung(
+            "kneser-ney",
+            "ladder",
+            "",
+            "Counts of up to five words in a row; what was never seen is guessed from shorter counts.",
+            "Kneser and Ney, 1995; modified Chen and Goodman, 1999",
+            kind="counts",
+        ),
+        Rung(
             "rnn",
             "ladder",
             "kneser-ney",
@@ -124,6 +132,23 @@ RUNGS: dict[str, Rung] = {
             "Merity et al., 2018; tied weights Press and Wolf, 2017",
         ),
         Rung(
+            "awd-lstm-cache",
+            "ladder",
+            "awd-lstm",
+            "The trained AWD-LSTM with a continuous cache, in which words that were read lately become more probable.",
+            "Grave, Joulin and Usunier, 2017",
+            kind="cache",
+        ),
+        Rung(
+            "transformer",
+            "ladder",
+            "awd-lstm",
+            "A small Transformer in place of the LSTMs, which looks back on all words within reach at once.",
+            "Vaswani et al., 2017; as a language model Al-Rfou et al., 2019",
+            settings={"architecture": "transformer", "weight_p": 0.0, "ar": 0.0, "tar": 0.0},
+            scaled={"hidden": 4.0, "learning_rate": 0.2},
+        ),
+        Rung(
             "no-dropout",
             "regularisation",
             _ADVISED,
@@ -137,7 +162,7 @@ RUNGS: dict[str, Rung] = {
             _ADVISED,
             "A price on the absolute size of the weights, which makes many of them nearly zero.",
             "Tibshirani, 1996",
-            settings={"l1": 1e-7},
+            settings={"l1": 1e-6},
         ),
         Rung(
             "l2",

@@ -1,6 +1,8 @@
 """One rung under one seed: made once, kept in a folder, and read again while all that it depends on is the same."""
 
 import json
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,15 @@ from embedpipe.bundle.save import flush, replace_folder
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError, ConfigError
 from embedpipe.pipeline.ladder_prepare import Prepared
-from embedpipe.pipeline.ladder_rungs import Rung, rung_config
+from embedpipe.pipeline.ladder_rungs import RUNGS, Rung, rung_config
 from embedpipe.runtime import DeviceName, Listener, resolve_device, seeded
 
-__all__ = ["Trial", "budget_of", "make_trial", "read_trial", "write_trial"]
+__all__ = ["Below", "Trial", "budget_of", "make_trial", "read_trial", "write_trial"]
 
-_RECORD, _LOSSES = "trial.json", "losses.safetensors"
+_RECORD, _LOSSES, _NETWORK = "trial.json", "losses.safetensors", "generator"
+_ORDER = 5
+_TUNED_TOKENS = 10_000
+_FEW_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,14 @@ class Trial:
         return self.n_tokens / self.seconds if self.seconds else 0.0
 
 
+@dataclass(frozen=True)
+class Below:
+    """The rung that a cache goes on from: what came of it under the same seed, and its folder."""
+
+    trial: Trial
+    folder: Path
+
+
 def budget_of(rung: Rung, prepared: Prepared, seconds: float) -> float:
     """Return the seconds that a rung is given."""
     return seconds + prepared.word_seconds if rung.longer else seconds
@@ -64,7 +77,7 @@ def make_trial(
     rung: Rung,
     prepared: Prepared,
     folder: Path,
-    below: Path,
+    below: Below | None,
     *,
     seconds: float,
     seed: int,
@@ -75,8 +88,8 @@ def make_trial(
 
     Parameters
     ----------
-    folder : where the network is left for rungs that go on from it.
-    below : the folder of the rung that this one goes on from, where it does.
+    folder : where the network is left, if others go on from it.
+    below : what a cache goes on from; None elsewhere.
     seconds : its budget.
 
     Raises
@@ -88,9 +101,67 @@ def make_trial(
     """
     from embedpipe.nn.memory import device_errors
 
-    made = {"network": _trained}
     with device_errors("finished rungs are kept"):
-        return made[rung.kind](rung, prepared, folder, seconds=seconds, seed=seed, device=device, listener=listener)
+        if rung.kind == "counts":
+            return _counted(prepared)
+        if rung.kind == "cache":
+            assert below is not None
+            return _cached(prepared, below, device)
+        return _trained(rung, prepared, folder, seconds=seconds, seed=seed, device=device, listener=listener)
+
+
+def _counted(prepared: Prepared) -> Trial:
+    """Count n-grams; the same under every seed."""
+    from embedpipe.generation.ngrams.kneser_ney import KneserNey
+
+    tokens, began = prepared.text.train.tokens, time.perf_counter()
+    model = KneserNey.fit(tokens, len(prepared.text.vocabulary), order=_ORDER)
+    seconds = time.perf_counter() - began
+    watched = math.exp(model.losses(prepared.watched.tokens).mean())
+    return Trial(model.losses(prepared.scored.tokens), seconds, len(tokens), _n_grams(tokens), ((seconds, watched),))
+
+
+def _n_grams(tokens: NDArray[np.uint32]) -> int:
+    """Return how many different n-grams of up to five tokens a stream has.
+
+    >>> _n_grams(np.array([4, 5, 4, 5, 4], dtype=np.uint32))  # 4, 5, 45, 54, 454, 545, 4545, 5454, 45454
+    9
+    """
+    numbers = np.unique(tokens, return_inverse=True)[1].astype(np.int64)
+    n_tokens = int(numbers.max()) + 1
+    total, longer = n_tokens, numbers
+    for length in range(1, _ORDER):
+        found, longer = np.unique(longer[:-1] * n_tokens + numbers[length:], return_inverse=True)
+        total += len(found)
+    return total
+
+
+def _cached(prepared: Prepared, below: Below, device: DeviceName) -> Trial:
+    """Give a trained network a cache, tuned on the validation split in rows as long as those of the test."""
+    from embedpipe.generation.cache import cached_losses, tune_cache
+    from embedpipe.generation.evaluation import held_out
+    from embedpipe.generation.part import load_generator
+
+    model = load_generator(below.folder / _NETWORK, len(prepared.text.vocabulary)).to(resolve_device(device))
+    began = time.perf_counter()
+    length = prepared.scored.tokens.shape[1] - 1
+    cache = tune_cache(
+        model,
+        held_out(prepared.text.validation.tokens, limit=_TUNED_TOKENS, rows=max(1, _TUNED_TOKENS // length)).tokens,
+    )
+    tuned = time.perf_counter() - began
+    watched = math.exp(cached_losses(model, prepared.watched.tokens, cache).mean())
+    note = (
+        f"theta {cache.theta:g}, weight {cache.weight:g}, tuned on the validation split in {tuned:.1f} s, not counted"
+    )
+    return Trial(
+        cached_losses(model, prepared.scored.tokens, cache),
+        below.trial.seconds,
+        below.trial.n_tokens,
+        below.trial.n_parameters,
+        ((below.trial.seconds, watched),),
+        notes=(note,),
+    )
 
 
 def _trained(
@@ -134,7 +205,8 @@ def _trained(
         warnings.append(trained.stopped)
     if min(trained.timeline, key=lambda point: point[1])[0] == 0:
         warnings.append("no evaluation was better than the untrained network, which is what is measured")
-    save_generator(folder / "generator", trained.model)
+    if any(other.kind == "cache" and other.against == rung.name for other in RUNGS.values()):
+        save_generator(folder / _NETWORK, trained.model)
     return Trial(
         token_losses(trained.model, prepared.scored.tokens),
         trained.timeline[-1][0],
@@ -143,9 +215,6 @@ def _trained(
         trained.timeline,
         warnings=tuple(warnings),
     )
-
-
-_FEW_STEPS = 50
 
 
 def write_trial(folder: Path, partial: Path, trial: Trial, fingerprint: str) -> None:
