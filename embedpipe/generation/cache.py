@@ -43,8 +43,8 @@ class ContinuousCache:
         If a value is outside its range.
     """
 
-    theta: float = 0.3
-    weight: float = 0.1
+    theta: float = 1.0
+    weight: float = 0.2
     window: int = 2_000
 
     def __post_init__(self) -> None:

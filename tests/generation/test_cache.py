@@ -35,8 +35,7 @@ def by_the_definition(model: LanguageModel, row: np.ndarray, cache: ContinuousCa
         first = max(0, t - cache.window)
         weights = np.exp(cache.theta * (h[first:t] @ h[t]))
         share = np.zeros(N_TOKENS)
-        for i, weight in zip(range(first, t), weights, strict=True):
-            share[row[i + 1]] += weight / weights.sum()
+        np.add.at(share, row[first + 1 : t + 1], weights / weights.sum())
         mixed[t] = (1 - cache.weight) * own[t] + cache.weight * share
     return mixed
 
