@@ -1,0 +1,163 @@
+"""Dynamic evaluation against the same steps taken with whole tables, and on a text that repeats what is new."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from embedpipe.errors import ConfigError, EmbedpipeWarning, NotEnoughDataError
+from embedpipe.generation.dynamic import DynamicEvaluation, DynamicReader, dynamic_losses, gradient_sizes
+from embedpipe.generation.evaluation import token_losses
+from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape
+from embedpipe.generation.state import BEGINNING
+
+N_TOKENS = 12
+
+
+def small(*, tied: bool = True) -> LanguageModel:
+    torch.manual_seed(5)
+    shape = Shape(N_TOKENS, dim=4, hidden=6, layers=2, tied=tied)
+    return LanguageModel(shape, Dropouts(output_p=0.5)).requires_grad_(False).eval()
+
+
+def text(rows: int, time: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, N_TOKENS, (rows, time + 1)).astype(np.uint32)
+
+
+def with_whole_tables(model: LanguageModel, row: np.ndarray, settings: DynamicEvaluation, sizes=None) -> np.ndarray:
+    """The definition: dense gradients, of which a segment's own rows are taken; decay of what has ever moved."""
+    tables = {"table", "bias", "output"}
+    learner, trained = copy.deepcopy(model).requires_grad_(True), dict(model.named_parameters())
+    ids, state, moved, found = torch.from_numpy(row.astype(np.int64)), BEGINNING, set(), []
+    for start in range(0, len(ids) - 1, settings.segment):
+        block = ids[start : start + settings.segment + 1]
+        hidden, after = learner(block[None, :-1], state)
+        losses = F.cross_entropy(learner.logits(hidden[0]), block[1:], reduction="none")
+        found.append(losses.detach())
+        learner.zero_grad()
+        losses.mean().backward()
+        moved |= set(block.tolist())
+        with torch.no_grad():
+            for name, weight in learner.named_parameters():
+                size = None if sizes is None else sizes.of[name]
+                gradient = weight.grad if size is None else weight.grad / (size + 0.01 * sizes.mean)
+                back = settings.decay if size is None else (settings.decay * size / sizes.mean).clamp(max=1)
+                changed = weight - settings.rate * gradient
+                changed = changed + back * (trained[name] - changed)
+                if name in tables:
+                    learnt = torch.tensor([token in block for token in range(N_TOKENS)])
+                    only_back = weight + back * (trained[name] - weight)
+                    shape = (-1, *[1] * (weight.ndim - 1))
+                    changed = torch.where(learnt.view(shape), changed, only_back)
+                    ever = torch.tensor([token in moved for token in range(N_TOKENS)])
+                    changed = torch.where(ever.view(shape), changed, weight)
+                weight.copy_(changed)
+        state = after.detach()
+    return torch.cat(found).double().numpy()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("rule", ["sgd", "rms"])
+def test_sparse_steps_are_the_rows_of_whole_ones(tied, rule):
+    model, tokens = small(tied=tied), text(1, 23)
+    settings = DynamicEvaluation(rate=0.5 if rule == "sgd" else 0.02, decay=0.1, segment=4, rule=rule)
+    sizes = gradient_sizes(model, text(2, 20, seed=1), segment=4) if rule == "rms" else None
+    expected = with_whole_tables(model, tokens[0], settings, sizes)
+    np.testing.assert_allclose(dynamic_losses(model, tokens, settings, sizes)[0], expected, rtol=1e-4)
+    assert np.abs(expected - token_losses(model, tokens)[0]).max() > 0.05
+
+
+def test_sizes_are_root_mean_squares_over_segments():
+    model, tokens = small(), text(1, 8)
+    sizes = gradient_sizes(model, tokens, segment=4)
+    learner, state, squares, rows = copy.deepcopy(model).requires_grad_(True), BEGINNING, 0.0, 0.0
+    for start in (0, 4):
+        block = torch.from_numpy(tokens[0, start : start + 5].astype(np.int64))
+        hidden, state = learner(block[None, :-1], state.detach())
+        learner.zero_grad()
+        F.cross_entropy(learner.logits(hidden[0]), block[1:]).backward()
+        squares = squares + learner.reader.layers[0].weight_ih_l0.grad.square() / 2
+        rows = rows + learner.table.grad[block.unique()].square().mean(dim=0) / 2
+    torch.testing.assert_close(sizes.of["reader.layers.0.weight_ih_l0"], squares.sqrt())
+    torch.testing.assert_close(sizes.of["table"], rows.sqrt())
+
+
+def test_what_repeats_in_the_text_is_learnt_and_the_model_left_as_it_was():
+    model, pattern = small(), np.array([4, 9, 6, 11, 5, 10, 7], dtype=np.uint32)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    model.train()
+    repeated = np.tile(pattern, 40)[None]
+    sizes = gradient_sizes(model, text(2, 40, seed=2), segment=7)
+    found = dynamic_losses(model, repeated, DynamicEvaluation(rate=0.02, decay=1e-3, segment=7), sizes)[0]
+    assert found[-30:].mean() < 0.5 * token_losses(model, repeated)[0, -30:].mean()
+    assert model.training
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, before[name])
+        assert not weight.requires_grad
+
+
+def test_no_rate_is_the_model_and_rows_begin_anew_or_go_on():
+    model, tokens = small(), np.concatenate([text(1, 30), text(1, 30)])
+    settings = DynamicEvaluation(rate=0.5, decay=0.0, segment=5, rule="sgd")
+    still = DynamicEvaluation(rate=0.0, segment=5, rule="sgd")
+    np.testing.assert_allclose(dynamic_losses(model, tokens, still), token_losses(model, tokens), rtol=1e-5)
+    anew, carried = (dynamic_losses(model, tokens, settings, carried=carried) for carried in (False, True))
+    np.testing.assert_array_equal(anew[0], anew[1])
+    np.testing.assert_array_equal(carried[0], anew[0])
+    assert carried[1].mean() < anew[1].mean()
+
+
+def test_no_token_is_known_before_it_is_predicted():
+    """A change of the text changes nothing before it."""
+    model, one = small(), text(1, 24)
+    other = one.copy()
+    other[0, 14:] = (other[0, 14:] + 1) % N_TOKENS
+    settings = DynamicEvaluation(rate=0.5, segment=4, rule="sgd")
+    first, second = (dynamic_losses(model, tokens, settings)[0] for tokens in (one, other))
+    np.testing.assert_array_equal(first[:13], second[:13])
+    assert not np.array_equal(first[13:], second[13:])
+
+
+def test_a_rate_that_carries_the_weights_off_ends_in_no_nan():
+    model, tokens = small(), text(1, 60)
+    with pytest.warns(EmbedpipeWarning, match=r"left out \d+ steps that were not finite; lower its rate"):
+        found = dynamic_losses(model, tokens, DynamicEvaluation(rate=1e38, decay=0.0, segment=5, rule="sgd"))
+    assert np.isfinite(found).all()
+
+
+def test_ranks_and_blocks():
+    """Blocks of whole segments read one after the other are one text."""
+    model, tokens = small(), torch.from_numpy(text(1, 40).astype(np.int64))
+    settings = DynamicEvaluation(rate=0.1, segment=5, rule="sgd")
+    whole = DynamicReader(model, settings).read(tokens, ranked=True)
+    parts = DynamicReader(model, settings)
+    found = [parts.read(tokens[:, start : start + 21]).losses for start in (0, 20)]
+    torch.testing.assert_close(torch.cat(found, dim=1), whole.losses)
+    assert whole.ranks.shape == (1, 40)
+    # A probability above a half belongs to the first rank, and one of rank r is at most 1 / r.
+    assert (whole.ranks[whole.losses < np.log(2)] == 1).all()
+    assert (whole.losses.exp() >= whole.ranks - 1e-3).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate": -1.0}, "at least 0, not -1.0"),
+        ({"decay": 2.0}, "from 0 to 1, not 2.0"),
+        ({"segment": 0}, "at least 1 token, not 0"),
+        ({"rule": "adam"}, "rms or sgd, not 'adam'"),
+    ],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        DynamicEvaluation(**settings)
+
+
+def test_what_is_missing_is_said():
+    with pytest.raises(ConfigError, match="needs the sizes of gradients"):
+        dynamic_losses(small(), text(1, 5))
+    with pytest.raises(NotEnoughDataError, match="at least one token"):
+        gradient_sizes(small(), text(1, 0))
+    assert dynamic_losses(small(), text(2, 0), DynamicEvaluation(rule="sgd")).shape == (2, 0)
