@@ -11,7 +11,7 @@ would take the tokens of one text, read several times, for so many texts.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ __all__ = ["Ladder", "Step", "ladder_result"]
 
 _REPEATS = 10_000
 _SURE = 0.05
+_EVEN = 1.25
+"""The speeds of seeds on a machine that does nothing else differ by less than this factor."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _step(
         corrected,
         tuple(trial.timeline for trial in trials),
         _different(trial.notes for trial in trials),
-        _different(trial.warnings for trial in trials),
+        _different([*(trial.warnings for trial in trials), _uneven(trials)]),
     )
 
 
@@ -191,7 +193,18 @@ def _training(
     return away | {rung.name: away[rung.against] for rung in rungs if rung.kind == "cache"}
 
 
-def _different(notes: Any) -> tuple[str, ...]:
+def _uneven(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return a warning where the seeds of a rung were trained at different speeds."""
+    speeds = [trial.tokens_per_second for trial in trials]
+    if len(speeds) < 2 or max(speeds) <= _EVEN * min(speeds):
+        return ()
+    return (
+        f"from {min(speeds):,.0f} to {max(speeds):,.0f} tokens/s under different seeds: the machine did something else "
+        "meanwhile, so that equal seconds were not equal work",
+    )
+
+
+def _different(notes: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for of_seed in notes for note in of_seed))
 
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from embedpipe.generation.paired import compare_losses
 from embedpipe.pipeline.ladder_result import ladder_result
 from embedpipe.pipeline.ladder_rungs import Rung
 from embedpipe.pipeline.ladder_trial import Trial
@@ -132,6 +133,24 @@ def test_p_values_are_corrected_for_their_number() -> None:
     corrected = sorted(step.p_corrected for step in steps.values() if step.against)
     assert corrected[0] == pytest.approx(min(1.0, 6 * own[0]))
     assert all(b >= a for a, b in zip(own, corrected, strict=True))
+
+
+def test_uneven_speeds_are_said() -> None:
+    trials = {"low": [trial(text()), trial(text(), seconds=70.0)], "high": [trial(text()), trial(text(), seconds=90.0)]}
+    steps = steps_of(trials, PAIR)
+    assert steps["low"].warnings == ()
+    assert steps["high"].warnings[0].startswith("from 67 to 100 tokens/s under different seeds")
+
+
+def test_one_seed_agrees_with_the_paired_bootstrap_of_two_models() -> None:
+    rows, noise = text(), np.random.default_rng(4)
+    other = rows + noise.normal(0.03, 0.08, rows.shape[0])[:, None]
+    found, asked = steps_of({"low": [trial(rows)], "high": [trial(other)]}, PAIR)["high"], compare_losses(other, rows)
+    assert found.change == pytest.approx(asked.ratio - 1)
+    assert found.p_value == pytest.approx(asked.p_value, abs=0.04)
+    assert 0.1 < found.p_value < 0.3
+    assert math.log1p(found.change_low) == pytest.approx(asked.low, abs=0.004)
+    assert math.log1p(found.change_high) == pytest.approx(asked.high, abs=0.004)
 
 
 @pytest.mark.slow
