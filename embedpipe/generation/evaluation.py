@@ -1,6 +1,5 @@
 """Perplexity on held-out text, of a model and of the counting baselines beside it."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.ngrams.kneser_ney import KneserNey
 from embedpipe.generation.state import BEGINNING
+from embedpipe.generation.units import perplexity_of
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, UNK
 
@@ -18,6 +19,7 @@ __all__ = [
     "bigram_perplexity",
     "by_documents",
     "held_out",
+    "kneser_ney_perplexity",
     "perplexity",
     "token_losses",
     "unigram_perplexity",
@@ -83,7 +85,7 @@ def by_documents(store: TokenStore, *, limit: int) -> list[NDArray[np.uint32]]:
 
 def perplexity(model: LanguageModel, sample: HeldOut) -> float:
     """Return the exact perplexity (full softmax, ``<unk>`` counted as a token) with the state carried along rows."""
-    return _exp(float(token_losses(model, sample.tokens).mean()))
+    return perplexity_of(float(token_losses(model, sample.tokens).mean()))
 
 
 @torch.no_grad()
@@ -124,7 +126,19 @@ def unigram_probabilities(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def unigram_perplexity(counts: NDArray[np.float64], sample: HeldOut) -> float:
     """Return the perplexity of the training frequencies alone; `counts` has one entry for each token."""
-    return _exp(-float(np.log(unigram_probabilities(counts))[sample.tokens[:, 1:]].mean()))
+    return perplexity_of(-float(np.log(unigram_probabilities(counts))[sample.tokens[:, 1:]].mean()))
+
+
+def kneser_ney_perplexity(
+    train: NDArray[np.uint32], n_tokens: int, sample: HeldOut, *, order: int = 5, limit: int = 100_000_000
+) -> float:
+    """Return the perplexity of modified interpolated Kneser-Ney (Chen and Goodman, 1999) on the sample.
+
+    N-grams reach over the ends of sentences, as the state of a neural model does, and begin anew with each row. They
+    are counted over the first `limit` tokens of the stream, in four bytes for each.
+    """
+    model = KneserNey.fit(train[:limit], n_tokens, order=order)
+    return perplexity_of(float(model.losses(sample.tokens).mean()))
 
 
 def bigram_perplexity(
@@ -151,8 +165,4 @@ def bigram_perplexity(
         pairs += np.bincount(at[keys[at] == seen], minlength=len(keys))
     unigram = unigram_probabilities(counts)[target]
     scores = (np.log((pairs[place] + mass * unigram) / (contexts[before] + mass)).mean() for mass in _MASSES)
-    return _exp(-float(max(scores)))
-
-
-def _exp(nats: float) -> float:
-    return math.exp(min(nats, 700.0)) if math.isfinite(nats) else math.inf
+    return perplexity_of(-float(max(scores)))

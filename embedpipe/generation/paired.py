@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError
+from embedpipe.generation.units import perplexity_of
 
 __all__ = ["MIN_ROWS", "Paired", "compare_losses", "perplexity_interval"]
 
@@ -20,7 +21,6 @@ Rows = NDArray[np.floating[Any]] | Sequence[NDArray[np.floating[Any]]]
 MIN_ROWS = 10
 """Resamples of fewer rows repeat each other; their interval and test claim a certainty that is not there."""
 _REPEATS = 10_000
-_LARGEST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,12 @@ def compare_losses(first: Rows, second: Rows, *, repeats: int = _REPEATS, seed: 
             f"the two models were scored on {len(sizes)} rows of {int(sizes.sum()):,} tokens and on "
             f"{len(other_sizes)} rows of {int(other_sizes.sum()):,} tokens; compare them on the same"
         )
+    for name, sums in (("first", totals), ("second", others)):
+        if not np.isfinite(sums).all():
+            row = int(np.flatnonzero(~np.isfinite(sums))[0])
+            raise ConfigError(
+                f"row {row} of the {name} model holds losses that are not finite numbers: no mean to compare"
+            )
     difference = float((totals - others).sum() / sizes.sum())
     low = high = p_value = math.nan
     if len(sizes) >= MIN_ROWS:
@@ -80,11 +86,13 @@ def compare_losses(first: Rows, second: Rows, *, repeats: int = _REPEATS, seed: 
         low, high = (float(edge) for edge in np.percentile(drawn, [2.5, 97.5]))
         below, above = int((drawn <= 0).sum()), int((drawn >= 0).sum())
         p_value = min(1.0, 2 * (1 + min(below, above)) / (1 + repeats))
-    return Paired(difference, low, high, p_value, _exp(difference), len(sizes), int(sizes.sum()))
+    return Paired(difference, low, high, p_value, perplexity_of(difference), len(sizes), int(sizes.sum()))
 
 
 def perplexity_interval(losses: Rows, *, repeats: int = _REPEATS, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % interval of a perplexity, by resamples of the rows; NaN for fewer than `MIN_ROWS` rows.
+    """Return the 95 % interval of a perplexity, by resamples of the rows.
+
+    NaN for fewer than `MIN_ROWS` rows, and where a loss is not a finite number.
 
     Parameters
     ----------
@@ -97,10 +105,10 @@ def perplexity_interval(losses: Rows, *, repeats: int = _REPEATS, seed: int = 0)
     True
     """
     totals, sizes = _by_row(losses)
-    if len(sizes) < MIN_ROWS:
+    if len(sizes) < MIN_ROWS or not np.isfinite(totals).all():
         return math.nan, math.nan
     low, high = np.percentile(_resampled(totals, sizes, repeats, seed), [2.5, 97.5])
-    return _exp(float(low)), _exp(float(high))
+    return perplexity_of(float(low)), perplexity_of(float(high))
 
 
 def _by_row(losses: Rows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -108,9 +116,6 @@ def _by_row(losses: Rows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     sizes = np.array([len(row) for row in losses], dtype=np.int64)
     if not sizes.sum():
         raise ConfigError("no predicted tokens to compare; give a sample of at least one row of two tokens")
-    if not np.isfinite(totals).all():
-        row = int(np.flatnonzero(~np.isfinite(totals))[0])
-        raise ConfigError(f"row {row} holds losses that are not finite numbers, so that no mean can be compared")
     return totals[sizes > 0], sizes[sizes > 0]
 
 
@@ -124,7 +129,3 @@ def _resampled(totals: NDArray[np.float64], sizes: NDArray[np.int64], repeats: i
         rows = rng.integers(0, n, size=(min(block, repeats - start), n))
         means[start : start + len(rows)] = totals[rows].sum(axis=1) / sizes[rows].sum(axis=1)
     return means
-
-
-def _exp(nats: float) -> float:
-    return math.exp(max(-_LARGEST, min(nats, _LARGEST)))

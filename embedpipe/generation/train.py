@@ -14,14 +14,18 @@ from embedpipe.errors import NotEnoughDataError
 from embedpipe.generation.evaluation import (
     bigram_perplexity,
     held_out,
+    kneser_ney_perplexity,
     perplexity,
+    token_losses,
     unigram_perplexity,
     unigram_probabilities,
 )
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape, initial_table
 from embedpipe.generation.noise import UnigramNoise
+from embedpipe.generation.paired import perplexity_interval
 from embedpipe.generation.stream import Window, windows
 from embedpipe.generation.truncated import Penalties, Softmax, Truncated, own_rows
+from embedpipe.generation.units import Units, perplexity_of, piece_units
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
 from embedpipe.nn.clusters import automatic_cutoffs
 from embedpipe.nn.curve import training_curve
@@ -72,6 +76,9 @@ class TrainedGenerator:
     stopped : why training ended before its plan, or None.
     curve : how the training went, as `training_curve` gives it.
     timeline : seconds of training and the perplexity on the watched sample of `validation` after them.
+    kneser_ney_perplexity : of a 5-gram model of the training text on the same sample.
+    interval : 95 % interval of the perplexity; NaN where the sample has few rows.
+    units : words and characters of the sample, where the tokens are pieces of words.
     """
 
     model: LanguageModel
@@ -84,6 +91,9 @@ class TrainedGenerator:
     stopped: str | None = None
     curve: dict[str, Any] = field(default_factory=dict)
     timeline: tuple[tuple[float, float], ...] = ()
+    kneser_ney_perplexity: float = math.nan
+    interval: tuple[float, float] = (math.nan, math.nan)
+    units: Units | None = None
 
 
 def train_language_model(
@@ -171,7 +181,8 @@ def train_language_model(
             carried=[objective],
             parts=objective.parts,
         )
-    final = perplexity(model, scored)
+    losses = token_losses(model, scored.tokens)
+    final = perplexity_of(float(losses.mean()))
     listener(Evaluated(_STAGE, "perplexity", final, result.best_step))
     return TrainedGenerator(
         model,
@@ -184,6 +195,9 @@ def train_language_model(
         result.stopped,
         training_curve(result, _METRIC),
         tuple((at, value) for at, (_, value) in zip(result.elapsed, result.history, strict=True)),
+        kneser_ney_perplexity(tokens, len(counts), scored),
+        perplexity_interval(losses, seed=seed),
+        piece_units(scored.tokens[:, 1:], vocabulary.tokens) if vocabulary.holds_pieces else None,
     )
 
 

@@ -130,6 +130,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
 
 def run_generation(job: Job, out: Path) -> StageOutcome:
     """Train the language model, starting from the whitened word vectors."""
+    from embedpipe.generation.figures import perplexity_figures, perplexity_summary
     from embedpipe.generation.part import save_generator
     from embedpipe.generation.train import steps_of, train_language_model
 
@@ -149,17 +150,7 @@ def run_generation(job: Job, out: Path) -> StageOutcome:
         )
     (out / "generator").mkdir()
     save_generator(out / "generator", trained.model)
-    perplexities = {
-        "perplexity": trained.perplexity,
-        "unigram_perplexity": trained.unigram_perplexity,
-        "bigram_perplexity": trained.bigram_perplexity,
-    }
-    summary = (
-        f"perplexity {trained.perplexity:,.1f} on held-out text "
-        f"(bigram {trained.bigram_perplexity:,.1f}, unigram {trained.unigram_perplexity:,.1f})"
-    )
-    scored = {"unknown_share": trained.unknown_share, "n_scored": trained.n_scored}
-    return StageOutcome(summary, {**perplexities, **scored, "curve": trained.curve})
+    return StageOutcome(perplexity_summary(trained), {**perplexity_figures(trained), "curve": trained.curve})
 
 
 def run_probes(job: Job, out: Path) -> StageOutcome:

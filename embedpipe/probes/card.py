@@ -11,7 +11,7 @@ from embedpipe.probes.findings import LearningCurve
 from embedpipe.probes.leaks.leakage import leak_lines
 from embedpipe.probes.methods import limits, methods
 from embedpipe.probes.report.content import ReportContent, figure, minus, notes_by_figure, signed, training_lines
-from embedpipe.probes.report.headline import strongest, what
+from embedpipe.probes.report.headline import strongest, strongest_counted, what
 from embedpipe.probes.report.leaks import by_share
 from embedpipe.probes.report.shape import geometry_value
 from embedpipe.probes.rows import MARKS, SECTION, Row, headline, pivot
@@ -72,9 +72,19 @@ def _front_matter(content: ReportContent) -> str:
         lines += _indexed("feature-extraction", row.task, row.metric, row.value, _args(row))
     if generation:
         result = generation["result"]
-        counted = {name: result[name] for name in ("n_scored", "unknown_share") if name in result}
-        lines += _indexed("text-generation", "held-out text", "perplexity", result["perplexity"], counted)
+        lines += _indexed(
+            "text-generation", "held-out text", "perplexity", result["perplexity"], _beside_perplexity(result)
+        )
     return "\n".join([*lines, "---", ""])
+
+
+def _beside_perplexity(result: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"perplexity_low": "interval_low", "perplexity_high": "interval_high"}
+    kept = (*names, "n_scored", "unknown_share", "word_perplexity", "bits_per_character")
+    found = {names.get(name, name): result[name] for name in kept if name in result}
+    if counted := strongest_counted(result):
+        found |= {"strongest_baseline": counted[0], "strongest_baseline_value": counted[1]}
+    return {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in found.items()}
 
 
 def _args(row: Row) -> dict[str, Any]:

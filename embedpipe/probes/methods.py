@@ -46,6 +46,8 @@ def methods(content: ReportContent) -> list[str]:
     said += [line for step, line in _STEPS.items() if step in used]
     if "sentences" in results:
         said.append("start of the sentence encoder: Arora et al. (2017), A simple but tough-to-beat baseline")
+    if "kneser_ney_perplexity" in results.get("generation", {}):
+        said.append("n-grams beside the generator: Chen and Goodman (1999), An empirical study of smoothing techniques")
     tests = " ".join({row.test for row in found.rows})
     said += [line for test, line in _TESTS.items() if test in tests]
     if any(row.task in _MADE for row in found.rows):

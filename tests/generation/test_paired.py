@@ -70,5 +70,6 @@ def test_what_cannot_be_compared_is_said() -> None:
         perplexity_interval(np.zeros((12, 0)))
     bad = losses.copy()
     bad[3, 2] = np.inf
-    with pytest.raises(ConfigError, match="row 3 holds losses that are not finite"):
+    with pytest.raises(ConfigError, match="row 3 of the second model holds losses that are not finite"):
         compare_losses(losses, bad)
+    assert np.isnan(perplexity_interval(bad)).all()

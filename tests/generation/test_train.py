@@ -68,6 +68,9 @@ def test_a_chain_is_learnt(corpus, softmax) -> None:
     assert trained.unigram_perplexity == pytest.approx(35, abs=6)
     assert trained.perplexity < 0.12 * trained.unigram_perplexity
     assert trained.perplexity < trained.bigram_perplexity
+    assert trained.kneser_ney_perplexity == pytest.approx(trained.bigram_perplexity, rel=0.1), "pairs say all"
+    assert trained.interval[0] < trained.perplexity < trained.interval[1]
+    assert trained.units is None, "the tokens are whole words"
     assert trained.unknown_share == pytest.approx(0.02 * 7 / 8, abs=0.01)
     assert trained.n_tokens_seen == pytest.approx(300 * 8 * 10, rel=0.02)
     values = [event.value for event in events if isinstance(event, Evaluated)]

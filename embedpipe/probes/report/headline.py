@@ -2,15 +2,24 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from embedpipe.probes.report.content import ReportContent, figure
 from embedpipe.probes.report.html import paragraph
 from embedpipe.probes.rows import Row, headline, is_whole, leads
 
-__all__ = ["MIN_QUESTIONS", "Standing", "headline_part", "strongest", "summary_cards", "verdict", "what"]
+__all__ = [
+    "MIN_QUESTIONS",
+    "Standing",
+    "headline_part",
+    "strongest",
+    "strongest_counted",
+    "summary_cards",
+    "verdict",
+    "what",
+]
 
 NO_DIFFERENCE, AT_CHANCE = "no difference found", "at chance"
 _LEVEL = 0.05
@@ -152,10 +161,27 @@ def _made(content: ReportContent) -> list[str]:
         cards.append(_plain_card("words with a vector", figure(words["words"]), f"of {words['dim']} dimensions"))
     generation = content.training.get("generation", {}).get("result", {})
     if "perplexity" in generation:
-        bigram = generation.get("bigram_perplexity")
-        beside = f"bigram model: {bigram:,.1f}" if bigram is not None else ""
-        cards.append(_plain_card("perplexity of held-out text", f"{generation['perplexity']:,.1f}", beside))
+        cards.append(_perplexity_card(generation))
     return cards
+
+
+def _perplexity_card(result: Mapping[str, Any]) -> str:
+    beside = strongest_counted(result)
+    counted = f"{beside[0]}: {beside[1]:,.1f}" if beside else ""
+    return _plain_card("perplexity of held-out text", f"{result['perplexity']:,.1f}", counted)
+
+
+def strongest_counted(result: Mapping[str, Any]) -> tuple[str, float] | None:
+    """Return the name and the perplexity of the best counted model beside a generator, None where there is none.
+
+    >>> strongest_counted({"perplexity": 90.1, "bigram_perplexity": 286.4, "kneser_ney_perplexity": 153.9})
+    ('Kneser-Ney 5-gram', 153.9)
+    """
+    found = [(name, result[key]) for key, name in _COUNTED.items() if result.get(key) is not None]
+    return min(found, key=lambda one: one[1], default=None)
+
+
+_COUNTED = {"kneser_ney_perplexity": "Kneser-Ney 5-gram", "bigram_perplexity": "bigram model"}
 
 
 def _plain_card(name: str, value: str, beside: str) -> str:

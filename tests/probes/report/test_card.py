@@ -137,8 +137,23 @@ def test_the_index_of_the_card_has_the_perplexity(tmp_path, content):
         "    results:\n"
         "      - task: {type: text-generation}\n"
         '        dataset: {name: "held-out text", type: "held-out text"}\n'
-        '        metrics: [{type: "perplexity", value: 120.5199, args: {"n_scored": 49984}}]\n'
+        '        metrics: [{type: "perplexity", value: 120.5199, args: {"n_scored": 49984, '
+        '"strongest_baseline": "bigram model", "strongest_baseline_value": 286.4}}]\n'
     )
+
+
+def test_the_index_of_the_card_has_the_interval_and_the_best_of_the_counted_models(tmp_path, content) -> None:
+    result = {**content.training["generation"]["result"], "perplexity_low": 110.04, "perplexity_high": 130.0}
+    result |= {"kneser_ney_perplexity": 153.94, "word_perplexity": 450.0}
+    training = {"generation": {"summary": "", "result": result}}
+    write_card(tmp_path / "README.md", replace(content, findings=Findings(), training=training))
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if "metrics:" in line]
+    assert line.endswith(
+        'args: {"interval_low": 110.0, "interval_high": 130.0, "n_scored": 49984, "word_perplexity": 450.0, '
+        '"strongest_baseline": "Kneser-Ney 5-gram", "strongest_baseline_value": 153.9}}]'
+    )
+    assert "Chen and Goodman (1999)" in text
 
 
 @pytest.mark.parametrize(

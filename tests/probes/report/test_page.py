@@ -96,6 +96,15 @@ def test_report_is_well_formed_escaped_and_needs_no_network(tmp_path, content):
     assert html.count("<tr>") == 2 + (1 + 1) + (1 + 3) - 2, "one line beside the strongest baseline, one for each"
 
 
+def test_the_perplexity_stands_beside_the_best_of_the_counted_models(tmp_path, content):
+    assert "bigram model: 286.4" in page_of(tmp_path, content)[0]
+    result = {**content.training["generation"]["result"], "kneser_ney_perplexity": 153.94}
+    counted = replace(content, training={"generation": {"summary": "", "result": result}})
+    html = page_of(tmp_path, counted)[0]
+    assert "<b>120.5</b><small>Kneser-Ney 5-gram: 153.9</small>" in html
+    assert "bigram model" not in html
+
+
 def test_headline_sets_the_best_baseline_beside_each_figure(content):
     assert summary_cards(content) == [("lee pearson", "0.500", "tf-idf 0.450")]
 
