@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.state import BEGINNING
-from embedpipe.text.vocabulary import UNK
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS, UNK
 
 __all__ = [
     "HeldOut",
     "bigram_perplexity",
+    "by_documents",
     "held_out",
     "perplexity",
     "token_losses",
@@ -58,6 +60,25 @@ def held_out(tokens: NDArray[np.uint32], *, limit: int, rows: int = 32) -> HeldO
     length = (len(tokens) - 1) // rows
     taken = max(1, min(length, limit // rows))
     return HeldOut(np.stack([tokens[row * length : row * length + taken + 1] for row in range(rows)]))
+
+
+def by_documents(store: TokenStore, *, limit: int) -> list[NDArray[np.uint32]]:
+    """Return whole documents, spread evenly over a store, with about `limit` predicted tokens together.
+
+    Each begins with the ``<eos>`` before it, so that its first word is predicted too, as the first of a sentence is in
+    training. A document longer than `limit` is cut there.
+
+    Returns
+    -------
+    One uint32 array for each document, in order; as rows of losses: ``[losses(one[None])[0] for one in documents]``.
+    """
+    edges = store.sentence_offsets[store.document_offsets.astype(np.int64)].astype(np.int64)
+    edges = edges[np.concatenate([[True], np.diff(edges) > 0])]
+    n = len(edges) - 1
+    taken = max(1, min(n, round(limit * n / max(1, int(edges[-1] - edges[0])))))
+    chosen = (np.arange(taken) * n // taken).tolist() if n else []
+    found = [store.tokens[edges[i] : min(edges[i + 1], edges[i] + limit)] for i in chosen]
+    return [np.concatenate([[EOS], document]).astype(np.uint32) for document in found]
 
 
 def perplexity(model: LanguageModel, sample: HeldOut) -> float:

@@ -1,6 +1,7 @@
 """Perplexities against hand-worked sums."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +9,15 @@ import torch
 
 from embedpipe.generation.evaluation import (
     bigram_perplexity,
+    by_documents,
     held_out,
     perplexity,
     unigram_perplexity,
     unigram_probabilities,
 )
 from embedpipe.generation.language_model import LanguageModel, Shape
-from embedpipe.text.vocabulary import UNK
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS, UNK
 
 
 def test_an_untrained_model_has_the_unigram_perplexity() -> None:
@@ -81,3 +84,19 @@ def test_a_hopeless_model_gives_a_large_number_and_no_nan() -> None:
         model.bias.copy_(torch.tensor([1e5, 0, 0, 0, 0]))
     value = perplexity(model, held_out(np.array([3, 4, 3], dtype=np.uint32), limit=9))
     assert value == pytest.approx(math.exp(700.0))
+
+
+def test_documents_are_whole_in_order_and_begin_after_an_end(tmp_path) -> None:
+    store = stored(tmp_path, [[[4, 5], [6]], [[7]], [], [[8, 8], [8]], [[9]]])
+    found = [one.tolist() for one in by_documents(store, limit=100)]
+    assert found == [[3, 4, 5, 3, 6, 3], [3, 7, 3], [3, 8, 8, 3, 8, 3], [3, 9, 3]]
+    assert [one.tolist() for one in by_documents(store, limit=8)] == [[3, 4, 5, 3, 6, 3], [3, 8, 8, 3, 8, 3]]
+    assert [one.tolist() for one in by_documents(store, limit=2)] == [[3, 4, 5]], "cut at the limit"
+
+
+def stored(folder: Path, documents: list[list[list[int]]]) -> TokenStore:
+    sentences = [sentence for document in documents for sentence in document]
+    np.save(folder / "tokens.npy", np.array([i for one in sentences for i in [*one, EOS]], dtype=np.uint32))
+    np.save(folder / "sentences.npy", np.cumsum([0, *(len(one) + 1 for one in sentences)]).astype(np.uint64))
+    np.save(folder / "documents.npy", np.cumsum([0, *map(len, documents)]).astype(np.uint64))
+    return TokenStore(folder)
