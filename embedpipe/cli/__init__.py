@@ -27,6 +27,7 @@ _VERBS = {
     "compare": "Two words or two sentences: how near, and what makes them so.",
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
+    "score": "How probable a text is to the generator, token by token if asked.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
     "diff": "Which of two bundles is better, where, and how sure that is.",
     "report": "The report of a bundle written again, as one page that opens from disk.",

@@ -59,8 +59,8 @@ class DynamicEvaluation:
         If a value is outside its range.
     """
 
-    rate: float = 1e-4
-    decay: float = 3e-3
+    rate: float = 2e-3
+    decay: float = 3e-4
     segment: int = 16
     rule: Rule = "rms"
 
@@ -118,7 +118,7 @@ class DynamicReader:
         self.trained = {name: weight.detach() for name, weight in model.named_parameters()}
         self.model = _copy_that_learns(model)
         self.weights = dict(self.model.named_parameters())
-        self.divisors, self.decays = _by_weight(self.weights, settings, sizes)
+        self.rates, self.decays = _by_weight(self.weights, settings, sizes)
         self.moved = torch.zeros(model.n_tokens, dtype=torch.bool, device=model.device)
         self.state: State = BEGINNING
         self.left_out = 0
@@ -157,7 +157,7 @@ class DynamicReader:
         for name, weight in self.weights.items():
             if name not in found.gradients:
                 continue
-            change = found.gradients[name] * (-self.settings.rate / self.divisors[name])
+            change = found.gradients[name] * -self.rates[name]
             if name in _TABLES:
                 weight.index_add_(0, found.words, change)
                 weight[moved] = torch.lerp(weight[moved], self.trained[name][moved], self.decays[name])
@@ -258,7 +258,8 @@ class _Segment:
 
     @property
     def is_finite(self) -> bool:
-        return all(bool(part.isfinite().all()) for part in (self.losses, *self.gradients.values()))
+        # A sum is finite only where every number is.
+        return bool(torch.stack([part.sum() for part in (self.losses, *self.gradients.values())]).sum().isfinite())
 
 
 def _read_segment(model: LanguageModel, ids: Tensor, state: State) -> tuple[_Segment, State]:
@@ -295,10 +296,11 @@ def _copy_that_learns(model: LanguageModel) -> LanguageModel:
 def _by_weight(
     weights: dict[str, nn.Parameter], settings: DynamicEvaluation, sizes: GradientSizes | None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return what the gradient of each weight is divided by, and how far it goes back to the trained one."""
+    """Return the learning rate of each weight, and how far it goes back to the trained one after each segment."""
     if settings.rule == "sgd" or sizes is None:
         one = {name: torch.ones((), device=weight.device) for name, weight in weights.items()}
-        return one, {name: settings.decay * each for name, each in one.items()}
+        rates = {name: settings.rate * each for name, each in one.items()}
+        return rates, {name: settings.decay * each for name, each in one.items()}
     mean = max(sizes.mean, 1e-30)
-    divisors = {name: size + _DAMPING * mean for name, size in sizes.of.items()}
-    return divisors, {name: (settings.decay * size / mean).clamp(max=1.0) for name, size in sizes.of.items()}
+    rates = {name: settings.rate / (size + _DAMPING * mean) for name, size in sizes.of.items()}
+    return rates, {name: (settings.decay * size / mean).clamp(max=1.0) for name, size in sizes.of.items()}

@@ -1,6 +1,5 @@
 """Text in, text out: continuations of a prompt, and the probability of a text."""
 
-import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from torch import Tensor
 from embedpipe.errors import ConfigError
 from embedpipe.generation.decoding import Decoding, ban_, sample
 from embedpipe.generation.language_model import LanguageModel
-from embedpipe.generation.state import BEGINNING, State
+from embedpipe.generation.score import Score, TextScorer
+from embedpipe.generation.state import State
 from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ MAX_PROMPT_TOKENS = 1_000
 """The model reads at most so many of the last tokens of a prompt."""
 
 _ROWS = 256
-_SCORE_WINDOW = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +46,6 @@ class Continuations:
     n_prompt_tokens: int
     n_unknown: int
     n_unread: int
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How probable a text is to the model.
-
-    Parameters
-    ----------
-    log_probability : natural logarithm of the probability of the text as one sentence, its end included.
-    n_tokens : predicted tokens, the closing ``<eos>`` included.
-    n_unknown : how many of them were scored as ``<unk>``.
-    """
-
-    log_probability: float
-    n_tokens: int
-    n_unknown: int
-
-    @property
-    def perplexity(self) -> float:
-        """The inverse geometric mean of the tokens' probabilities."""
-        return math.exp(min(-self.log_probability / self.n_tokens, 700.0))
 
 
 class TextGenerator:
@@ -136,19 +114,13 @@ class TextGenerator:
             n_unread=len(ids) - len(read),
         )
 
-    @torch.inference_mode()
     def score(self, text: str) -> Score:
         """Return the log-probability of a text read as one sentence; unknown words are scored as ``<unk>``."""
-        ids = np.asarray(self.codec.encode(text), dtype=np.int64)
-        stream = self._tensor([EOS, *ids.tolist(), EOS])
-        total = 0.0
-        state = BEGINNING
-        for start in range(0, len(stream) - 1, _SCORE_WINDOW):
-            block = stream[start : start + _SCORE_WINDOW + 1]
-            hidden, state = self.model(block[None, :-1], state)
-            log_probabilities = torch.log_softmax(self.model.logits(hidden[0]).float(), dim=1)
-            total += float(log_probabilities.gather(1, block[1:, None]).double().sum())
-        return Score(total, len(ids) + 1, int((ids == UNK).sum()))
+        return TextScorer(self.codec, self.model).score(text)
+
+    def scores(self, texts: Sequence[str]) -> list[Score]:
+        """Return what `score` does for each of many texts, read side by side."""
+        return TextScorer(self.codec, self.model).scores(texts)
 
     def _read(self, ids: NDArray[np.int64]) -> tuple[Tensor, State]:
         """Return the logits of the first new token, shape (1, n_tokens), and the state after the prompt.

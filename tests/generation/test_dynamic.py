@@ -12,6 +12,7 @@ from embedpipe.generation.dynamic import DynamicEvaluation, DynamicReader, dynam
 from embedpipe.generation.evaluation import token_losses
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape
 from embedpipe.generation.state import BEGINNING
+from embedpipe.generation.tune_dynamic import tune_dynamic
 
 N_TOKENS = 12
 
@@ -161,3 +162,16 @@ def test_what_is_missing_is_said():
     with pytest.raises(NotEnoughDataError, match="at least one token"):
         gradient_sizes(small(), text(1, 0))
     assert dynamic_losses(small(), text(2, 0), DynamicEvaluation(rule="sgd")).shape == (2, 0)
+
+
+def test_settings_are_found_within_a_budget():
+    """On a text that repeats, a higher rate is better; without time only the first setting is tried."""
+    model, tokens = small(), np.tile(np.array([4, 9, 6, 11], dtype=np.uint32), 30)[None]
+    found = tune_dynamic(model, tokens, rule="sgd", segment=4, rates=(0.001, 0.3), decays=(0.5, 0.0))
+    assert (found.settings.rate, found.settings.decay) == (0.3, 0.0)
+    assert len(found.losses) == found.n_asked == 3
+    expected = dynamic_losses(model, tokens, found.settings).mean()
+    assert found.losses[found.settings] == pytest.approx(expected, rel=1e-5) == min(found.losses.values())
+    short = tune_dynamic(model, tokens, rule="sgd", segment=4, rates=(0.001, 0.3), seconds=0.0)
+    assert short.settings.rate == 0.001
+    assert len(short.losses) == 1

@@ -158,7 +158,7 @@ def test_probabilities_of_all_short_texts_sum_to_one(trained) -> None:
 def test_long_texts_are_scored_in_windows_without_a_seam(trained, monkeypatch) -> None:
     text = " ".join(np.random.default_rng(0).choice(list(WORDS), 700))
     whole = trained.score(text)
-    monkeypatch.setattr("embedpipe.generation.generator._SCORE_WINDOW", 13)
+    monkeypatch.setattr("embedpipe.generation.reader._PREDICTIONS", 13)
     assert trained.score(text).log_probability == pytest.approx(whole.log_probability, rel=1e-5)
     assert whole.n_tokens == 701
 
