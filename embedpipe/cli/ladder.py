@@ -88,7 +88,7 @@ def command(
     if output is None:
         raise click.UsageError("name a folder to write with -o, such as -o wiki.ladder")
     from embedpipe.pipeline.ladder import ladder
-    from embedpipe.pipeline.ladder_write import ladder_rows, spoken_conditions
+    from embedpipe.pipeline.ladder_write import ladder_rows, shown_rows, spoken_conditions
     from embedpipe.settings import load_config
 
     with progress() as listener:
@@ -105,7 +105,7 @@ def command(
             download=download,
             listener=listener,
         )
-    render(ladder_rows(found), format_)
+    render(shown_rows(found) if format_ == "table" else ladder_rows(found), format_)
     for step in found.steps:
         for line in (*step.warnings, *step.notes):
             say(f"{step.rung.name}: {line}")

@@ -108,6 +108,7 @@ def train_language_model(
     device: torch.device,
     checkpoint: Path | None = None,
     seconds: float = 0.0,
+    baselines: bool = True,
     listener: Listener = silent,
 ) -> TrainedGenerator:
     """Train a next-word model on a store, beginning with word vectors.
@@ -125,6 +126,7 @@ def train_language_model(
     train, validation, test : splits of one corpus; one of fewer than three tokens falls back on the one before it.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
     seconds : of training, in place of steps; evaluations do not count. 0: by steps.
+    baselines : whether the counting baselines are measured too; if not, their perplexities are NaN.
 
     Raises
     ------
@@ -187,15 +189,15 @@ def train_language_model(
     return TrainedGenerator(
         model,
         final,
-        unigram_perplexity(counts, scored),
-        bigram_perplexity(tokens, counts, scored),
+        unigram_perplexity(counts, scored) if baselines else math.nan,
+        bigram_perplexity(tokens, counts, scored) if baselines else math.nan,
         scored.unknown_share,
         scored.n_scored,
         objective.n_tokens,
         result.stopped,
         training_curve(result, _METRIC),
         tuple((at, value) for at, (_, value) in zip(result.elapsed, result.history, strict=True)),
-        kneser_ney_perplexity(tokens, len(counts), scored),
+        kneser_ney_perplexity(tokens, len(counts), scored) if baselines else math.nan,
         perplexity_interval(losses, seed=seed),
         piece_units(scored.tokens[:, 1:], vocabulary.tokens) if vocabulary.holds_pieces else None,
     )

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from embedpipe.config import GenerationConfig
 from embedpipe.errors import ConfigError
+from embedpipe.presets import PRESETS
+from embedpipe.settings import overlay
 
 __all__ = ["BASE", "GROUPS", "RUNGS", "Rung", "base_of", "choose_rungs", "compared_with", "rung_config"]
 
@@ -35,30 +37,13 @@ BASE: dict[str, dict[str, Any]] = {
 }
 """Laid over the preset of the corpus: the vocabulary of the article, and the AWD-LSTM that all advice is tried on."""
 
+_OF_THE_BASE = frozenset({"steps", "epochs", "precision", "samples"})
 _ARTICLE: dict[str, Any] = {
-    "layers": 1,
-    "hidden": 64,
-    "tied": False,
-    "start": "random",
-    "initial_norm": 1.0,
-    "batch": 32,
-    "bptt": 48,
-    "variable_bptt": False,
-    "learning_rate": 1e-3,
-    "schedule": "constant",
-    "warmup": 0.0,
-    "input_p": 0.0,
-    "hidden_p": 0.0,
-    "output_p": 0.0,
-    "embed_p": 0.0,
-    "weight_p": 0.0,
-    "noise_p": 0.0,
-    "ar": 0.0,
-    "tar": 0.0,
-    "weight_decay": 0.0,
-    "l1": 0.0,
-    "ema": 0.0,
+    name: value
+    for name, value in {**GenerationConfig().model_dump(), **PRESETS["article"]["generation"]}.items()
+    if name not in _OF_THE_BASE
 }
+"""The preset ``article`` whole, so that nothing of the base is left in it."""
 _NO_DROPOUT = {"input_p": 0.0, "hidden_p": 0.0, "output_p": 0.0, "embed_p": 0.0, "weight_p": 0.0}
 _ADVISED = "awd-lstm"
 
@@ -287,8 +272,6 @@ def compared_with(rung: Rung, chosen: Sequence[str]) -> str:
 
 def base_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return `settings`, nested by section, with the base of the ladder below them."""
-    from embedpipe.settings import overlay
-
     return overlay(BASE, settings)
 
 

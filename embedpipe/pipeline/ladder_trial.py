@@ -193,6 +193,7 @@ def _trained(
             seed=seed,
             device=resolve_device(device),
             seconds=seconds,
+            baselines=False,
             listener=listener,
         )
     if not trained.n_tokens_seen:

@@ -15,7 +15,7 @@ from embedpipe.probes.report.html import Cell, cell, details, facts, number, par
 from embedpipe.probes.report.svg import Axis, Series, line_plot
 from embedpipe.sentences.files import temporary_sibling
 
-__all__ = ["ladder_rows", "spoken_conditions", "write_ladder"]
+__all__ = ["ladder_rows", "shown_rows", "spoken_conditions", "write_ladder"]
 
 
 def write_ladder(folder: Path, found: Ladder) -> None:
@@ -55,6 +55,15 @@ def ladder_rows(found: Ladder) -> list[dict[str, Any]]:
                 "parameters": step.n_parameters,
             }
         )
+    return rows
+
+
+def shown_rows(found: Ladder) -> list[dict[str, str]]:
+    """Return the rows of `ladder_rows` as text for people, numbers under each other."""
+    rows = [{column: _shown(column, value) for column, value in row.items()} for row in ladder_rows(found)]
+    for column in rows[0].keys() - set(_TEXTS):
+        width = max(len(row[column]) for row in rows)
+        rows = [{**row, column: row[column].rjust(width)} for row in rows]
     return rows
 
 
