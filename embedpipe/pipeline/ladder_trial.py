@@ -204,7 +204,7 @@ def _trained(
         warnings.append(f"fewer than {_FEW_STEPS} steps fit into {seconds:g} seconds: give more (--seconds)")
     if trained.stopped:
         warnings.append(trained.stopped)
-    if min(trained.timeline, key=lambda point: point[1])[0] == 0:
+    if min(trained.timeline, key=lambda point: point[1]) is trained.timeline[0]:
         warnings.append("no evaluation was better than the untrained network, which is what is measured")
     if any(other.kind == "cache" and other.against == rung.name for other in RUNGS.values()):
         save_generator(folder / _NETWORK, trained.model)

@@ -73,7 +73,8 @@ def spoken_conditions(conditions: Mapping[str, Any]) -> list[str]:
     words = conditions["word_vector_seconds"]
     lines = [
         f"trained for {conditions['seconds']:g} seconds each (evaluations not counted) under {seeds} "
-        f"seed{'s' if seeds > 1 else ''}, on {conditions['device']} with {conditions['threads']} threads",
+        f"seed{'s' if seeds > 1 else ''}, on {conditions['device']} with {conditions['threads']} "
+        f"thread{'s' if conditions['threads'] > 1 else ''}",
         f"{conditions['training_tokens']:,} training tokens, {conditions['vocabulary']:,} words in the vocabulary, "
         f"{100 * conditions['unknown_share']:.1f} % of the words of the test are <unk>, which counts as a word",
         f"perplexity on the same {conditions['test_tokens']:,} tokens of the test split, in {conditions['test_rows']} "
@@ -196,7 +197,7 @@ def _plots(found: Ladder) -> str:
         plots.append(
             line_plot(
                 group.capitalize(),
-                [_series(step) for step in drawn],
+                [_series(step, max(other.seconds for other in drawn)) for step in drawn],
                 Axis("seconds of training"),
                 Axis("validation perplexity", log=True),
                 says=f"{common}; the lowest perplexity on the test is {best.perplexity:,.1f}, of {best.rung.name}",
@@ -206,18 +207,19 @@ def _plots(found: Ladder) -> str:
     return "".join(plots)
 
 
-def _series(step: Step) -> Series:
-    """Return the median over the seeds at each evaluation after the first, and the lowest and highest."""
+def _series(step: Step, until: float) -> Series:
+    """Return the median over the seeds at each evaluation, and the lowest and highest; counts stay as they are."""
+    if step.rung.kind == "counts":
+        ((at, value),) = step.timelines[0]
+        return Series(step.rung.name, [at, max(at, until)], [value, value])
     n = min(map(len, step.timelines))
     points = [[timeline[place] for timeline in step.timelines] for place in range(n)]
-    taken = [point for point in points if min(seconds for seconds, _ in point) > 0]
-    seconds = [median([at for at, _ in point]) for point in taken]
-    values = [sorted(value for _, value in point) for point in taken]
+    values = [[value for _, value in point] for point in points]
     spread = len(step.timelines) > 1
     return Series(
         step.rung.name,
-        seconds,
+        [median(at for at, _ in point) for point in points],
         [median(of_seeds) for of_seeds in values],
-        [of_seeds[0] for of_seeds in values] if spread else (),
-        [of_seeds[-1] for of_seeds in values] if spread else (),
+        [min(of_seeds) for of_seeds in values] if spread else (),
+        [max(of_seeds) for of_seeds in values] if spread else (),
     )

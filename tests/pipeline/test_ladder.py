@@ -2,13 +2,16 @@
 
 import json
 import math
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError, OutputError
-from embedpipe.generation.evaluation import held_out, unigram_perplexity
+from embedpipe.generation.evaluation import unigram_perplexity
+from embedpipe.nn import budget
 from embedpipe.pipeline import ladder as module
 from embedpipe.pipeline.ladder import ladder
 from embedpipe.pipeline.ladder_prepare import Prepared, _samples
@@ -32,6 +35,9 @@ SMALL = {
     "output_p": 0.0,
     "embed_p": 0.0,
     "weight_p": 0.0,
+    "ar": 0.0,
+    "tar": 0.0,
+    "variable_bptt": False,
 }
 
 
@@ -204,19 +210,26 @@ def trained(name: str, prepared: Prepared, folder, seconds: float, below: Below 
     )
 
 
+@pytest.fixture
+def processor_clock(monkeypatch) -> None:
+    """Seconds of the processor, so that what else the machine does changes nothing."""
+    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=time.process_time))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("processor_clock")
 def test_a_network_remembers_what_counts_cannot(prepared, tmp_path) -> None:
     """The last word is the first one, seven words before: of eight tokens a five-gram has to guess two, an LSTM one."""
     best, counted = N_COPIED ** (1 / 8), N_COPIED ** (2 / 8)
     counts = trained("kneser-ney", prepared, tmp_path / "counts", 1.0)
-    assert counts.perplexity == pytest.approx(counted, rel=0.05)
-    assert counts.n_tokens == prepared.text.train.n_tokens
+    assert counted < counts.perplexity < 1.15 * counted, "discounts take a little from what is certain"
+    assert counts.n_tokens == len(prepared.text.train.tokens)
     network = trained("awd-lstm", prepared, tmp_path / "network", 8.0)
-    assert network.perplexity == pytest.approx(best, rel=0.05)
+    assert 0.97 * best < network.perplexity < 1.1 * best < counts.perplexity
     unigrams = np.bincount(prepared.text.train.tokens, minlength=29).astype(float)
-    assert unigram_perplexity(unigrams, prepared.scored) > 8 * counts.perplexity
+    assert unigram_perplexity(unigrams, prepared.scored) == pytest.approx(8 ** (6 / 8) * 80 ** (2 / 8), rel=0.02)
     assert 8.0 <= network.seconds < 10.0
-    assert network.timeline[0][0] == 0.0
+    assert network.timeline[0][0] < 0.5
     assert len(network.timeline) >= 8
     assert not network.warnings
     cached = trained("awd-lstm-cache", prepared, tmp_path / "cache", 8.0, Below(network, tmp_path / "network"))
@@ -243,5 +256,4 @@ def test_all_rungs_on_a_toy_corpus(tmp_path) -> None:
     assert [step.rung.name for step in found.steps] == list(RUNGS)
     content = json.loads((tmp_path / "toy" / "ladder.json").read_text(encoding="utf-8"))
     assert all(step["perplexity"] > 1 for step in content["steps"])
-    assert held_out(np.arange(9, dtype=np.uint32), limit=4, rows=2).n_scored == 4
     assert sum(isinstance(event, StageFinished) for event in events) == 2 + len(RUNGS)
