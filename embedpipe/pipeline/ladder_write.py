@@ -131,7 +131,11 @@ def _page(found: Ladder) -> str:
                 "What each step is worth",
                 *(paragraph(step.says, of=_good(step)) for step in found.steps if step.against),
             ),
-            section("Perplexity against seconds", f'<div class="plots">{_plots(found)}</div>'),
+            section(
+                "Perplexity against seconds",
+                paragraph(_ABOUT_PLOTS),
+                f'<div class="plots">{_plots(found)}</div>',
+            ),
             section("To be known", *(paragraph(line) for line in _known(found))),
             section("Conditions", *(paragraph(line) for line in spoken_conditions(found.conditions)), _versions(found)),
             section(
@@ -151,6 +155,11 @@ def _page(found: Ladder) -> str:
     )
 
 
+_BEGINNING = 0.2
+_ABOUT_PLOTS = (
+    "The median over the seeds at each evaluation after the first fifth of the training, with the lowest and the highest "
+    "seed. It is measured on the validation split, whose words are others than those of the table."
+)
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 )
@@ -208,12 +217,17 @@ def _plots(found: Ladder) -> str:
 
 
 def _series(step: Step, until: float) -> Series:
-    """Return the median over the seeds at each evaluation, and the lowest and highest; counts stay as they are."""
+    """Return the median over the seeds at each evaluation, and the lowest and highest; counts stay as they are.
+
+    The steep beginning is left out: beside it the differences at the end could not be seen.
+    """
     if step.rung.kind == "counts":
         ((at, value),) = step.timelines[0]
         return Series(step.rung.name, [at, max(at, until)], [value, value])
     n = min(map(len, step.timelines))
     points = [[timeline[place] for timeline in step.timelines] for place in range(n)]
+    late = [point for point in points if median(at for at, _ in point) >= _BEGINNING * step.seconds]
+    points = late if len(late) > 1 else points
     values = [[value for _, value in point] for point in points]
     spread = len(step.timelines) > 1
     return Series(
