@@ -23,7 +23,7 @@ from embedpipe.generation.evaluation import (
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape, initial_table
 from embedpipe.generation.noise import UnigramNoise
 from embedpipe.generation.paired import perplexity_interval
-from embedpipe.generation.stream import Window, windows
+from embedpipe.generation.stream import Window, rows_of, windows
 from embedpipe.generation.truncated import Penalties, Softmax, Truncated, own_rows
 from embedpipe.generation.units import Units, perplexity_of, piece_units
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
@@ -34,7 +34,7 @@ from embedpipe.nn.fit import fit
 from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
-from embedpipe.runtime import Evaluated, Listener, silent
+from embedpipe.runtime import Evaluated, Listener, Warned, silent
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, Vocabulary
 
@@ -57,6 +57,7 @@ _FULL_SOFTMAX_LIMIT = 8_000
 _WATCHED_TOKENS = 10_000
 _SCORED_TOKENS = 50_000
 _EVALUATIONS = 6
+_EVALUATIONS_OF_PATIENCE = 5
 _WITHOUT_END = 10**9
 _METRIC = "validation perplexity"
 
@@ -132,12 +133,22 @@ def train_language_model(
     ------
     NotEnoughDataError
         If the training split has fewer than 3 tokens.
+    ConfigError
+        For settings that do not fit the vocabulary or the vectors, which the message names.
+    ValueError
+        For vectors that are not one row of finite numbers for each token.
     """
     tokens = train.tokens
     if len(tokens) < 3:
         raise NotEnoughDataError(
             f"{train.path}: {len(tokens)} tokens are too few to train a generator; give it more text"
         )
+    if vectors.shape[0] != len(vocabulary) or not np.isfinite(vectors).all():
+        raise ValueError(
+            f"the vectors to begin with have shape {vectors.shape} and the vocabulary {len(vocabulary):,} tokens; give "
+            "one row of finite numbers for each token"
+        )
+    _warn_of_small_text(len(tokens), config, listener)
     counts = stream_counts(vocabulary, train)
     held_tokens = [store.tokens for store in (train, validation, test) if len(store.tokens) >= 3]
     watched = held_out(held_tokens[min(1, len(held_tokens) - 1)], limit=_WATCHED_TOKENS)
@@ -177,7 +188,7 @@ def train_language_model(
             ema=config.ema,
             patience=config.patience,
             precision=config.precision,
-            evaluate_every=max(1, -(-steps // _EVALUATIONS)),
+            evaluate_every=max(1, -(-steps // _evaluations(config))),
             metric=_METRIC,
             checkpoint=kept,
             carried=[objective],
@@ -201,6 +212,19 @@ def train_language_model(
         perplexity_interval(losses, seed=seed),
         piece_units(scored.tokens[:, 1:], vocabulary.tokens) if vocabulary.holds_pieces else None,
     )
+
+
+def _warn_of_small_text(n_tokens: int, config: "GenerationConfig", listener: Listener) -> None:
+    rows, length = len(rows_of(n_tokens, config.batch)) - 1, (n_tokens - 1) // config.batch
+    if length < config.bptt:
+        listener(
+            Warned(
+                _STAGE,
+                f"{n_tokens:,} training tokens are fewer than one window of generation.batch {config.batch} rows and "
+                f"generation.bptt {config.bptt} tokens: windows are of {rows} rows and {(n_tokens - 1) // rows} tokens; "
+                "give more text, or set a smaller batch",
+            )
+        )
 
 
 def begin_training(
@@ -292,6 +316,11 @@ def steps_of(config: "GenerationConfig", n_tokens: int) -> int:
     (50, 7)
     """
     return math.ceil(config.epochs * (n_tokens - 1) / (config.batch * config.bptt)) if config.epochs else config.steps
+
+
+def _evaluations(config: "GenerationConfig") -> int:
+    """Return how often a training is measured: more often where it may stop early, and once in each of many epochs."""
+    return max(_EVALUATIONS, math.ceil(config.epochs), _EVALUATIONS_OF_PATIENCE * config.patience)
 
 
 def softmax_of(config: "GenerationConfig", n_tokens: int) -> Literal["full", "sampled", "adaptive"]:

@@ -157,8 +157,8 @@ def _page(found: Ladder) -> str:
 
 _BEGINNING = 0.2
 _ABOUT_PLOTS = (
-    "The median over the seeds at each evaluation after the first fifth of the training, with the lowest and the highest "
-    "seed. It is measured on the validation split, whose words are others than those of the table."
+    "The median over the seeds at each evaluation after the first fifth of the training, with the lowest and the "
+    "highest seed. It is measured on the validation split, whose words are others than those of the table."
 )
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
