@@ -105,7 +105,14 @@ class KneserNey:
         Returns
         -------
         float64 array of shape (rows, time); inf for a token of probability 0, which only a model without a floor has.
+
+        Raises
+        ------
+        ConfigError
+            If an id is not below the size of the vocabulary.
         """
+        if tokens.size and (largest := int(tokens.max())) >= self.index.n_tokens:
+            raise ConfigError(f"the text holds id {largest}, but the vocabulary has {self.index.n_tokens} tokens")
         rows, columns = tokens.shape
         targets = tokens[:, 1:].astype(np.int64).ravel()
         probability = self.base[targets]
@@ -139,6 +146,11 @@ class KneserNey:
         Returns
         -------
         float64 array of shape (n_tokens,), in nats.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary.
         """
         nearest = np.asarray(context, dtype=np.int64)[::-1][: self.order - 1]
         if len(nearest) and not 0 <= nearest.min() <= nearest.max() < self.index.n_tokens:
