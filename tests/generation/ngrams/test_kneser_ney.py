@@ -119,6 +119,16 @@ def test_what_is_outside_the_vocabulary_is_said() -> None:
 def test_a_row_of_one_token_predicts_nothing() -> None:
     model = KneserNey.fit(np.array([4, 5], dtype=np.uint32), N)
     assert model.losses(np.array([[4], [5]], dtype=np.uint32)).shape == (2, 0)
+    assert model.losses(np.zeros((0, 3), dtype=np.uint32)).shape == (0, 2)
+    assert [len(one) for one in model.document_losses([np.array([4], dtype=np.uint32)])] == [0]
+
+
+def test_documents_are_read_each_from_its_own_beginning() -> None:
+    stream = np.random.default_rng(0).integers(3, 7, 200).astype(np.uint32)
+    model = KneserNey.fit(stream, N, order=4)
+    documents = [stream[:20], stream[40:41], stream[7:90]]
+    for document, found in zip(documents, model.document_losses(documents), strict=True):
+        assert found == pytest.approx(model.losses(document[None])[0])
 
 
 @settings(max_examples=30, deadline=None)
