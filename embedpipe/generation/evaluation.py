@@ -72,7 +72,8 @@ def by_documents(store: TokenStore, *, limit: int) -> list[NDArray[np.uint32]]:
 
     Returns
     -------
-    One uint32 array for each document, in order; as rows of losses: ``[losses(one[None])[0] for one in documents]``.
+    One uint32 array for each document, in order; as rows of losses: ``[losses(one[None])[0] for one in documents]``,
+    or `KneserNey.document_losses`.
     """
     edges = store.sentence_offsets[store.document_offsets.astype(np.int64)].astype(np.int64)
     edges = edges[np.concatenate([[True], np.diff(edges) > 0])]

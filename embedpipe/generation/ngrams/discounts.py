@@ -71,7 +71,7 @@ def estimated_discounts(n_grams: NDArray[np.int64]) -> NDArray[np.float64]:
             axis=1,
         )
     most = np.arange(N_CLASSES)
-    usable = np.isfinite(estimated) & (estimated > 0) & (estimated <= most)
+    usable = np.isfinite(estimated) & (estimated > 0) & (estimated < most)
     return np.where(usable, estimated, np.array(_WITHOUT_EVIDENCE))
 
 

@@ -1,6 +1,6 @@
 """Interpolated Kneser-Ney: the n-gram model that a neural one has to beat."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,13 +105,36 @@ class KneserNey:
         Returns
         -------
         float64 array of shape (rows, time); inf for a token of probability 0, which only a model without a floor has.
+
+        Raises
+        ------
+        ConfigError
+            If an id is not below the size of the vocabulary.
         """
-        rows, columns = tokens.shape
-        targets = tokens[:, 1:].astype(np.int64).ravel()
-        probability = self.base[targets]
-        at, row = np.arange(rows * (columns - 1)), tokens[:, :-1].ravel()
-        where = np.tile(np.arange(columns - 1), rows)
-        low, high = self.index.starts[row], self.index.starts[row.astype(np.int64) + 1]
+        return np.stack(self.document_losses(list(tokens))) if len(tokens) else np.zeros((0, tokens.shape[1] - 1))
+
+    def document_losses(self, documents: Sequence[NDArray[np.uint32]]) -> list[NDArray[np.float64]]:
+        """Return what `losses` does for rows of different lengths, in the time of one call.
+
+        Parameters
+        ----------
+        documents : uint32 ids of at least one token each, such as `by_documents` gives.
+
+        Returns
+        -------
+        One float64 array for each document, one shorter than it.
+        """
+        sizes = np.array([len(document) - 1 for document in documents], dtype=np.int64)
+        if not sizes.sum():
+            return [np.zeros(0) for _ in documents]
+        row = np.concatenate([document[:-1] for document in documents]).astype(np.int64)
+        targets = np.concatenate([document[1:] for document in documents]).astype(np.int64)
+        if (largest := max(int(row.max()), int(targets.max()))) >= self.index.n_tokens:
+            raise ConfigError(f"the text holds id {largest}, but the vocabulary has {self.index.n_tokens} tokens")
+        ends = np.cumsum(sizes)
+        where = np.arange(len(row)) - np.repeat(ends - sizes, sizes)
+        probability, at = self.base[targets], np.arange(len(row))
+        low, high = self.index.starts[row], self.index.starts[row + 1]
         for length in range(1, self.order):
             if length > 1:
                 kept = where[at] >= length - 1
@@ -126,8 +149,7 @@ class KneserNey:
                 break
             probability[at] = self._interpolated(length, low, high, targets[at], probability[at])
         with np.errstate(divide="ignore"):
-            nats: NDArray[np.float64] = -np.log(probability)
-        return nats.reshape(rows, columns - 1)
+            return np.split(-np.log(probability), ends[:-1])
 
     def log_probabilities(self, context: NDArray[np.integer] | list[int]) -> NDArray[np.float64]:
         """Return the log-probability of every token of the vocabulary after a context.
@@ -139,6 +161,11 @@ class KneserNey:
         Returns
         -------
         float64 array of shape (n_tokens,), in nats.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary.
         """
         nearest = np.asarray(context, dtype=np.int64)[::-1][: self.order - 1]
         if len(nearest) and not 0 <= nearest.min() <= nearest.max() < self.index.n_tokens:

@@ -16,6 +16,18 @@ def nltk_model(stream: list[int], order: int, discount: float) -> KneserNeyInter
     return model
 
 
+def test_where_nltk_is_no_distribution() -> None:
+    """What the floor is for, and why the text of the comparison stands twice."""
+    model = nltk_model([4, 5, 4, 5, 6], 2, 0.1)
+    assert model.unmasked_score("7", ("4",)) == 0, "a word that was never seen is impossible"
+    model = nltk_model([4, 5, 6, 5, 6], 3, 0.1)
+    with pytest.raises(ZeroDivisionError):  # 4 stands at the beginning alone: nothing is before it
+        model.unmasked_score("5", ("4",))
+    found = np.exp(KneserNey.fit(np.array([4, 5, 6, 5, 6], dtype=np.uint32), 8, order=3).log_probabilities([4]))
+    assert found.sum() == pytest.approx(1)
+    assert found.min() > 0
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     order=st.integers(2, 5),

@@ -1,5 +1,7 @@
 """Kneser-Ney by hand, as a distribution, and the two ways of asking it."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from embedpipe.errors import ConfigError
 from embedpipe.generation.ngrams import kneser_ney, suffixes
+from embedpipe.generation.ngrams.discounts import count_of_counts, estimated_discounts
 from embedpipe.generation.ngrams.kneser_ney import KneserNey
 from embedpipe.text.vocabulary import EOS
 
@@ -84,6 +87,12 @@ def test_contexts_end_where_sentences_do_when_asked() -> None:
     assert np.exp(within.log_probabilities([EOS])[c]) == pytest.approx((2 - 0.5) / 4 + 0.5 * 3 / 4 * bases[c])
 
 
+def test_discounts_fall_back_where_there_is_no_evidence() -> None:
+    """No count of one: none can be estimated. Evenly falling counts of counts: the formula of Chen and Goodman."""
+    found = estimated_discounts(np.array([[0, 0, 5, 5, 5], [0, 400, 200, 100, 50]]))
+    assert found.tolist() == [[0, 0.5, 1.0, 1.5], [0, 1 - 2 * 0.5 / 2, 2 - 3 * 0.5 / 2, 3 - 4 * 0.5 / 2]]
+
+
 @pytest.mark.parametrize(
     ("stream", "settings_", "said"),
     [
@@ -99,6 +108,61 @@ def test_what_cannot_be_counted_is_said(stream: list[int], settings_: dict, said
         KneserNey.fit(np.array(stream, dtype=np.uint32), N, **settings_)
 
 
-def test_a_context_outside_the_vocabulary_is_said() -> None:
+def test_what_is_outside_the_vocabulary_is_said() -> None:
+    model = KneserNey.fit(np.array([4, 5], dtype=np.uint32), N)
     with pytest.raises(ConfigError, match="from 0 to 8"):
-        KneserNey.fit(np.array([4, 5], dtype=np.uint32), N).log_probabilities([9])
+        model.log_probabilities([9])
+    with pytest.raises(ConfigError, match="id 9, but the vocabulary has 9"):
+        model.losses(np.array([[4, 9]], dtype=np.uint32))
+
+
+def test_a_row_of_one_token_predicts_nothing() -> None:
+    model = KneserNey.fit(np.array([4, 5], dtype=np.uint32), N)
+    assert model.losses(np.array([[4], [5]], dtype=np.uint32)).shape == (2, 0)
+    assert model.losses(np.zeros((0, 3), dtype=np.uint32)).shape == (0, 2)
+    assert [len(one) for one in model.document_losses([np.array([4], dtype=np.uint32)])] == [0]
+
+
+def test_documents_are_read_each_from_its_own_beginning() -> None:
+    stream = np.random.default_rng(0).integers(3, 7, 200).astype(np.uint32)
+    model = KneserNey.fit(stream, N, order=4)
+    documents = [stream[:20], stream[40:41], stream[7:90]]
+    for document, found in zip(documents, model.document_losses(documents), strict=True):
+        assert found == pytest.approx(model.losses(document[None])[0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(stream=streams, settings_=models, context=st.lists(st.integers(3, 7), max_size=5))
+def test_probabilities_are_those_of_the_definition(stream: np.ndarray, settings_: dict, context: list[int]) -> None:
+    """Sets and dictionaries instead of a sorted index; the discounts are taken from the model."""
+    model = KneserNey.fit(stream, N, **settings_)
+    order, across, ids = settings_["order"], settings_["across"], stream.tolist()
+    seen: dict[int, Counter] = {n: Counter() for n in range(1, order + 1)}
+    for n in seen:
+        before: dict[tuple, set] = {}
+        for t in range(n - 1, len(ids)):
+            gram = tuple(ids[t - n + 1 : t + 1])
+            if not across and EOS in gram[1:-1]:
+                continue
+            opens = (n > 1 and gram[0] == EOS) or t - n < 0
+            if n == order or (not across and opens):
+                seen[n][gram] += 1
+            elif t - n >= 0:
+                before.setdefault(gram, set()).add(ids[t - n])
+        seen[n].update({gram: len(tokens) for gram, tokens in before.items()})
+
+    n_grams, _ = count_of_counts(model.index)
+    for n, counted in seen.items():
+        sizes = Counter(counted.values())
+        assert n_grams[n - 1, 1:].tolist() == [sizes[size] for size in range(1, 5)]
+
+    def after(history: tuple[int, ...], n: int) -> list[float]:
+        counts = [seen[n][(*history, w)] for w in range(N)]
+        taken = [model.discounts[n - 1][min(count, 3)] for count in counts]
+        shorter = [1 / N] * N if n == 1 else after(history[1:], n - 1)
+        if not sum(counts):
+            return shorter
+        return [(c - d + sum(taken) * p) / sum(counts) for c, d, p in zip(counts, taken, shorter, strict=True)]
+
+    history = tuple(context[-(order - 1) :]) if order > 1 else ()
+    assert np.exp(model.log_probabilities(context)) == pytest.approx(after(history, len(history) + 1), abs=1e-12)
