@@ -31,7 +31,7 @@ __all__ = [
     "WordsConfig",
 ]
 
-PresetName = Literal["auto", "tiny", "small", "medium", "base"]
+PresetName = Literal["auto", "tiny", "small", "medium", "base", "article"]
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -49,7 +49,7 @@ STAGES = ("text", "words", "sentences", "generation", "probes")
 class PipelineConfig(Strict):
     """The complete configuration of the main job."""
 
-    preset: Literal["tiny", "small", "medium", "base"]
+    preset: Literal["tiny", "small", "medium", "base", "article"]
     seed: int = Field(default=1, ge=0, lt=2**32)
     reproducible: bool = False
     """One Word2Vec worker and deterministic kernels: byte-identical weights from the same seed and versions."""
