@@ -166,15 +166,15 @@ def _read(name: Path) -> Iterator[str]:
         If it cannot be read, is not text, or holds none.
     """
     from embedpipe.sentences.stream import read_lines
-    from embedpipe.text.read_bytes import text_lines
-    from embedpipe.text.read_types import ReadOptions
 
-    blank = True
-    for text in read_lines(name) if str(name) == _STDIN else text_lines(name, ReadOptions()):
+    shown, blank = "<stdin>" if str(name) == _STDIN else name, True
+    for number, text in enumerate(read_lines(name), start=1):
+        if "\0" in text:
+            raise InputError("holds a NUL byte: this is not plain text; name a text file", shown, number)
         blank = blank and not text.strip()
         yield text
     if blank:
-        raise InputError("holds no text; there is nothing to score", "<stdin>" if str(name) == _STDIN else name)
+        raise InputError("holds no text; there is nothing to score", shown)
 
 
 def _rows(lines: _Lines, by: str) -> Iterator[dict[str, object]]:
@@ -220,7 +220,8 @@ def _write(rows: Iterator[dict[str, object]], format_: str, total: _Total, *, se
             render([row], format_)
     else:
         found = list(rows)
-        columns = [name for name in found[0] if name != "file" or several or "line" not in found[0]]
+        names = list(found[0]) if found else []
+        columns = [name for name in names if name != "file" or several or "line" not in names]
         if format_ == "table":
             found = [_shown(row) for row in found]
             if len(found) > 1:

@@ -17,6 +17,7 @@ from embedpipe.generation.dynamic import DynamicEvaluation, DynamicReader, Gradi
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.reader import ModelReader, Predicted, Reader, block_length
 from embedpipe.generation.scored_text import Line, LineReading, groups_of_lines
+from embedpipe.text.codec import check_texts
 from embedpipe.text.vocabulary import EOS, UNK
 
 if TYPE_CHECKING:
@@ -179,7 +180,14 @@ class TextScorer:
         return self.scores([text])[0]
 
     def scores(self, texts: Sequence[str]) -> list[Score]:
-        """Return how probable each text is on its own; many are read side by side."""
+        """Return how probable each text is on its own; many are read side by side.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string, or holds anything but strings.
+        """
+        check_texts(texts)
         return [line.score for line in self.lines(texts)]
 
     def lines(self, texts: Iterable[str], *, listed: bool = False) -> Iterator[ScoredLine]:

@@ -98,7 +98,7 @@ class LineReading:
             numbers = np.insert(np.arange(len(words)), ends, -1).tolist()
             words = [SPECIALS[EOS] if number < 0 else words[number] for number in numbers]
         return [
-            Line(closed[start:stop], len(text.split()), len(text) + 1, tuple(words[start:stop]))
+            Line(closed[start:stop], len(text.split()), len(text.removesuffix("\n")) + 1, tuple(words[start:stop]))
             for text, start, stop in zip(texts, [0, *stops], stops, strict=False)
         ]
 

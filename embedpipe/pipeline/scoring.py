@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedpipe.bundle.folder import work_folder
 from embedpipe.bundle.recorded import recorded_config
+from embedpipe.errors import ConfigError
 from embedpipe.loading import Bundle, text_beside
 
 if TYPE_CHECKING:
@@ -51,12 +52,14 @@ def open_scorer(
     """
     from embedpipe.generation.score import TextScorer
 
+    if cache and dynamic:
+        raise ConfigError("a cache and dynamic evaluation both follow the text; ask for one of them")
     model = bundle.generator.model
     text = text_beside(bundle) if cache or dynamic or baseline else None
     longest = _LONGEST
     if "config.toml" in bundle.parts:
         longest = recorded_config(bundle.parts.file("config.toml", "text")).text.max_sentence
-    settings, sizes = _dynamic(bundle, model, text, say) if dynamic and not cache else (None, None)
+    settings, sizes = _dynamic(bundle, model, text, say) if dynamic else (None, None)
     return TextScorer(
         bundle.codec,
         model,
