@@ -222,7 +222,7 @@ def _series(step: Step, until: float) -> Series:
     The steep beginning is left out: beside it the differences at the end could not be seen.
     """
     if step.rung.kind == "counts":
-        ((at, value),) = step.timelines[0]
+        at, value = step.timelines[0][-1]
         return Series(step.rung.name, [at, max(at, until)], [value, value])
     n = min(map(len, step.timelines))
     points = [[timeline[place] for timeline in step.timelines] for place in range(n)]
