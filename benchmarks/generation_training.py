@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from embedpipe.config import GenerationConfig
+from embedpipe.generation.begin import begin_training, windows_of
 from embedpipe.generation.stream import Window
-from embedpipe.generation.train import begin_training, windows_of
 from embedpipe.nn.fit import fit
 
 CPU = torch.device("cpu")
@@ -244,7 +244,7 @@ def main() -> None:
     rows = measure(options.vocabulary, turns=options.turns, clock=clock)
     about = (
         f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {options.clock} time; two tied "
-        f"layers, 200-256-200, 32 rows of 32 tokens, vocabulary of {options.vocabulary:,}; median of {options.turns} turns."
+        f"layers, 200-256-200, 32 rows of 32 tokens, {options.vocabulary:,} words; median of {options.turns} turns."
     )
     text = to_markdown(rows, about)
     print(text, end="")
