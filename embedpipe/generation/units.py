@@ -73,6 +73,8 @@ def text_units(text: str, n_sentences: int) -> Units:
 def piece_units(ids: NDArray[np.integer], tokens: Sequence[str]) -> Units:
     """Return the units of predicted pieces of words, where a piece that follows a space begins with its mark.
 
+    The few pieces that are ``<unk>`` count as nothing, for what they spell is not known.
+
     Parameters
     ----------
     ids : ids of any shape, below ``len(tokens)``.
