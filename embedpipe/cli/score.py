@@ -17,6 +17,7 @@ from embedpipe.cli.progress import progress
 from embedpipe.errors import InputError
 from embedpipe.loading import load
 from embedpipe.runtime import StageStarted, Step
+from embedpipe.sentences.stream import read_lines
 
 if TYPE_CHECKING:
     from embedpipe.generation.score import Score, ScoredLine, TextScorer
@@ -81,6 +82,9 @@ def command(
     if sum(str(name) == _STDIN for name in names) > 1:
         raise click.UsageError("standard input can be read once; name - once")
     opened = load(bundle)
+    for name in names:
+        if str(name) != _STDIN:
+            next(read_lines(name), None)  # what cannot be read is said before anything is counted or tuned
 
     from embedpipe.pipeline.scoring import open_scorer
 
@@ -165,8 +169,6 @@ def _read(name: Path) -> Iterator[str]:
     InputError
         If it cannot be read, is not text, or holds none.
     """
-    from embedpipe.sentences.stream import read_lines
-
     shown, blank = "<stdin>" if str(name) == _STDIN else name, True
     for number, text in enumerate(read_lines(name), start=1):
         if "\0" in text:

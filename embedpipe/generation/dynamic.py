@@ -302,5 +302,6 @@ def _by_weight(
         rates = {name: settings.rate * each for name, each in one.items()}
         return rates, {name: settings.decay * each for name, each in one.items()}
     mean = max(sizes.mean, 1e-30)
-    rates = {name: settings.rate / (size + _DAMPING * mean) for name, size in sizes.of.items()}
-    return rates, {name: (settings.decay * size / mean).clamp(max=1.0) for name, size in sizes.of.items()}
+    of = {name: sizes.of[name].to(weight.device) for name, weight in weights.items() if name in sizes.of}
+    rates = {name: settings.rate / (size + _DAMPING * mean) for name, size in of.items()}
+    return rates, {name: (settings.decay * size / mean).clamp(max=1.0) for name, size in of.items()}

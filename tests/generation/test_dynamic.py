@@ -13,13 +13,14 @@ from embedpipe.generation.evaluation import token_losses
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape
 from embedpipe.generation.state import BEGINNING
 from embedpipe.generation.tune_dynamic import tune_dynamic
+from embedpipe.nn.causal import CausalKind
 
 N_TOKENS = 12
 
 
-def small(*, tied: bool = True) -> LanguageModel:
+def small(architecture: CausalKind = "lstm", *, tied: bool = True, cutoffs: tuple[int, ...] = ()) -> LanguageModel:
     torch.manual_seed(5)
-    shape = Shape(N_TOKENS, dim=4, hidden=6, layers=2, tied=tied)
+    shape = Shape(N_TOKENS, 4, 6, 2, architecture, tied, heads=2, context=9, cutoffs=cutoffs)
     return LanguageModel(shape, Dropouts(output_p=0.5)).requires_grad_(False).eval()
 
 
@@ -59,10 +60,19 @@ def with_whole_tables(model: LanguageModel, row: np.ndarray, settings: DynamicEv
     return torch.cat(found).double().numpy()
 
 
-@pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("rule", ["sgd", "rms"])
-def test_sparse_steps_are_the_rows_of_whole_ones(tied, rule):
-    model, tokens = small(tied=tied), text(1, 23)
+@pytest.mark.parametrize(
+    ("architecture", "tied", "rule"),
+    [
+        ("lstm", True, "sgd"),
+        ("lstm", False, "sgd"),
+        ("lstm", True, "rms"),
+        ("lstm", False, "rms"),
+        ("gru", True, "rms"),
+        ("transformer", True, "rms"),
+    ],
+)
+def test_sparse_steps_are_the_rows_of_whole_ones(architecture, tied, rule):
+    model, tokens = small(architecture, tied=tied), text(1, 23)
     settings = DynamicEvaluation(rate=0.5 if rule == "sgd" else 0.02, decay=0.1, segment=4, rule=rule)
     sizes = gradient_sizes(model, text(2, 20, seed=1), segment=4) if rule == "rms" else None
     expected = with_whole_tables(model, tokens[0], settings, sizes)
@@ -97,6 +107,15 @@ def test_what_repeats_in_the_text_is_learnt_and_the_model_left_as_it_was():
     for name, weight in model.named_parameters():
         assert torch.equal(weight, before[name])
         assert not weight.requires_grad
+
+
+def test_with_an_adaptive_softmax_the_rest_of_the_network_learns():
+    model, repeated = small(cutoffs=(5, 8)), np.tile(np.array([4, 9, 6, 11], dtype=np.uint32), 40)[None]
+    sizes = gradient_sizes(model, text(2, 40, seed=2), segment=8)
+    found = dynamic_losses(model, repeated, DynamicEvaluation(rate=0.02, decay=0.0, segment=8), sizes)[0]
+    static = token_losses(model, repeated)[0]
+    np.testing.assert_allclose(found[:8], static[:8], rtol=1e-5)
+    assert found[-40:].mean() < 0.8 * static[-40:].mean()
 
 
 def test_no_rate_is_the_model_and_rows_begin_anew_or_go_on():
@@ -175,3 +194,15 @@ def test_settings_are_found_within_a_budget():
     short = tune_dynamic(model, tokens, rule="sgd", segment=4, rates=(0.001, 0.3), seconds=0.0)
     assert short.settings.rate == 0.001
     assert len(short.losses) == 1
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_it_is_the_same():
+    model, tokens = small(), text(2, 40)
+    sizes = gradient_sizes(model, text(2, 20, seed=1), segment=4)
+    settings = DynamicEvaluation(rate=0.01, segment=4)
+    expected = dynamic_losses(model, tokens, settings, sizes)
+    there = copy.deepcopy(model).to("cuda")
+    np.testing.assert_allclose(dynamic_losses(there, tokens, settings, sizes), expected, rtol=1e-3)
+    own = gradient_sizes(there, text(2, 20, seed=1), segment=4)
+    np.testing.assert_allclose(dynamic_losses(there, tokens, settings, own), expected, rtol=1e-3)
