@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.tokenizer_bpe import piece_bytes
-from embedpipe.text.vocabulary import EOS, SPECIALS, WORD_START
+from embedpipe.text.vocabulary import SPECIALS, WORD_START
 
-__all__ = ["Units", "perplexity_of", "piece_units", "text_units"]
+__all__ = ["Units", "perplexity_of", "piece_units"]
 
 _LARGEST = 700.0
+_LONG_WORD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,20 @@ class Units:
 
     Parameters
     ----------
-    n_words : words between white space, and one for each end of a sentence, which is predicted too.
-    n_characters : characters, with one for what stands between two words and one for the end of a sentence.
+    n_words : words between white space. The ends of sentences are predicted too, and count in the loss alone.
+    n_characters : characters, with one for what stands between two words or sentences.
     """
 
     n_words: int
     n_characters: int
 
     def word_perplexity(self, nats: float) -> float:
-        """Return the perplexity per word of a text whose negative log-probability is `nats`; NaN without words."""
-        return perplexity_of(nats / self.n_words) if self.n_words else math.nan
+        """Return the perplexity per word of a text whose negative log-probability is `nats`.
+
+        NaN where text is not written in words: there are none, or they have more than 20 characters each.
+        """
+        spaced = self.n_words and self.n_characters <= _LONG_WORD * self.n_words
+        return perplexity_of(nats / self.n_words) if spaced else math.nan
 
     def bits_per_character(self, nats: float) -> float:
         """Return the bits per character of a text whose negative log-probability is `nats`; NaN without characters.
@@ -53,23 +58,6 @@ def perplexity_of(nats: float) -> float:
     return math.exp(max(-_LARGEST, min(nats, _LARGEST))) if math.isfinite(nats) else math.inf
 
 
-def text_units(text: str, n_sentences: int) -> Units:
-    """Return the units of a text as it is written, any white space counted as one character.
-
-    Parameters
-    ----------
-    n_sentences : ends of sentences that were predicted.
-
-    Examples
-    --------
-    >>> text_units("It rained.  It  poured.", 2)
-    Units(n_words=6, n_characters=22)
-    """
-    words = text.split()
-    between = max(0, len(words) - max(1, n_sentences))
-    return Units(len(words) + n_sentences, sum(map(len, words)) + between + n_sentences)
-
-
 def piece_units(ids: NDArray[np.integer], tokens: Sequence[str]) -> Units:
     """Return the units of predicted pieces of words, where a piece that follows a space begins with its mark.
 
@@ -83,11 +71,11 @@ def piece_units(ids: NDArray[np.integer], tokens: Sequence[str]) -> Units:
     Examples
     --------
     >>> piece_units(np.array([4, 5, 4, 3]), ["<pad>", "<unk>", "<bos>", "<eos>", "▁ca", "fé"])  # caféca
-    Units(n_words=3, n_characters=8)
+    Units(n_words=2, n_characters=8)
     """
     counts = np.bincount(ids.ravel(), minlength=len(tokens))
     ordinary = tokens[len(SPECIALS) :]
     starts = np.array([token.startswith(WORD_START) for token in ordinary], dtype=np.int64)
     sizes = np.array([sum(byte & 0xC0 != 0x80 for byte in piece_bytes(token)) for token in ordinary], dtype=np.int64)
     common = counts[len(SPECIALS) :]
-    return Units(int(common @ starts + counts[EOS]), int(common @ sizes))
+    return Units(int(common @ starts), int(common @ sizes))

@@ -9,7 +9,7 @@ import torch
 from embedpipe.generation.figures import perplexity_figures, perplexity_summary
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.train import TrainedGenerator
-from embedpipe.generation.units import Units, piece_units, text_units
+from embedpipe.generation.units import Units, piece_units
 from embedpipe.text.vocabulary import EOS, SPECIALS
 
 
@@ -18,22 +18,23 @@ def test_pieces_spell_the_units_of_their_text() -> None:
     tokens = [*SPECIALS, "▁the", "▁caf", "<0xC3>", "<0xA9>", "s", ".", "▁日本", "▁"]
     the, caf, first, second, s, stop, japan, space = range(4, 12)
     ids = np.array([[the, caf, first, second, s, stop, EOS], [the, japan, stop, EOS, space, s, EOS]])
-    assert piece_units(ids, tokens) == text_units("the cafés. the 日本. s", 3)
-    assert piece_units(ids, tokens) == Units(n_words=5 + 3, n_characters=3 + 6 + 3 + 3 + 1 + 2 + 3)
+    text = "the cafés. the 日本. s"
+    assert piece_units(ids, tokens) == Units(n_words=len(text.split()), n_characters=len(text) + 1)
+    assert piece_units(ids[:, 3:4], tokens) == Units(0, 0), "the end of a sentence and of a character"
 
 
 def test_units_do_not_depend_on_how_the_text_was_cut() -> None:
     """A uniform model of 4 words and one of 2 pieces to each of them say the same of one text."""
-    units = text_units("aa ab ba bb", 0)
+    units = Units(n_words=4, n_characters=11)  # aa ab ba bb
     by_words, by_pieces = 4 * math.log(4), 8 * math.log(2)
     assert units.word_perplexity(by_words) == pytest.approx(units.word_perplexity(by_pieces)) == pytest.approx(4)
     assert units.bits_per_character(by_words) == pytest.approx(8 / 11)
 
 
-def test_no_text_has_no_figure() -> None:
-    assert text_units("", 0) == Units(0, 0)
+def test_text_without_words_has_no_figure_for_them() -> None:
     assert math.isnan(Units(0, 0).word_perplexity(1.0))
     assert math.isnan(Units(0, 0).bits_per_character(1.0))
+    assert math.isnan(Units(n_words=2, n_characters=41).word_perplexity(1.0)), "Chinese: a sentence is no word"
 
 
 def trained(interval: tuple[float, float], units: Units | None = None) -> TrainedGenerator:
