@@ -61,6 +61,16 @@ def test_one_buffer_holds_the_weights_and_passes_gradients() -> None:
     assert [weight.grad.unique().tolist() for weight in weights] == [[1.0], [2.0], [3.0], [4.0]]
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropped_weights_read_alike_on_a_gpu_and_without_a_warning(kind) -> None:
+    torch.manual_seed(0)
+    stack = RecurrentStack(kind, [4, 6], weight_p=1e-9).train()
+    x = torch.randn(3, 5, 4)
+    expected = stack(x, ())[0]
+    torch.testing.assert_close(stack.cuda()(x.cuda(), ())[0].cpu(), expected, atol=1e-5, rtol=1e-4)
+
+
 def test_attention_is_the_formula() -> None:
     """One layer, one head, identities for its maps: a softmax of products and of what distance takes away."""
     reader = CausalTransformer(4, hidden=3, layers=1, heads=1, context=2).eval()
