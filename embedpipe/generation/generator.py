@@ -14,7 +14,14 @@ from embedpipe.errors import ConfigError
 from embedpipe.generation.decoding.beam import beam_search
 from embedpipe.generation.decoding.draw import Randoms
 from embedpipe.generation.decoding.position import Memory, Predictor
-from embedpipe.generation.decoding.prompts import MAX_PROMPT_TOKENS, Prompt, begin_prompts, check_start, n_rows, read_prompt
+from embedpipe.generation.decoding.prompts import (
+    MAX_PROMPT_TOKENS,
+    Prompt,
+    begin_prompts,
+    check_start,
+    n_rows,
+    read_prompt,
+)
 from embedpipe.generation.decoding.rules import Draft, Rules
 from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 from embedpipe.generation.decoding.shown import Shown

@@ -81,7 +81,7 @@ def beam_search(
             elif not draft.ended and len(drafts) < beam.width:
                 drafts.append(draft)
                 kept.append(candidate)
-        if drafts and len(best) == n and best[0][0] >= beam.score(kept[0].total, longest):
+        if drafts and len(best) == n and best[0][0] >= _reachable(beam, kept[0].total, longest):
             break
         alive, totals = drafts, [candidate.total for candidate in kept]
         if alive:
@@ -90,6 +90,11 @@ def beam_search(
             tokens = torch.tensor([candidate.token for candidate in kept], device=device)
             position = predictor.go_on(position.read_rows(parents), tokens)
     return [draft for _, _, draft in sorted(best, key=lambda found: found[:2], reverse=True)]
+
+
+def _reachable(beam: Beam, total: float, longest: int) -> float:
+    """Return a score that no continuation of a draft exceeds: it can only lose probability, and gain in length."""
+    return beam.score(total, longest)
 
 
 def _best(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> list[_Candidate]:
@@ -104,9 +109,7 @@ def _best(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> list[_Can
     return [_Candidate(*candidate) for candidate in found if candidate[2] != float("-inf")]
 
 
-def _follow(
-    draft: Draft, candidate: _Candidate, rules: Rules, stuck: set[int], shown: Callable[[Draft], str]
-) -> Draft:
+def _follow(draft: Draft, candidate: _Candidate, rules: Rules, stuck: set[int], shown: Callable[[Draft], str]) -> Draft:
     """Return a draft with one more token."""
     is_stuck = candidate.parent in stuck
     gained = 0.0 if is_stuck else candidate.log_probability

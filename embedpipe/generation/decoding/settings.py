@@ -26,7 +26,7 @@ class Decoding:
     min_p : only tokens at least `min_p` times as probable as the most probable one may be drawn (Nguyen et al., 2024);
         0 means all. In [0, 1].
     repetition_penalty : logits of tokens that stand in the text already are divided by it where they are positive and
-        multiplied where they are negative (Keskar et al., 2019); 1 changes nothing, below 1 favours them. In [0.01, 100].
+        multiplied where they are negative (Keskar et al., 2019); 1 changes nothing. In [0.01, 100].
     no_repeat_ngram : no run of so many tokens is written twice; 0 allows all. The prompt counts as written.
 
     Raises

@@ -1,7 +1,6 @@
 """What was written as text: joined to its prompt, cut at a stop, and streamed as far as it can no longer change."""
 
 from collections.abc import Iterator, Sequence
-from os.path import commonprefix
 
 import numpy as np
 
@@ -66,7 +65,7 @@ class Shown:
             if draft.ended:
                 continue
             now = self.added(draft.ids)
-            settled = self._settled(commonprefix([before, now]))
+            settled = self._settled(now[: _shared(before, now)])
             if len(settled) > given:
                 yield settled[given:]
                 given = len(settled)
@@ -83,3 +82,9 @@ class Shown:
             held = next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
             text = text[: len(text) - held]
         return text.rstrip() if self.rules.stops else text
+
+
+def _shared(before: str, now: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    pairs = enumerate(zip(before, now, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(before), len(now)))
