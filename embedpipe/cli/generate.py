@@ -4,7 +4,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 from click.core import ParameterSource
@@ -31,7 +31,7 @@ _SECTIONS = {
         "repetition_penalty",
         "no_repeat_ngram",
     ),
-    "Prompts and output": ("n", "prompts", "stream", "format_"),
+    "Prompts and output": ("n", "prompts", "stream", "precision", "format_"),
 }
 _DRAWN = ("temperature", "top_k", "top_p", "typical_p", "min_p", "seed")
 
@@ -141,6 +141,13 @@ class _InSections(click.Command):
     help="Continue each line of a file, or of stdin (-), side by side.",
 )
 @click.option("--stream", is_flag=True, help="Print one text word by word as it is written.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the output layer: bf16 is about twice as fast where the processor has it, and nearly the same.",
+)
 @format_option
 @click.pass_context
 def command(
@@ -166,6 +173,7 @@ def command(
     ban: tuple[str, ...],
     prompts: Path | None,
     stream: bool,
+    precision: Literal["fp32", "bf16"],
     format_: str,
 ) -> None:
     """Continue PROMPT to the end of a sentence, or write a sentence from nothing.
@@ -194,6 +202,8 @@ def command(
     from embedpipe.loading import load
 
     generator = load(bundle).generator
+    if precision != "fp32":
+        generator = generator.in_precision(precision)
     seed = secrets.randbits(32) if seed is None else seed
     if stream:
         _stream(generator, asked[0], decoding, limits, seed)
@@ -207,7 +217,10 @@ def command(
 def _refuse_contradictions(ctx: click.Context) -> None:
     """Raise a usage error where one option leaves another without meaning."""
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
-    flags = {param.name: param.opts[0] for param in ctx.command.params}
+    flags = {
+        param.name: param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+        for param in ctx.command.params
+    }
 
     def refuse(one: str, others: tuple[str, ...], why: str) -> None:
         if one in given and (met := [flags[name] for name in others if name in given]):

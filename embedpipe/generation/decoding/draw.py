@@ -24,7 +24,7 @@ __all__ = ["Randoms", "check_numbers", "draw", "sample"]
 
 _GREEDY_BELOW = 1e-4
 _DRAWS = 32
-_ROWS_IN_CACHE = 8
+_ROWS_IN_CACHE = 16
 _BLOCK = 256
 
 Inside = Callable[[Tensor, Tensor], Tensor]

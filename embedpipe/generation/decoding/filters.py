@@ -84,7 +84,10 @@ def keep_top_k(logits: Tensor, k: int) -> Tensor:
     """
     if k <= 0 or k >= logits.shape[1]:
         return logits
-    least = logits.topk(k, dim=1).values[:, -1:]
+    top = logits.topk(k, dim=1)
+    least = top.values[:, -1:]
+    if int((logits >= least).sum()) == k * len(logits):
+        return torch.full_like(logits, -torch.inf).scatter_(1, top.indices, top.values)
     above, equal = logits > least, logits == least
     room = k - above.sum(dim=1, keepdim=True)
     return logits.masked_fill(~(above | (equal & (equal.cumsum(dim=1) <= room))), -torch.inf)
@@ -140,10 +143,10 @@ def in_typical(weights: Tensor, distance: Tensor, chosen: Tensor, typical_p: flo
 
 def surprise(weights: Tensor) -> Tensor:
     """Return how far each token's information lies from the entropy, in nats; infinity where the weight is 0."""
-    p = weights / weights.sum(dim=1, keepdim=True)
-    information = -p.log()
-    entropy = torch.where(p > 0, p * information, 0.0).sum(dim=1, keepdim=True)
-    return (information - entropy).abs()
+    logs = weights.log()
+    # The information is a constant of the row less these; 0 log 0, which is no number, counts nothing.
+    mean = (weights * logs).nansum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)
+    return logs.sub_(mean).abs_()
 
 
 def keep_min_p(weights: Tensor, min_p: float) -> Tensor:

@@ -88,10 +88,12 @@ class Predictor:
     ----------
     model : in evaluation mode.
     new_memory : makes an empty memory for each text; None for none.
+    output : gives the logits of what the model puts out; None for the model's own.
     """
 
     model: LanguageModel
     new_memory: Callable[[], Memory] | None = None
+    output: Callable[[Tensor], Tensor] | None = None
 
     def begin(self, ids: Tensor, start: State = BEGINNING) -> Position:
         """Return the position after tokens.
@@ -123,7 +125,7 @@ class Predictor:
         return self._at(hidden[:, -1], state, position.memory)
 
     def _at(self, hidden: Tensor, state: State, memory: Memory | None) -> Position:
-        logits = self.model.logits(hidden).float()
+        logits = (self.output or self.model.logits)(hidden).float()
         if memory is not None:
             logits = memory.mix(torch.log_softmax(logits, dim=1), hidden.float())
         return Position(logits, hidden, state, memory)
