@@ -1,8 +1,8 @@
 """Measure the language model: python benchmarks/generation.py [--json FILE] [--markdown FILE] [--steps 8] [--threads N]
 
 Tokens for each second of training, beside the bare loop (nn.LSTM, a full softmax, dense Adam) of the same shape and
-beside the LSTMs alone, and tokens for each second of writing. The text is random with Zipf's frequencies; a speed does
-not depend on its meaning. Variants take turns and the fastest turn of each counts, so that other programs on the
+beside the LSTMs alone, and of writing (`generation_writing.py`). The text is random with Zipf's frequencies; a speed
+does not depend on its meaning. Variants take turns and the fastest turn of each counts, so that other programs on the
 machine disturb less.
 """
 
@@ -13,16 +13,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import generation_writing
 import numpy as np
 import torch
 from torch import nn
 
 from embedpipe.config import PipelineConfig
-from embedpipe.generation.decoding import Decoding, ban_, sample
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.softmax import SampledSoftmax
-from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
 
 CPU = torch.device("cpu")
 
@@ -89,25 +88,6 @@ def training(n_tokens: int, turns: int) -> list[dict[str, object]]:
     return [{"what": f"train: {name}", "tokens_per_second": round(batch * time_steps / s)} for name, s in best.items()]
 
 
-@torch.inference_mode()
-def writing(n_tokens: int, turns: int) -> list[dict[str, object]]:
-    """Return tokens for each second of the fastest decoding step for batches of several sizes."""
-    config = PipelineConfig.of("small", {})
-    model = LanguageModel(Shape(n_tokens, config.words.dim, config.generation.hidden, config.generation.layers)).eval()
-    model.initialise(model.table * 4, zipf(n_tokens) / zipf(n_tokens).sum())
-    rows: list[dict[str, object]] = []
-    for n in (1, 3, 16, 64):
-        _, state = model(torch.tensor([[EOS]]))
-        state, chosen, best = state.repeat(n), torch.full((n,), EOS), float("inf")
-        for _ in range(turns * 4):
-            began = time.perf_counter()
-            hidden, state = model(chosen[:, None], state)
-            chosen = sample(ban_(model.logits(hidden[:, -1]), (PAD, UNK, BOS, EOS)), Decoding())
-            best = min(best, time.perf_counter() - began)
-        rows.append({"what": f"write: {n} texts side by side", "tokens_per_second": round(n / best)})
-    return rows
-
-
 def to_markdown(rows: list[dict[str, object]], about: str) -> str:
     """Return the rows as a Markdown table."""
     lines = [about, "", "| what | tokens/s |", "| --- | ---: |"]
@@ -126,7 +106,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    rows = training(options.vocabulary, options.steps) + writing(options.vocabulary, options.steps)
+    rows = training(options.vocabulary, options.steps)
+    rows += [
+        {"what": f"write: {row['what']}", "tokens_per_second": row["tokens_per_second"]}
+        for row in generation_writing.measure(options.vocabulary)
+        if "tokens_per_second" in row
+    ]
     about = (
         f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads; preset small, vocabulary of "
         f"{options.vocabulary:,}; fastest of {options.steps} steps."
