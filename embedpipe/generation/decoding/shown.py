@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedpipe.generation.decoding.rules import Draft, Rules
 from embedpipe.text.codec import TextCodec
+from embedpipe.text.vocabulary import SPECIALS
 
 __all__ = ["Shown"]
 
+_WORD = "x"
 _BROKEN = "\ufffd"
 """Stands for bytes that are no whole character yet."""
 
@@ -35,12 +38,16 @@ class Shown:
         together = self.codec.decode(np.concatenate([self._before, after])) if self._alone else ""
         if self._alone and together.startswith(self._alone):
             added = together[len(self._alone) :]
-        else:
-            added = self.codec.decode(after)
-            added = f" {added}" if self.prompt and added else added
+        else:  # a prompt of unknown words, or one whose own spaces the new tokens would change
+            added = self._behind_a_word(after) if self.prompt else self.codec.decode(after)
         if added[:1].isspace() and (not self.prompt or self.prompt[-1].isspace()):
             added = added[1:]
         return added
+
+    def _behind_a_word(self, ids: NDArray[np.uint32]) -> str:
+        tokens = self.codec.vocabulary.tokens
+        known = [tokens[i] for i in ids.tolist() if i >= len(SPECIALS)]
+        return self.codec.tokenizer.detokenize([_WORD, *known])[len(_WORD) :]
 
     def written(self, draft: Draft) -> str:
         """Return all that was written of a draft, a stop sequence included."""

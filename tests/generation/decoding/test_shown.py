@@ -98,6 +98,21 @@ def test_pieces_by_hand(ids, pieces) -> None:
     assert len(found) >= len(pieces) - 1
 
 
+@pytest.mark.parametrize(
+    ("prompt", "tokens", "text"),
+    [
+        ("zebra", [",", "a"], "zebra, a"),
+        ("zebra", ["the"], "zebra the"),
+        ("zebra ", ["the"], "zebra the"),
+        ("u. s", [".", "a"], "u. s. a"),
+        ("", [",", "a"], ", a"),
+    ],
+)
+def test_spaces_behind_prompts(prompt, tokens, text) -> None:
+    draft = Draft(ids=[VOCABULARY.index[token] for token in tokens])
+    assert shown(CODECS[0], prompt).text(draft) == text
+
+
 def test_what_may_become_a_stop_is_held_back() -> None:
     tokens = [VOCABULARY.index[token] for token in ["the", "a", "u", "the", "a", "s"]]
     pieces, draft = streamed(shown(CODECS[0], "s", ("a s",)), tokens)

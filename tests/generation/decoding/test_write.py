@@ -207,3 +207,22 @@ def test_first_words_of_two_streams_are_independent(network) -> None:
     other = [network.codec.encode(text)[0] for text in network.generate("", n=200, seed=2, max_tokens=1, temperature=1)]
     same, shares = np.mean(np.array(first) == np.array(other)), np.bincount(first, minlength=8) / 200
     assert same == pytest.approx(float((shares**2).sum()), abs=0.15)
+
+
+def test_half_precision_changes_little_and_only_the_output(network) -> None:
+    half = network.in_precision("bf16")
+    exact = network.generate_many(PROMPTS, Decoding(0.0), Limits(5, min_tokens=5), scored=True)
+    found = half.generate_many(PROMPTS, Decoding(0.0), Limits(5, min_tokens=5), scored=True)
+    for ours, theirs in zip(exact, found, strict=True):
+        assert theirs.log_probabilities == pytest.approx(ours.log_probabilities, abs=0.1)
+        assert theirs.log_probabilities != ours.log_probabilities
+    assert half.begin(State(given=torch.zeros(1, 6))).precision == "bf16"
+
+
+def test_half_precision_is_refused_where_the_output_is_another(random_generator) -> None:
+    other = random_generator({"the": 1})
+    other.model.logits = lambda hidden: torch.zeros(*hidden.shape[:-1], 5)
+    with pytest.raises(ConfigError, match="one softmax"):
+        other.in_precision("bf16")
+    with pytest.raises(ConfigError, match="unknown precision 'fp8'"):
+        other.in_precision("fp8")
