@@ -51,7 +51,7 @@ def test_nucleus_by_hand(top_p, kept) -> None:
 
 @given(WEIGHTS, SHARES)
 @example([3, 5, 5, 5, 6, 6, 6], 0.5)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_membership_equals_the_sorted_nucleus(weights, top_p) -> None:
     """In the example three sixths of 6/36 reach the half exactly, which rounding must not decide in two ways."""
     p = probabilities(weights)
@@ -100,7 +100,7 @@ def test_typical_by_hand(typical_p, kept) -> None:
 
 
 @given(WEIGHTS, SHARES)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_typical_set_is_the_nearest_that_reaches_its_share(weights, typical_p) -> None:
     p = probabilities(weights)
     mask, distance = keep_typical(p, typical_p)[0], surprise(p)[0]
@@ -135,7 +135,7 @@ def test_a_penalty_of_nothing_changes_nothing() -> None:
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.integers(1, 4), st.integers(0, 3))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_a_blocked_token_would_repeat_a_run_and_no_other_is_blocked(tokens, n, padding) -> None:
     history = torch.tensor([[-1] * padding + tokens])
     blocked = block_ngrams_(torch.zeros(1, 4), history, n)[0].isneginf().tolist()

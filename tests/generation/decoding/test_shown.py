@@ -65,7 +65,7 @@ def streamed(how: Shown, ids: list[int]) -> tuple[list[str], Draft]:
     return list(how.pieces(draft, steps())), draft
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(
     st.sampled_from(CODECS),
     st.sampled_from(["", "the", "u. s", "well -", 'he said "', "a ", "A!", "北京"]),
