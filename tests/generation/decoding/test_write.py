@@ -174,6 +174,14 @@ def test_a_memory_is_mixed_in(network) -> None:
     assert [found.texts for found in both] == [["the the the"], ["cat the cat cat"]]
 
 
+def test_each_row_keeps_its_memory_when_others_finish(network) -> None:
+    """Each text repeats its own first word; those of 'cat' end early and leave the batch."""
+    echo = TextGenerator(network.codec, network.model, new_memory=Echo)
+    found = echo.continuations("", Decoding(3.0), Limits(4, stop=("cat cat",)), n=30, seed=1)
+    assert set(found.texts) == {"", "the the the the", "sat sat sat sat", "...."}
+    assert set(found.ended) == {"stop", "length"}
+
+
 @pytest.mark.parametrize("how", [Decoding(), Decoding(0.0), Decoding(repetition_penalty=2.0)])
 def test_a_damaged_model_is_said(how, random_generator) -> None:
     broken = random_generator({"the": 1, "cat": 1})
