@@ -10,6 +10,7 @@ programs on the machine disturb less.
 import argparse
 import json
 import platform
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,7 @@ def variants(generator: TextGenerator, rows: int) -> dict[str, Callable[[], int]
         f"default, no 3-gram twice, {rows} texts": lambda: sampled(generator, rows, Decoding(no_repeat_ngram=3)),
         f"greedy, {rows} texts": lambda: sampled(generator, rows, Decoding(0.0)),
         f"default, {rows} prompts": many,
+        "bare loop, no filter, 16 texts": lambda: bare_loop(generator, 16),
         "default, 16 texts": lambda: sampled(generator, 16, Decoding()),
         "bare loop, no filter, 1 text": lambda: bare_loop(generator, 1),
         "default, 1 text": lambda: sampled(generator, 1, Decoding()),
@@ -117,12 +119,18 @@ def measure(n_words: int = 37_000, *, rows: int = 256, turns: int = 5) -> list[d
             if turn:
                 fastest[name] = max(fastest[name], speed)
         first = min(first, first_word(generator))
-    bare = {True: fastest[f"bare loop, no filter, {rows} texts"], False: fastest["bare loop, no filter, 1 text"]}
+    bare = {n: fastest[f"bare loop, no filter, {n} text{'s' * (n > 1)}"] for n in (1, 16, rows)}
     found: list[dict[str, object]] = [
-        {"what": name, "tokens_per_second": round(speed), "of_bare_loop": round(speed / bare[str(rows) in name], 2)}
+        {"what": name, "tokens_per_second": round(speed), "of_bare_loop": round(speed / bare[_side_by_side(name)], 2)}
         for name, speed in fastest.items()
     ]
     return [*found, {"what": "first word of a stream", "milliseconds": round(1_000 * first, 1)}]
+
+
+def _side_by_side(name: str) -> int:
+    """Return how many texts a variant writes at once, by its name; a stream and a beam write one."""
+    found = re.search(r"(\d+) (?:texts?|prompts)$", name)
+    return int(found[1]) if found else 1
 
 
 def to_markdown(rows: list[dict[str, object]], about: str) -> str:
