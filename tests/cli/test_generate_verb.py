@@ -10,7 +10,7 @@ import torch
 
 from embedpipe.bundle.manifest import Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
-from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.part import save_generator
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import Vocabulary
@@ -26,7 +26,7 @@ def bundle(tmp_path_factory):
     vocabulary.save(folder / "vocabulary.json")
     (folder / "tokenizer_spec.json").write_text(json.dumps(RegexTokenizer().spec()))
     torch.manual_seed(0)
-    model = LanguageModel(len(vocabulary), dim=4, hidden=4, layers=1)
+    model = LanguageModel(Shape(len(vocabulary), dim=4, hidden=4, layers=1))
     model.initialise(torch.zeros(len(vocabulary), 4), np.ones(len(vocabulary)) / len(vocabulary))
     with torch.no_grad():
         model.bias[vocabulary.index["sea"]] = 3.0
@@ -100,12 +100,109 @@ def test_bytes_that_are_no_text_are_an_error(bundle, embedpipe_cli, monkeypatch)
 
 @pytest.mark.parametrize(
     "option",
-    [("--temperature", -1), ("--temperature", "nan"), ("--top-p", 0), ("--top-k", -2), ("-n", 0), ("--max-tokens", 0)],
+    [
+        ("--temperature", -1),
+        ("--temperature", "nan"),
+        ("--top-p", 0),
+        ("--top-k", -2),
+        ("--typical-p", 0),
+        ("--min-p", 1.5),
+        ("-n", 0),
+        ("--max-tokens", 0),
+        ("--beam", 0),
+        ("--repetition-penalty", 0),
+        ("--stop", ""),
+        ("--begin-with", "zebra"),
+    ],
 )
 def test_values_out_of_range_are_usage_errors(bundle, embedpipe_cli, option) -> None:
     outcome = embedpipe_cli("generate", bundle, *option)
     assert (outcome.exit_code, outcome.out) == (2, "")
-    assert option[0].lstrip("-") in outcome.err
+    assert option[0].lstrip("-").replace("-", "_") in outcome.err.replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--beam", 2, "--temperature", 1), "--beam and --temperature contradict each other"),
+        (("--beam", 2, "--top-p", 0.9), "--beam and --top-p"),
+        (("--beam", 2, "--seed", 1), "--beam and --seed"),
+        (("--beam", 2, "-n", 3), "-n 3 texts need a --beam at least as wide, not 2"),
+        (("--stream", "--beam", 2), "--stream and --beam"),
+        (("--stream", "--format", "json"), "--stream and --format"),
+        (("--stream", "-n", 2), "leave -n out"),
+        (("--length-penalty", 1), "give --beam too"),
+        (("salt", "--prompts", "-"), "--prompts and PROMPT"),
+        (("--min-tokens", 9, "--max-tokens", 3), "min_tokens is at most max_tokens"),
+    ],
+)
+def test_contradictions_are_usage_errors(bundle, embedpipe_cli, options, message) -> None:
+    outcome = embedpipe_cli("generate", bundle, *options)
+    assert (outcome.exit_code, outcome.out) == (2, "")
+    assert message in outcome.err
+
+
+def test_a_stream_is_the_text_of_that_seed(bundle, embedpipe_cli) -> None:
+    options = ("salt", "--temperature", 3, "--seed", 4, "--max-tokens", 6)
+    streamed = embedpipe_cli("generate", bundle, *options, "--stream")
+    assert streamed.exit_code == 0
+    assert streamed.out == embedpipe_cli("generate", bundle, *options, "-n", 1).out
+
+
+def test_a_beam_is_ranked(bundle, embedpipe_cli) -> None:
+    outcome = embedpipe_cli(
+        "generate", bundle, "salt", "--beam", 3, "-n", 3, "--max-tokens", 2, "--length-penalty", 1, "--format", "json"
+    )
+    rows = json.loads(outcome.out)
+    assert rows[0]["text"] == "salt sea sea"
+    assert rows[0].keys() == {"prompt", "text", "tokens", "log_probability", "ended", "score"}
+    assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+    assert all(row["score"] == pytest.approx(row["log_probability"] / (7 / 6)) for row in rows if row["tokens"] == 2)
+
+
+def test_prompts_of_a_file_are_continued_one_by_one(bundle, embedpipe_cli, tmp_path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("\ufeffSalt\r\n\nwind qqq\n".encode())
+    outcome = embedpipe_cli(
+        "generate", bundle, "--prompts", path, "-n", 2, "--max-tokens", 1, "--temperature", 0, "--format", "csv"
+    )
+    rows = parse(outcome.out, "csv")
+    assert [row["prompt"] for row in rows] == ["Salt", "Salt", "", "", "wind qqq", "wind qqq"]
+    assert [row["text"] for row in rows[::2]] == ["Salt sea", "sea", "wind qqq sea"]
+    assert outcome.err == "1 of 3 prompt tokens are not in the vocabulary\n"
+    path.write_bytes(b"")
+    assert "holds no prompt" in embedpipe_cli("generate", bundle, "--prompts", path).err
+    assert embedpipe_cli("generate", bundle, "--prompts", tmp_path / "none").exit_code == 1
+
+
+def test_limits_reach_the_writer(bundle, embedpipe_cli) -> None:
+    options = ("--temperature", 0, "-n", 1, "--max-tokens", 4)
+    written = [
+        embedpipe_cli("generate", bundle, "salt", *options, *more).out
+        for more in (
+            ("--ban", "sea", "--begin-with", "wi"),
+            ("--stop", "sea sea"),
+            ("--no-repeat-ngram", 1, "--ban", "wind", "--ban", "."),
+        )
+    ]
+    assert written[0].startswith("salt wind")
+    assert "sea" not in written[0]
+    assert written[1:] == ["salt\n", "salt sea\n"]
+
+
+def test_rows_hold_log_probability_and_end(bundle, embedpipe_cli) -> None:
+    outcome = embedpipe_cli("generate", bundle, "salt", "-n", 2, "--max-tokens", 1, "--format", "jsonl", "--seed", 1)
+    for row in parse(outcome.out, "jsonl"):
+        assert row["ended"] == "length"
+        assert -20 < row["log_probability"] < 0
+
+
+def test_a_megabyte_of_prompt_is_cut_and_said(bundle, embedpipe_cli, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"wind sea " * 120_000)))
+    outcome = embedpipe_cli("generate", bundle, "-", "-n", 1, "--max-tokens", 1, "--temperature", 0)
+    assert outcome.exit_code == 0
+    assert outcome.err == "only the last 1,000 tokens of the prompt were read\n"
+    assert outcome.out.endswith("wind sea sea\n")
 
 
 def test_a_missing_bundle_is_named(tmp_path, embedpipe_cli) -> None:
