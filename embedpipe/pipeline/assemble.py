@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["again_command", "assemble", "bundle_content", "write_pages"]
 
 _N_SAMPLES = 6
-_TRAINED = ("words", "sentences", "generation")
+_TRAINED = ("words", "sentences", "generation", "latent")
 
 
 def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], command: str) -> None:
