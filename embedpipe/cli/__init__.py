@@ -26,6 +26,8 @@ _VERBS = {
     "compare": "Two words or two sentences: how near, and what makes them so.",
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
+    "sample": "Sentences from the generative model: new ones, near one, or with an attribute.",
+    "interpolate": "The sentences on the way from one to another.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
     "diff": "Which of two bundles is better, where, and how sure that is.",
     "report": "The report of a bundle written again, as one page that opens from disk.",

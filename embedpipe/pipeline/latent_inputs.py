@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 
+from embedpipe.bundle.folder import BundleFolder
 from embedpipe.bundle.manifest import StageRecord
+from embedpipe.pipeline.work import WorkFolder
+from embedpipe.runtime import Listener, StageSkipped, Warned
 
-__all__ = ["latent_inputs", "still_fits"]
+__all__ = ["LATENT", "kept_latent", "latent_inputs", "still_fits"]
 
+LATENT = "latent"
+"""The stage that a run does not make and, where it still fits, keeps."""
 _READS = ("text", "words", "generation")
 
 
@@ -26,3 +31,28 @@ def still_fits(latent: StageRecord, prints: Mapping[str, str]) -> bool:
     """
     inputs = latent.result.get("inputs", {})
     return bool(inputs) and all(prints.get(stage) == value for stage, value in inputs.items())
+
+
+def kept_latent(
+    work: WorkFolder, existing: BundleFolder, prints: Mapping[str, str], listener: Listener
+) -> dict[str, StageRecord]:
+    """Take the generative model of the bundle that stands there over into the one that a run writes, where it fits.
+
+    Parameters
+    ----------
+    prints : the fingerprints of the stages of the run.
+    listener : is told that it is kept, or that it is not and why.
+
+    Returns
+    -------
+    dict
+        Its record by its name; empty where it is left behind.
+    """
+    record = existing.manifest.stages[LATENT]
+    restored = work.restore(LATENT, existing) if still_fits(record, prints) else None
+    if restored is None:
+        why = "is damaged" if still_fits(record, prints) else "was made from another text, words or generator"
+        listener(Warned(LATENT, f"the generative model {why} and is left out; make it again: embedpipe train latent"))
+        return {}
+    listener(StageSkipped(LATENT, restored.summary))
+    return {LATENT: restored}

@@ -49,4 +49,4 @@ def report_content(bundle: "Bundle") -> "ReportContent":
     config = recorded_config(bundle.parts.file("config.toml", "text"))
     title, records = bundle.path.resolve().name, manifest.stages
     command = again_command(manifest.sources, title, records, download="--download" in shlex.split(manifest.command))
-    return bundle_content(bundle, config, title, records, findings, train_commands(title, records) or command)
+    return bundle_content(bundle, config, title, records, findings, train_commands(title, records, command))

@@ -46,10 +46,15 @@ def latent_command(title: str, settings: Mapping[str, Any]) -> str:
     return shlex.join(["embedpipe", "train", "latent", title, *_set("latent", settings)])
 
 
-def train_commands(title: str, records: "Mapping[str, StageRecord]") -> str:
-    """Return the calls that a bundle of these records has seen after the run that made it, one a line."""
+def train_commands(title: str, records: "Mapping[str, StageRecord]", run: str = "") -> str:
+    """Return the calls that made a bundle of these records, one a line.
+
+    Parameters
+    ----------
+    run : the call of the run; left out where its encoder was trained further.
+    """
     went_on = records["sentences"].result.get(WENT_ON, []) if "sentences" in records else []
-    calls = [train_command(title, training) for training in went_on]
+    calls = [train_command(title, training) for training in went_on] or ([run] if run else [])
     if "latent" in records:
         calls.append(latent_command(title, records["latent"].result["settings"]))
     return "\n".join(calls)

@@ -13,6 +13,7 @@ from embedpipe.bundle.save import remove_leftovers
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError, OutputError
 from embedpipe.loading import Bundle, text_beside
+from embedpipe.pipeline.assemble import again_command
 from embedpipe.pipeline.changed import check_target, save_changed
 from embedpipe.pipeline.latent_inputs import latent_inputs
 from embedpipe.pipeline.plan import fingerprint
@@ -131,7 +132,8 @@ def train_latent(
             records[_STAGE] = _record(source, config, trained, device, time.perf_counter() - start)
             save_vae(new / "vae", new / "vae_decoder", trained.model)
             findings = read_findings(source.file("probes.json", "probes")) if "probes" in records else Findings()
-            save_changed(source, new, target, config, records, findings, train_commands(target.name, records))
+            run = again_command(source.manifest.sources, target.name, records, download=False)
+            save_changed(source, new, target, config, records, findings, train_commands(target.name, records, run))
         work.remove_checkpoint(_STAGE)
         if target != source.path:
             work.share(text.path, "text")

@@ -21,18 +21,18 @@ from embedpipe.text.vocabulary import UNK
 if TYPE_CHECKING:
     from embedpipe.text.codec import TextCodec
 
-__all__ = ["GREEDY", "MAX_TEXT_TOKENS", "Path", "SentenceLatent", "between"]
+__all__ = ["GREEDY", "MAX_TEXT_TOKENS", "SentenceLatent", "WayKind", "between"]
 
 GREEDY = Decoding(temperature=0.0)
 """The most probable word each time: the one text that a point stands for."""
 MAX_TEXT_TOKENS = 512
 """Longer texts are refused: z is of a sentence."""
 
-Path = Literal["spherical", "linear"]
+WayKind = Literal["spherical", "linear"]
 
 
 def between(
-    a: NDArray[np.float32], b: NDArray[np.float32], steps: int, path: Path = "spherical"
+    a: NDArray[np.float32], b: NDArray[np.float32], steps: int, path: WayKind = "spherical"
 ) -> NDArray[np.float32]:
     """Return points on the way from `a` to `b`, both included: shape (steps, dim).
 
@@ -47,7 +47,7 @@ def between(
     Examples
     --------
     >>> a, b = np.array([2, 0], np.float32), np.array([0, 2], np.float32)
-    >>> between(a, b, 3).round(3).tolist(), between(a, b, 3, "linear").tolist()
+    >>> between(a, b, 3).astype(float).round(3).tolist(), between(a, b, 3, "linear").tolist()
     ([[2.0, 0.0], [1.414, 1.414], [0.0, 2.0]], [[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
     """
     if steps < 2:
@@ -152,39 +152,43 @@ class SentenceLatent:
         )
         return [self.codec.decode(ids) for ids in written]
 
-    def sample(
-        self,
-        n: int,
-        decoding: Decoding = GREEDY,
-        *,
-        like: str | None = None,
-        spread: float = 1.0,
-        max_tokens: int = 60,
-        seed: int | None = None,
-    ) -> list[str]:
-        """Return `n` texts, each of a z drawn from the prior, or from q(z | `like`).
+    def draw(
+        self, n: int, *, like: str | None = None, spread: float = 1.0, seed: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return `n` points of the prior, or of q(z | `like`): float32, shape (n, dim).
 
         Parameters
         ----------
         like : a text near which to draw; None draws from all of the prior.
-        spread : factor on the standard deviations that z is drawn with; 0 gives the mean each time.
-        seed : the same seed and arguments give the same texts; None draws one.
+        spread : factor on the standard deviations that z is drawn with, from 0, the mean each time, to 10.
+        seed : the same seed and arguments give the same points; None draws one.
+
+        Raises
+        ------
+        ConfigError
+            If an argument is out of its range, or `like` cannot be encoded.
         """
         if n < 1 or not 0 <= spread <= 10:
             raise ConfigError(f"n is at least 1 and spread from 0 to 10, not {n} and {spread}")
-        seed = secrets.randbits(32) if seed is None else seed
-        noise = np.random.default_rng(seed).standard_normal((n, self.dim)).astype(np.float32) * np.float32(spread)
-        points = noise
-        if like is not None:
-            points = self.posterior([like]).draw(torch.from_numpy(noise)).numpy()
-        return self.decode(points, decoding, max_tokens=max_tokens, seed=seed)
+        rng = np.random.default_rng(secrets.randbits(32) if seed is None else seed)
+        noise = rng.standard_normal((n, self.dim)).astype(np.float32) * np.float32(spread)
+        if like is None:
+            return noise
+        points: NDArray[np.float32] = self.posterior([like]).draw(torch.from_numpy(noise)).numpy()
+        return points
+
+    def sample(
+        self, n: int, decoding: Decoding = GREEDY, *, like: str | None = None, seed: int | None = None
+    ) -> list[str]:
+        """Return `n` texts, each of a z of its own; parameters as for `draw` and `decode`."""
+        return self.decode(self.draw(n, like=like, seed=seed), decoding, seed=seed)
 
     def reconstruct(self, texts: Sequence[str], decoding: Decoding = GREEDY, *, seed: int | None = None) -> list[str]:
         """Return what the model writes from the mean of q(z | text) of each text."""
         return self.decode(self.encode(texts), decoding, seed=seed) if len(texts) else []
 
     def interpolate(
-        self, a: str, b: str, steps: int = 7, path: Path = "spherical", decoding: Decoding = GREEDY
+        self, a: str, b: str, steps: int = 7, path: WayKind = "spherical", decoding: Decoding = GREEDY
     ) -> list[str]:
         """Return the texts on the way from `a` to `b`; the first and the last are the reconstructions of the two."""
         ends = self.encode([a, b])
