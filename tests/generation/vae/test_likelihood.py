@@ -114,8 +114,8 @@ def test_gaussians_are_those_of_torch() -> None:
     z = torch.randn(5, 4, 3)
     torch.testing.assert_close(one.log_density(z), q.log_prob(z).sum(-1))
     torch.testing.assert_close(log_prior(z), prior.log_prob(z).sum(-1))
-    noise = torch.randn(20_000, 4, 3)
-    torch.testing.assert_close(one.draw(noise).var(dim=0), one.log_variance.exp(), rtol=0.05, atol=0.01)
+    noise = torch.randn(5_000, 4, 3)
+    torch.testing.assert_close(one.draw(noise).var(dim=0), one.log_variance.exp(), rtol=0.12, atol=0.01)
 
 
 def test_posteriors_stand_in_the_order_of_the_sentences() -> None:
