@@ -5,7 +5,7 @@ from typing import Any
 
 from embedpipe.errors import ConfigError
 
-__all__ = ["PRESETS", "preset_for", "preset_reason", "preset_settings", "take_preset"]
+__all__ = ["PRESETS", "SIZES", "preset_for", "preset_reason", "preset_settings", "take_preset"]
 
 _WORDS: dict[str, Any] = {
     "architecture": "cbow",
@@ -53,7 +53,39 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "embed_p": 0.05,
         },
     },
+    "article": {
+        "text": {"max_size": 10_000},
+        "words": {
+            **_WORDS,
+            "dim": 128,
+            "epochs": 15,
+            "beside_epochs": 10,
+            "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:128"),
+        },
+        "sentences": _SMALL["sentences"],
+        "generation": {
+            "architecture": "lstm",
+            "hidden": 64,
+            "layers": 1,
+            "tied": False,
+            "start": "random",
+            "softmax": "full",
+            "epochs": 10,
+            "batch": 32,
+            "bptt": 35,
+            "learning_rate": 1e-3,
+            "schedule": "constant",
+            "warmup": 0.0,
+            "weight_decay": 0.0,
+            "clip": 1e6,
+            "input_p": 0.0,
+            "hidden_p": 0.0,
+            "output_p": 0.0,
+        },
+    },
 }
+SIZES = ("tiny", "small", "medium", "base")
+"""The presets that ``auto`` chooses from; the text is prepared before it does, so none of them touches ``text``."""
 _BELOW = {"tiny": 1_500_000, "small": 12_000_000, "medium": 50_000_000}
 """Training tokens that a corpus of each preset has fewer of."""
 _ROWS = {
@@ -65,8 +97,16 @@ _ROWS = {
 
 
 def preset_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return a preset without what the settings of the words rule out: contexts and a training beside."""
-    values, words = PRESETS[preset], settings.get("words")
+    """Return a preset without what the settings rule out.
+
+    Of the words these are contexts and a training beside; of the generator they are steps where epochs are given, and
+    epochs where steps are.
+    """
+    values, words, generation = PRESETS[preset], settings.get("words"), settings.get("generation")
+    if isinstance(generation, Mapping):
+        ruled_out = {other for one, other in (("epochs", "steps"), ("steps", "epochs")) if generation.get(one)}
+        kept = {key: value for key, value in values["generation"].items() if key not in ruled_out}
+        values = {**values, "generation": kept}
     if not isinstance(words, Mapping):
         return values
     if words.get("subwords") or words.get("objective") == "hierarchical" or words.get("epochs") == 0:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import ConfigError
-from embedpipe.presets import PRESETS, preset_for, preset_reason
+from embedpipe.presets import PRESETS, SIZES, preset_for, preset_reason
 from embedpipe.settings import load_config, to_toml
 
 
@@ -93,7 +93,7 @@ def test_auto_says_which_row_of_the_table_it_took() -> None:
 
 def test_presets_leave_the_text_stage_alone() -> None:
     """`auto` is resolved after the text is prepared, so no preset may change how."""
-    assert all("text" not in settings for settings in PRESETS.values())
+    assert all("text" not in PRESETS[size] for size in SIZES)
 
 
 @pytest.mark.parametrize(

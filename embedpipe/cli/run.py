@@ -26,8 +26,9 @@ __all__ = ["command"]
 @click.option("-o", "--output", metavar="BUNDLE", required=True, type=named_path, help="Folder to write.")
 @click.option(
     "--preset",
-    type=click.Choice(["auto", "tiny", "small", "medium", "base"]),
-    help="Size of the models; auto chooses by the size of the corpus. [default: that of FILE, else auto]",
+    type=click.Choice(["auto", "tiny", "small", "medium", "base", "article"]),
+    help="Size of the models; auto chooses by the size of the corpus, article is a small known network. "
+    "[default: that of FILE, else auto]",
 )
 @click.option("--config", "config_file", metavar="FILE", type=named_path, help="Settings as TOML.")
 @click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")

@@ -34,7 +34,7 @@ __all__ = [
     "WordsConfig",
 ]
 
-PresetName = Literal["auto", "tiny", "small", "medium", "base"]
+PresetName = Literal["auto", "tiny", "small", "medium", "base", "article"]
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -55,7 +55,7 @@ RECORDED = ("text", "words", "sentences", "generation", "latent", "probes")
 class PipelineConfig(Strict):
     """The complete configuration of the main job."""
 
-    preset: Literal["tiny", "small", "medium", "base"]
+    preset: Literal["tiny", "small", "medium", "base", "article"]
     seed: int = Field(default=1, ge=0, lt=2**32)
     reproducible: bool = False
     """One Word2Vec worker and deterministic kernels: byte-identical weights from the same seed and versions."""

@@ -1,6 +1,6 @@
 """Settings of the text generator."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -65,10 +65,21 @@ class GenerationConfig(Strict):
     """Evaluations without a lower perplexity after which training stops; 0 never does."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_in_place_of_steps(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not values.get("epochs"):
+            return values
+        if values.get("steps"):
+            raise ValueError("steps and epochs are two ways to say how long; set one of them, or steps=0")
+        return {**values, "steps": 0}
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if list(self.cutoffs) != sorted(set(self.cutoffs)) or any(cutoff < 4 for cutoff in self.cutoffs):
             raise ValueError(f"cutoffs {self.cutoffs} are ids above 3 that rise")
+        if self.cutoffs and self.softmax != "adaptive":
+            raise ValueError(f"cutoffs {self.cutoffs} are of the adaptive softmax; set softmax='adaptive'")
         if self.architecture == "transformer" and self.weight_p:
             raise ValueError("weight_p drops weights of recurrent layers; a transformer has none")
         return self

@@ -10,8 +10,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embedpipe.errors import ConfigError
 from embedpipe.generation.state import BEGINNING, State
 from embedpipe.nn.causal import CausalKind, RecurrentStack
+from embedpipe.nn.causal_attention import CausalTransformer
+from embedpipe.nn.clusters import Clusters
 from embedpipe.nn.layers import LockedDropout, embedding_dropout
 
 __all__ = ["Dropouts", "LanguageModel", "Reading", "Shape", "initial_table"]
@@ -26,10 +29,18 @@ class Shape:
     n_tokens : size of the vocabulary.
     dim : width of the word vectors.
     hidden : width of the layers; with `tied` weights the last one has the width `dim`, whose output is compared with
-        the vectors.
+        the vectors. Of a Transformer, whose layers have the width `dim`, that of its feed-forward parts.
     layers : how many.
     architecture : of the layers.
     tied : whether the vectors are also the output weights.
+    heads : attention heads of a Transformer, which divide `dim`.
+    context : the most tokens that a Transformer looks back on.
+    cutoffs : ids at which the clusters of an adaptive softmax begin; none is one softmax over all tokens.
+
+    Raises
+    ------
+    ConfigError
+        If the heads do not divide the width, or the cutoffs do not rise to below the size of the vocabulary.
     """
 
     n_tokens: int
@@ -38,10 +49,27 @@ class Shape:
     layers: int
     architecture: CausalKind = "lstm"
     tied: bool = True
+    heads: int = 4
+    context: int = 256
+    cutoffs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.architecture == "transformer" and self.dim % self.heads:
+            raise ConfigError(
+                f"generation.heads: {self.heads} heads do not divide the {self.dim} dimensions into equal parts; "
+                f"set {_divisor_near(self.dim, self.heads)}"
+            )
+        if self.cutoffs and list(self.cutoffs) != sorted({c for c in self.cutoffs if 0 < c < self.n_tokens}):
+            raise ConfigError(
+                f"generation.cutoffs: {', '.join(map(str, self.cutoffs))} are not ids that rise within the vocabulary "
+                f"of {self.n_tokens:,} tokens; set smaller ones, or none to have them chosen"
+            )
 
     @property
     def widths(self) -> list[int]:
         """The widths of the vectors and of each layer's output."""
+        if self.architecture == "transformer":
+            return [self.dim] * (self.layers + 1)
         inner = [self.dim, *[self.hidden] * (self.layers - 1)]
         return [*inner, self.dim if self.tied else self.hidden]
 
@@ -115,11 +143,12 @@ class LanguageModel(nn.Module):
         self.shape, self.sparse, self.embed_p = shape, sparse, dropouts.embed_p
         self.table = nn.Parameter(torch.randn(shape.n_tokens, shape.dim) / math.sqrt(shape.dim))
         self.bias = nn.Parameter(torch.zeros(shape.n_tokens))
-        self.reader = RecurrentStack(shape.architecture, shape.widths, dropouts.hidden_p, dropouts.weight_p)
+        self.reader = _reader(shape, dropouts)
+        width = self.reader.out_dim
         self.output: nn.Parameter | None = None
         if not shape.tied:
-            width = self.reader.out_dim
             self.output = nn.Parameter(torch.randn(shape.n_tokens, width) / math.sqrt(width))
+        self.clusters = Clusters(shape.cutoffs, shape.n_tokens, width) if shape.cutoffs else None
         self.input_dropout = LockedDropout(dropouts.input_p)
         self.output_dropout = LockedDropout(dropouts.output_p)
 
@@ -168,7 +197,9 @@ class LanguageModel(nn.Module):
         return Reading(hidden, raw, State(layers, state.given, state.added))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Return the unnormalised log-probabilities of the next token, shape (..., n_tokens)."""
+        """Return the log-probabilities of the next token, shape (..., n_tokens); without clusters not normalised."""
+        if self.clusters is not None:
+            return self.clusters.log_probabilities(self.output_table, self.bias, hidden)
         return F.linear(hidden, self.output_table, self.bias)
 
     def initialise(self, table: Tensor, probabilities: NDArray[np.float64]) -> None:
@@ -176,7 +207,21 @@ class LanguageModel(nn.Module):
         with torch.no_grad():
             self.table.copy_(table)
             self.bias.copy_(torch.from_numpy(np.log(probabilities).astype(np.float32)))
+        if self.clusters is not None:
+            self.clusters.initialise(torch.from_numpy(probabilities))
 
     def widths(self) -> Sequence[int]:
         """Return the widths of the layers' outputs, first to last."""
         return self.shape.widths[1:]
+
+
+def _reader(shape: Shape, dropouts: Dropouts) -> RecurrentStack | CausalTransformer:
+    if shape.architecture == "transformer":
+        sizes = shape.dim, shape.hidden, shape.layers, shape.heads, shape.context
+        return CausalTransformer(*sizes, dropouts.hidden_p)
+    return RecurrentStack(shape.architecture, shape.widths, dropouts.hidden_p, dropouts.weight_p)
+
+
+def _divisor_near(dim: int, heads: int) -> int:
+    """Return the number of heads nearest to `heads` that divides `dim`."""
+    return min((n for n in range(1, dim + 1) if dim % n == 0), key=lambda n: (abs(n - heads), n))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from embedpipe.bundle.tensors import map_tensors, save_tensors
-from embedpipe.errors import BundleError
+from embedpipe.errors import BundleError, ConfigError
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.nn.causal import CausalKind
 
@@ -19,6 +19,7 @@ _KIND, _FORMAT = "language-model", 2
 _FIRST_KIND = "lstm-lm"
 _FORMATS = {_FIRST_KIND: 1, _KIND: _FORMAT}
 _MOST = {"n_tokens": 2**31, "dim": 2**16, "hidden": 2**16, "layers": 64}
+_MOST_NOW = {"heads": 2**16, "context": 2**31}
 _CHOICES: dict[str, tuple[Any, ...]] = {"architecture": get_args(CausalKind), "tied": (True, False)}
 _FIRST_NAMES = {"reader.layers.": "lstms."}
 
@@ -95,7 +96,7 @@ def _read_config(path: Path, n_tokens: int) -> tuple[str, Shape]:
             "reads; a newer format needs a newer embedpipe"
         )
     sizes: dict[str, Any] = {}
-    for name, most in _MOST.items():
+    for name, most in (_MOST | _MOST_NOW if kind == _KIND else _MOST).items():
         value = content.get(name)
         if type(value) is not int or not 1 <= value <= most:
             raise BundleError(f"{path}: '{name}' is {value!r}, not a size from 1 to {most:,}")
@@ -108,4 +109,10 @@ def _read_config(path: Path, n_tokens: int) -> tuple[str, Shape]:
         choices[name] = value
     if sizes["n_tokens"] != n_tokens:
         raise BundleError(f"{path}: the generator has {sizes['n_tokens']:,} tokens but the vocabulary {n_tokens:,}")
-    return kind, Shape(**sizes, **choices)
+    cutoffs = content.get("cutoffs") if kind == _KIND else []
+    if not isinstance(cutoffs, list) or not all(type(cutoff) is int for cutoff in cutoffs):
+        raise BundleError(f"{path}: 'cutoffs' is {cutoffs!r}, not a list of ids")
+    try:
+        return kind, Shape(**sizes, **choices, cutoffs=tuple(cutoffs))
+    except ConfigError as error:
+        raise BundleError(f"{path}: {error}") from error

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embedpipe.generation.stream import Window, rows_of, windows
-from embedpipe.generation.train import begin_training, stream_counts
+from embedpipe.generation.stream import Window, rows_of
+from embedpipe.generation.train import begin_training, stream_counts, windows_of
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.text.token_store import TokenStore
@@ -38,8 +38,8 @@ def search_rate(
         model, optimizers, objective = begin_training(vectors, counts, config, seed=seed, device=device)
         return range_test(
             lambda: model,
-            windows(train.tokens, batch=config.batch, bptt=config.bptt, device=device, seed=seed),
-            in_precision(objective, device, "auto"),
+            windows_of(train.tokens, config, config.batch, device=device, seed=seed),
+            in_precision(objective, device, config.precision),
             optimizers=lambda _: optimizers,
             steps=steps,
             clip=config.clip,
@@ -63,7 +63,7 @@ def search_batch(
     def batches(size: int) -> Iterator[Window]:
         if len(rows_of(len(train.tokens), size)) - 1 < size:
             return iter(())
-        return windows(train.tokens, batch=size, bptt=config.bptt, device=device, seed=seed)
+        return windows_of(train.tokens, config, size, device=device, seed=seed)
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -71,7 +71,7 @@ def search_batch(
         return find_batch(
             lambda: model,
             batches,
-            in_precision(objective, device, "auto"),
+            in_precision(objective, device, config.precision),
             n_rows=lambda window: len(window.inputs),
             optimizers=lambda _: optimizers,
             device=device,

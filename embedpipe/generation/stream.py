@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Window", "rows_of", "windows"]
+__all__ = ["Window", "rows_of", "varying", "windows"]
+
+_LONG_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,13 @@ class Window:
     ----------
     inputs, targets : int64 of shape (batch, time); targets are the inputs one token later.
     fresh : the rows do not go on from the window before, so the state must start anew.
+    weight : what its mean loss counts beside that of others, so that tokens count alike where windows differ.
     """
 
     inputs: Tensor
     targets: Tensor
     fresh: bool
+    weight: float = 1.0
 
 
 def rows_of(n_tokens: int, batch: int) -> NDArray[np.int64]:
@@ -47,6 +51,7 @@ def windows(
     device: torch.device,
     seed: int | None = None,
     start: int = 0,
+    variable: bool = False,
 ) -> Iterator[Window]:
     """Yield windows over the stream: once in order, or for ever when a `seed` is given.
 
@@ -59,19 +64,42 @@ def windows(
     tokens : ids of the whole stream, at least 2.
     batch, bptt : rows and columns of a window; the last window of a pass is shorter.
     start : number of the window to begin with; the stream from there is the same as if those before had been read.
+    variable : windows are `bptt` long on average, and each of another length (`varying`), which follows from the seed,
+        the pass and its number in it; what they weigh is as their lengths.
     """
     starts = rows_of(len(tokens), batch)
     starts, length = starts[:-1], int(starts[1])
     for number in count() if seed is not None else range(1):
         begin = 0 if seed is None or number == 0 else _offset(seed, number, min(bptt, length))
-        n_windows = -(-(length - begin) // bptt)
-        skipped, start = min(start, n_windows), max(start - n_windows, 0)
-        for position in range(begin + skipped * bptt, length, bptt):
-            stop = min(position + bptt, length)
+        if variable:
+            borders = begin + varying(length - begin, bptt, np.random.default_rng((seed or 0, number, 1)))
+        else:
+            borders = np.append(np.arange(begin, length, bptt), length)
+        skipped, start = min(start, len(borders) - 1), max(start - len(borders) + 1, 0)
+        for position, stop in pairwise(borders[skipped:].tolist()):
             # A contiguous slice of each row and no fancy index over the map: rows lie far apart on disk.
             block = np.stack([tokens[start + position : start + stop + 1] for start in starts])
             block_ids = torch.from_numpy(block.astype(np.int64)).to(device)
-            yield Window(block_ids[:, :-1], block_ids[:, 1:], fresh=position == begin)
+            weight = (stop - position) / bptt if variable else 1.0
+            yield Window(block_ids[:, :-1], block_ids[:, 1:], position == begin, weight)
+
+
+def varying(length: int, bptt: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return borders of windows of varying length, from 0 to `length`.
+
+    As in Merity et al. (2018): nineteen windows of twenty are about as long as the others, one is about half as long,
+    all with a normal spread of a fourteenth of `bptt`, and their mean is `bptt`. None is shorter than a quarter of it,
+    but where `length` itself is.
+
+    >>> np.diff(varying(500, 70, np.random.default_rng(3))).tolist()
+    [67, 70, 76, 75, 72, 75, 65]
+    """
+    shortest = max(1, bptt // 4)
+    n_most = length // shortest + 1
+    base = np.where(rng.random(n_most) < _LONG_SHARE, 1.0, 0.5) * bptt / (_LONG_SHARE + (1 - _LONG_SHARE) / 2)
+    lengths = np.maximum(np.rint(rng.normal(base, bptt / 14)).astype(np.int64), shortest)
+    inner = np.cumsum(lengths)
+    return np.concatenate([[0], inner[inner <= length - shortest], [length]]).astype(np.int64)
 
 
 def _offset(seed: int, number: int, below: int) -> int:

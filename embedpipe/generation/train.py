@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from embedpipe.generation.evaluation import (
     unigram_probabilities,
 )
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape, initial_table
+from embedpipe.generation.noise import UnigramNoise
 from embedpipe.generation.stream import Window, windows
-from embedpipe.generation.truncated import Truncated, own_rows
+from embedpipe.generation.truncated import Penalties, Softmax, Truncated, own_rows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
+from embedpipe.nn.clusters import automatic_cutoffs
 from embedpipe.nn.curve import training_curve
 from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import fit
@@ -35,7 +37,16 @@ from embedpipe.text.vocabulary import EOS, Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
-__all__ = ["TrainedGenerator", "begin_training", "shape_of", "steps_of", "stream_counts", "train_language_model"]
+__all__ = [
+    "TrainedGenerator",
+    "begin_training",
+    "shape_of",
+    "softmax_of",
+    "steps_of",
+    "stream_counts",
+    "train_language_model",
+    "windows_of",
+]
 
 _STAGE = "generation"
 _FULL_SOFTMAX_LIMIT = 8_000
@@ -130,7 +141,7 @@ def train_language_model(
 
     def batches(start: int) -> Iterator[Window]:
         rows = config.batch * n_processes()
-        return map(own_rows, windows(tokens, batch=rows, bptt=config.bptt, device=device, seed=seed, start=start))
+        return map(own_rows, windows_of(tokens, config, rows, device=device, seed=seed, start=start))
 
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -191,32 +202,70 @@ def begin_training(
     vectors : as `train_language_model` takes them.
     counts : what `stream_counts` gives.
     """
-    sampled = uses_sampling(config, len(counts))
+    softmax = softmax_of(config, len(counts))
+    # With a softmax over all rows the gradient of a tied table is full, and lazy Adam is not the Adam of the books.
+    scattered = softmax == "sampled" or (softmax == "adaptive" and not config.tied)
     model = LanguageModel(
         shape_of(config, len(counts), vectors.shape[1]),
         Dropouts(config.input_p, config.hidden_p, config.output_p, config.embed_p, config.weight_p),
-        sparse=sampled and device.type == "cpu",
+        sparse=scattered and device.type == "cpu",
     )
     known = vectors if config.start == "vectors" else np.zeros_like(vectors)
     table = initial_table(known, config.initial_norm, torch.Generator().manual_seed(seed))
     model.initialise(table, unigram_probabilities(counts))
     model.to(device)
+    tables = [model.table] if model.output is None else [model.table, model.output]
+    sparse = [table for table in tables if model.sparse and (table is model.table or softmax == "sampled")]
     optimizers = make_optimizers(
         model,
         config.learning_rate,
         config.weight_decay,
-        sparse=[model.table] if model.sparse else [],
-        dense=[model.table] if sampled and not model.sparse else [],
+        sparse=sparse,
+        dense=[table for table in tables if not any(table is other for other in sparse)],
     )
-    objective = Truncated(
-        SampledSoftmax(counts, config.samples, device, sparse=model.sparse) if sampled else FullSoftmax(), device
+    comparing: Softmax
+    if softmax == "sampled":
+        comparing = SampledSoftmax(counts, config.samples, device, sparse=model.sparse)
+    else:
+        comparing = FullSoftmax() if model.clusters is None else model.clusters
+    noise = UnigramNoise(counts, config.noise_p, device) if config.noise_p else None
+    return model, optimizers, Truncated(comparing, device, Penalties(config.ar, config.tar, config.l1), noise)
+
+
+def windows_of(
+    tokens: NDArray[np.uint32],
+    config: "GenerationConfig",
+    rows: int,
+    *,
+    device: torch.device,
+    seed: int,
+    start: int = 0,
+) -> Iterator[Window]:
+    """Return the windows that the settings ask for, `rows` stretches side by side, without end."""
+    return windows(
+        tokens,
+        batch=rows,
+        bptt=config.bptt,
+        device=device,
+        seed=seed,
+        start=start,
+        variable=config.variable_bptt,
     )
-    return model, optimizers, objective
 
 
 def shape_of(config: "GenerationConfig", n_tokens: int, dim: int) -> Shape:
-    """Return the shape of the network that the settings ask for."""
-    return Shape(n_tokens, dim, config.hidden, config.layers, config.architecture, config.tied)
+    """Return the shape of the network that the settings ask for.
+
+    Raises
+    ------
+    ConfigError
+        If the heads do not divide `dim`, or the cutoffs lie outside the vocabulary.
+    """
+    cutoffs: tuple[int, ...] = ()
+    if softmax_of(config, n_tokens) == "adaptive":
+        cutoffs = config.cutoffs or automatic_cutoffs(n_tokens)
+    sizes = n_tokens, dim, config.hidden, config.layers
+    return Shape(*sizes, config.architecture, config.tied, config.heads, config.context, cutoffs)
 
 
 def steps_of(config: "GenerationConfig", n_tokens: int) -> int:
@@ -229,11 +278,16 @@ def steps_of(config: "GenerationConfig", n_tokens: int) -> int:
     return math.ceil(config.epochs * (n_tokens - 1) / (config.batch * config.bptt)) if config.epochs else config.steps
 
 
-def uses_sampling(config: "GenerationConfig", n_tokens: int) -> bool:
-    """Return whether a vocabulary of `n_tokens` is trained with the sampled softmax."""
+def softmax_of(config: "GenerationConfig", n_tokens: int) -> Literal["full", "sampled", "adaptive"]:
+    """Return the softmax that a vocabulary of `n_tokens` is trained with.
+
+    >>> from embedpipe.config import GenerationConfig
+    >>> softmax_of(GenerationConfig(), 8_000), softmax_of(GenerationConfig(), 8_001)
+    ('full', 'sampled')
+    """
     if config.softmax == "auto":
-        return n_tokens > _FULL_SOFTMAX_LIMIT
-    return config.softmax == "sampled"
+        return "sampled" if n_tokens > _FULL_SOFTMAX_LIMIT else "full"
+    return config.softmax
 
 
 def stream_counts(vocabulary: Vocabulary, train: TokenStore) -> NDArray[np.float64]:

@@ -16,7 +16,6 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from embedpipe.nn.layers import LockedDropout
 
@@ -25,6 +24,8 @@ __all__ = ["CausalKind", "Layers", "RecurrentStack"]
 CausalKind = Literal["lstm", "gru", "rnn", "transformer"]
 Layers = tuple[tuple[Tensor, ...], ...]
 _NETS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+_WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+"""In the order in which torch reads them."""
 
 
 class RecurrentStack(nn.Module):
@@ -63,15 +64,41 @@ class RecurrentStack(nn.Module):
         """Read on from `layers`."""
         after = []
         for i, net in enumerate(self.layers):
+            assert isinstance(net, nn.RNNBase)
             x, state = self._read(net, self.dropout(x) if i else x, layers[i] if layers else ())
             after.append(state)
         return x, tuple(after)
 
-    def _read(self, net: nn.Module, x: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        given = (x,) if not before else (x, before if isinstance(net, nn.LSTM) else before[0])
+    def _read(self, net: nn.RNNBase, x: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         if self.training and self.weight_p:
-            dropped = F.dropout(net.weight_hh_l0, self.weight_p)  # type: ignore[arg-type]
-            outputs, state = functional_call(net, {"weight_hh_l0": dropped}, given)
-        else:
-            outputs, state = net(*given)
+            return self._read_dropped(net, x, before)
+        given = (x,) if not before else (x, before if isinstance(net, nn.LSTM) else before[0])
+        outputs, state = net(*given)
         return outputs, state if isinstance(state, tuple) else (state,)
+
+    def _read_dropped(
+        self, net: nn.RNNBase, x: Tensor, before: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Read with other weights in place of the net's own, which stay as they are and get the gradient."""
+        weights: list[Tensor] = [net.get_parameter(name) for name in _WEIGHTS]
+        weights[1] = F.dropout(weights[1], self.weight_p)
+        if x.device.type == "cuda":
+            weights = _in_one_buffer(weights)
+        if not before:
+            zeros = x.new_zeros(1, x.shape[0], net.hidden_size)
+            before = (zeros, zeros) if isinstance(net, nn.LSTM) else (zeros,)
+        options = (weights, True, 1, 0.0, True, False, True)  # biases, layers, dropout, training, two ways, batch first
+        if isinstance(net, nn.LSTM):
+            outputs, *state = torch.lstm(x, before, *options)
+        elif isinstance(net, nn.GRU):
+            outputs, *state = torch.gru(x, before[0], *options)
+        else:
+            outputs, *state = torch.rnn_tanh(x, before[0], *options)
+        return outputs, tuple(state)
+
+
+def _in_one_buffer(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Return the weights as views of one tensor: cuDNN reads them so, and would copy and complain."""
+    flat = torch.cat([weight.flatten() for weight in weights])
+    parts = torch.split(flat, [weight.numel() for weight in weights])
+    return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]

@@ -20,7 +20,7 @@ from embedpipe.pipeline.tune_result import TriedList, TriedSettings, Tuned, tria
 from embedpipe.pipeline.tune_space import SPACE, Value, search_space, step_lists
 from embedpipe.pipeline.tune_study import Study, check_optuna
 from embedpipe.pipeline.work import WorkFolder
-from embedpipe.presets import PRESETS, preset_for, take_preset
+from embedpipe.presets import SIZES, preset_for, take_preset
 from embedpipe.probes.development import DEVELOPMENT_TASKS, Development, development, find_word_tasks
 from embedpipe.runtime import Listener, StageFinished, StageSkipped, Stopped, n_cores, silent
 from embedpipe.tasks.builtin import task_files
@@ -128,7 +128,7 @@ def tune(
     expand_sources(sources, options)
     with work.locked():
         prints = fingerprints(config, ["text"], [fingerprint_source(source, options) for source in sources])
-        possible = [PipelineConfig.of(one, over) for one in (PRESETS if chosen == "auto" else [chosen])]
+        possible = [PipelineConfig.of(one, over) for one in (SIZES if chosen == "auto" else [chosen])]
         bases = [one.model_dump(mode="json") for one in possible]
         files = {name: sha256_of(Path(name)) for name in task_files(tasks)}
         searched = {setting: list(tried) for setting, tried in space.items()}

@@ -12,7 +12,7 @@ import torch
 
 from embedpipe.config import GenerationConfig
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.generation.train import stream_counts, train_language_model, uses_sampling
+from embedpipe.generation.train import softmax_of, stream_counts, train_language_model
 from embedpipe.runtime import Evaluated
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
@@ -106,10 +106,10 @@ def test_the_global_generator_is_left_alone(corpus) -> None:
 
 
 def test_softmax_is_chosen_by_the_size_of_the_vocabulary() -> None:
-    assert not uses_sampling(GenerationConfig(), 8_000)
-    assert uses_sampling(GenerationConfig(), 8_001)
-    assert not uses_sampling(GenerationConfig(softmax="full"), 10**6)
-    assert uses_sampling(GenerationConfig(softmax="sampled"), 10)
+    assert softmax_of(GenerationConfig(), 8_000) == "full"
+    assert softmax_of(GenerationConfig(), 8_001) == "sampled"
+    for softmax in ("full", "sampled", "adaptive"):
+        assert [softmax_of(GenerationConfig(softmax=softmax), n) for n in (10, 10**6)] == [softmax, softmax]
 
 
 def test_sentence_ends_are_counted(corpus) -> None:
