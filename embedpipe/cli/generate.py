@@ -1,27 +1,73 @@
 """``embedpipe generate``: continue a prompt, or write from nothing."""
 
 import secrets
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
 
+if TYPE_CHECKING:
+    from embedpipe.generation.decoding.settings import Decoding, Limits
+    from embedpipe.generation.generator import Continuations, TextGenerator
+
 __all__ = ["command"]
 
+_SECTIONS = {
+    "How the next word is drawn": ("temperature", "top_k", "top_p", "typical_p", "min_p", "seed"),
+    "Searching in place of drawing": ("beam", "length_penalty"),
+    "What a text may hold": (
+        "max_tokens",
+        "min_tokens",
+        "sentences",
+        "stop",
+        "begin_with",
+        "ban",
+        "repetition_penalty",
+        "no_repeat_ngram",
+    ),
+    "Prompts and output": ("n", "prompts", "stream", "format_"),
+}
+_DRAWN = ("temperature", "top_k", "top_p", "typical_p", "min_p", "seed")
 
-@click.command("generate")
+
+class _InSections(click.Command):
+    """Its help shows the options by what they are for."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = {option.name: option.get_help_record(ctx) for option in options}
+        named = {name for names in _SECTIONS.values() for name in names}
+        sections = {**_SECTIONS, "Other": tuple(name for name in records if name not in named)}
+        for title, names in sections.items():
+            lines = [record for name in names if (record := records[name]) is not None]
+            if lines:
+                with formatter.section(title):
+                    formatter.write_dl(lines)
+
+
+@click.command("generate", cls=_InSections)
 @bundle_argument
 @click.argument("prompt", default="")
-@click.option("-n", "n", type=click.IntRange(1, 100_000), default=3, show_default=True, help="How many texts.")
+@click.option(
+    "-n", "n", type=click.IntRange(1, 100_000), help="How many texts for each prompt.  [default: 3; 1 if searched]"
+)
 @click.option(
     "--max-tokens",
     type=click.IntRange(1, 100_000),
     default=40,
     show_default=True,
-    help="New tokens after which a text ends, if no sentence has ended before.",
+    help="New words after which a text ends, if it has not ended before.",
 )
+@click.option(
+    "--min-tokens", type=click.IntRange(1), default=1, show_default=True, help="No sentence ends before so many."
+)
+@click.option("--sentences", type=click.IntRange(1), default=1, show_default=True, help="How many are written.")
 @click.option(
     "--temperature",
     type=click.FloatRange(0, 100),
@@ -39,57 +85,209 @@ __all__ = ["command"]
 @click.option(
     "--top-p",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.95,
+    help="Draw from the most probable words that together reach this probability only.  [default: 0.95; 1 with "
+    "--typical-p or --min-p]",
+)
+@click.option(
+    "--typical-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
     show_default=True,
-    help="Draw from the most probable words that together reach this probability only.",
+    help="Draw from the words nearest to the expected information that together reach this probability only.",
+)
+@click.option(
+    "--min-p",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Draw from words at least so many times as probable as the most probable one only.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same texts.  [default: a new one]")
+@click.option(
+    "--beam",
+    type=click.IntRange(1, 1_000),
+    metavar="WIDTH",
+    help="Search for the most probable text, with so many followed at a time; nothing is drawn.",
+)
+@click.option(
+    "--length-penalty",
+    type=click.FloatRange(0, 10),
+    help="Of --beam: 0 ranks by probability and favours short texts, 1 about by the mean of a word.  [default: 0.6]",
+)
+@click.option(
+    "--repetition-penalty",
+    type=click.FloatRange(0.01, 100),
+    default=1.0,
+    show_default=True,
+    help="Above 1, words that stand there already become less probable.",
+)
+@click.option(
+    "--no-repeat-ngram",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    show_default=True,
+    help="Never write the same N words in a row twice; 0: may be.",
+)
+@click.option("--stop", multiple=True, metavar="TEXT", help="End before this text. May be given several times.")
+@click.option(
+    "--begin-with", default="", metavar="TEXT", help="Begin what is written with this; its last word may be unfinished."
+)
+@click.option("--ban", multiple=True, metavar="WORDS", help="Never write these words. May be given several times.")
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Continue each line of a file, or of stdin (-), side by side.",
+)
+@click.option("--stream", is_flag=True, help="Print one text word by word as it is written.")
 @format_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     bundle: Path,
     prompt: str,
-    n: int,
+    n: int | None,
     max_tokens: int,
+    min_tokens: int,
+    sentences: int,
     temperature: float,
     top_k: int,
-    top_p: float,
+    top_p: float | None,
+    typical_p: float,
+    min_p: float,
     seed: int | None,
+    beam: int | None,
+    length_penalty: float | None,
+    repetition_penalty: float,
+    no_repeat_ngram: int,
+    stop: tuple[str, ...],
+    begin_with: str,
+    ban: tuple[str, ...],
+    prompts: Path | None,
+    stream: bool,
     format_: str,
 ) -> None:
     """Continue PROMPT to the end of a sentence, or write a sentence from nothing.
 
-    A PROMPT of - is read from stdin. In the other formats each row also holds the seed that repeats it.
+    A PROMPT of - is read from stdin. In the other formats each row also holds the natural logarithm of its probability,
+    why it ended, and the seed that repeats it.
 
     \b
     embedpipe generate wiki.bundle "the war began" --seed 7
+    embedpipe generate wiki.bundle "the war began" --beam 4 --no-repeat-ngram 3
+    embedpipe generate wiki.bundle --begin-with "the phys" --stream
     """
-    from embedpipe.errors import InputError
+    _refuse_contradictions(ctx)
+    n = n or (1 if stream or beam else 3)
+
+    from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
+
+    limits = Limits(max_tokens, min_tokens, sentences, stop, begin_with, ban)
+    decoding = Decoding(temperature, top_k, top_p, typical_p, min_p, repetition_penalty, no_repeat_ngram)
+    search = None
+    if beam is not None:
+        penalty = Beam().length_penalty if length_penalty is None else length_penalty
+        search = Beam(beam, penalty, repetition_penalty, no_repeat_ngram)
+    asked = [_text(prompt, "<stdin>")] if prompts is None else _lines(prompts)
+
     from embedpipe.loading import load
+
+    generator = load(bundle).generator
+    seed = secrets.randbits(32) if seed is None else seed
+    if stream:
+        _stream(generator, asked[0], decoding, limits, seed)
+    elif search is not None:
+        _show(asked, [generator.beam(one, search, limits, n=n) for one in asked], format_, None)
+    else:
+        scored = format_ != "table"
+        _show(asked, generator.generate_many(asked, decoding, limits, n=n, seed=seed, scored=scored), format_, seed)
+
+
+def _refuse_contradictions(ctx: click.Context) -> None:
+    """Raise a usage error where one option leaves another without meaning."""
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    flags = {param.name: param.opts[0] for param in ctx.command.params}
+
+    def refuse(one: str, others: tuple[str, ...], why: str) -> None:
+        if one in given and (met := [flags[name] for name in others if name in given]):
+            raise click.UsageError(f"{flags[one]} and {met[0]} contradict each other: {why}")
+
+    refuse("beam", _DRAWN, "a search draws nothing; leave one of them out")
+    refuse("stream", ("beam",), "a search knows its text only at its end")
+    refuse("stream", ("prompts", "format_"), "one text is printed as it is written")
+    refuse("prompts", ("prompt",), "prompts are read from the file")
+    params = ctx.params
+    if "length_penalty" in given and "beam" not in given:
+        raise click.UsageError("--length-penalty ranks what a search finds: give --beam too")
+    if params["stream"] and (params["n"] or 1) > 1:
+        raise click.UsageError("--stream prints one text: leave -n out")
+    if params["beam"] and (params["n"] or 1) > params["beam"]:
+        raise click.UsageError(f"-n {params['n']} texts need a --beam at least as wide, not {params['beam']}")
+
+
+def _stream(generator: "TextGenerator", prompt: str, decoding: "Decoding", limits: "Limits", seed: int) -> None:
+    pieces = generator.stream(prompt, decoding, limits, seed=seed)
+    try:
+        for piece in pieces:
+            click.echo(piece, nl=False)
+            sys.stdout.flush()
+    finally:
+        click.echo()
+
+
+def _show(prompts: Sequence[str], results: "Sequence[Continuations]", format_: str, seed: int | None) -> None:
+    """Write texts to stdout, and to stderr what of the prompts was not read or is not known."""
+    unread, unknown, tokens = (
+        sum(getattr(result, name) for result in results) for name in ("n_unread", "n_unknown", "n_prompt_tokens")
+    )
+    if unread:
+        read = tokens - unread
+        say(
+            f"only the last {read:,} tokens of the prompt were read"
+            if len(prompts) == 1
+            else f"{unread:,} tokens at the beginning of long prompts were not read"
+        )
+    if unknown:
+        say(f"{unknown:,} of {tokens:,} prompt tokens are not in the vocabulary")
+    if format_ == "table":
+        for result in results:
+            for text in result.texts:
+                click.echo(text)
+        return
+    rows: list[dict[str, object]] = []
+    for prompt, result in zip(prompts, results, strict=True):
+        for i, text in enumerate(result.texts):
+            row: dict[str, object] = {"prompt": prompt, "text": text, "tokens": result.n_tokens[i]}
+            row |= {"log_probability": result.log_probabilities[i], "ended": result.ended[i]}
+            rows.append(row | ({"seed": seed} if seed is not None else {"score": result.scores[i]}))
+    render(rows, format_)
+
+
+def _text(prompt: str, name: str) -> str:
+    """Return a prompt, read from stdin where it is ``-``."""
     from embedpipe.text.read_bytes import stdin_bytes
 
-    if prompt == "-":
-        try:
-            prompt = stdin_bytes().read().decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise InputError(f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first", "<stdin>") from error
-    seed = secrets.randbits(32) if seed is None else seed
-    generator = load(bundle).generator
+    return _decoded(stdin_bytes().read(), name).strip() if prompt == "-" else prompt
 
-    from embedpipe.generation.decoding import Decoding
 
-    result = generator.continuations(prompt, Decoding(temperature, top_k, top_p), n=n, max_tokens=max_tokens, seed=seed)
-    if result.n_unread:
-        say(f"only the last {result.n_prompt_tokens - result.n_unread:,} tokens of the prompt were read")
-    if result.n_unknown:
-        say(f"{result.n_unknown:,} of {result.n_prompt_tokens:,} prompt tokens are not in the vocabulary")
-    if format_ == "table":
-        for text in result.texts:
-            click.echo(text)
-        return
-    render(
-        [
-            {"prompt": prompt, "text": text, "tokens": tokens, "seed": seed}
-            for text, tokens in zip(result.texts, result.n_tokens, strict=True)
-        ],
-        format_,
-    )
+def _lines(path: Path) -> list[str]:
+    """Return the prompts of a file, one a line; an empty line is an empty prompt."""
+    from embedpipe.errors import InputError
+    from embedpipe.text.read_bytes import stdin_bytes
+
+    name = "<stdin>" if str(path) == "-" else str(path)
+    data = stdin_bytes().read() if str(path) == "-" else path.read_bytes()
+    lines = _decoded(data, name).removeprefix("\ufeff").removesuffix("\n").split("\n")
+    if lines == [""]:
+        raise InputError("holds no prompt; give one on each line", name)
+    return [line.strip() for line in lines]
+
+
+def _decoded(data: bytes, name: str) -> str:
+    from embedpipe.errors import InputError
+
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first", name) from error

@@ -1,32 +1,45 @@
-"""Text in, text out: continuations of a prompt, and the probability of a text."""
+"""Text in, text out: continuations of prompts, sampled, searched or streamed, and the probability of a text."""
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from embedpipe.errors import ConfigError
-from embedpipe.generation.decoding import Decoding, ban_, sample
+from embedpipe.generation.decoding.beam import beam_search
+from embedpipe.generation.decoding.draw import Randoms
+from embedpipe.generation.decoding.position import Memory, Predictor
+from embedpipe.generation.decoding.prompts import (
+    MAX_PROMPT_TOKENS,
+    Prompt,
+    begin_prompts,
+    check_start,
+    n_rows,
+    read_prompt,
+)
+from embedpipe.generation.decoding.rules import Draft, Rules
+from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
+from embedpipe.generation.decoding.shown import Shown
+from embedpipe.generation.decoding.write import Group, write
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.state import BEGINNING, State
-from embedpipe.text.vocabulary import BOS, EOS, PAD, UNK
+from embedpipe.text.codec import check_texts
+from embedpipe.text.vocabulary import EOS, UNK
 
 if TYPE_CHECKING:
     from embedpipe.text.codec import TextCodec
 
 __all__ = ["MAX_PROMPT_TOKENS", "Continuations", "Score", "TextGenerator"]
 
-MAX_PROMPT_TOKENS = 1_000
-"""The model reads at most so many of the last tokens of a prompt."""
-
 _ROWS = 256
+_PROMPTS = 64
 _SCORE_WINDOW = 256
+_DECODING, _LIMITS, _BEAM = Decoding(), Limits(), Beam()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,11 @@ class Continuations:
     ----------
     texts : the prompt as it was given and a continuation of it, one for each asked.
     n_tokens : tokens written for each, the closing ``<eos>`` not counted.
+    ended : why each ended: ``sentence``, ``stop`` (a stop sequence, which is left out), ``length`` (`max_tokens`), or
+        ``stuck`` (bans and blocks left nothing to write).
+    log_probabilities : natural logarithm of the probability that the model gives to what was written, before any
+        filter, the end of a sentence included; empty where it was not asked for.
+    scores : what a beam search ranks by; empty for sampling.
     n_prompt_tokens : tokens of the prompt.
     n_unknown : how many of them are outside the vocabulary.
     n_unread : how many at the beginning were left out because the prompt is too long.
@@ -44,6 +62,9 @@ class Continuations:
 
     texts: list[str]
     n_tokens: list[int]
+    ended: list[str]
+    log_probabilities: list[float]
+    scores: list[float]
     n_prompt_tokens: int
     n_unknown: int
     n_unread: int
@@ -77,10 +98,29 @@ class TextGenerator:
     ----------
     codec : the codec of the vocabulary that the model was trained on.
     model : the language model, on any device.
+    start : what its texts are conditioned on; see `begin`.
+    new_memory : makes what is remembered of each text beside the state, such as a continuous cache; None for none.
     """
 
-    def __init__(self, codec: "TextCodec", model: LanguageModel) -> None:
+    def __init__(
+        self,
+        codec: "TextCodec",
+        model: LanguageModel,
+        *,
+        start: State = BEGINNING,
+        new_memory: Callable[[], Memory] | None = None,
+    ) -> None:
         self.codec, self.model = codec, model.eval()
+        self._start, self._predictor = start, Predictor(self.model, new_memory)
+
+    def begin(self, start: State) -> "TextGenerator":
+        """Return a generator of the same model whose texts go on from a state, such as one with `State.given`.
+
+        Parameters
+        ----------
+        start : of one row, or for `generate_many` of one row for each prompt.
+        """
+        return TextGenerator(self.codec, self.model, start=start, new_memory=self._predictor.new_memory)
 
     def generate(
         self,
@@ -90,7 +130,8 @@ class TextGenerator:
         max_tokens: int = 40,
         temperature: float = 0.8,
         top_k: int = 0,
-        top_p: float = 0.95,
+        top_p: float | None = None,
+        stop: Sequence[str] = (),
         seed: int | None = None,
     ) -> list[str]:
         """Return `n` texts that begin with the prompt, as it was given, and go on to the end of a sentence.
@@ -98,8 +139,8 @@ class TextGenerator:
         Parameters
         ----------
         prompt : may be empty. A prompt that the model takes for a whole sentence is followed by a new one.
-        max_tokens : a text ends after so many new tokens, if no sentence has ended before.
-        temperature, top_k, top_p : see `Decoding`.
+        max_tokens, stop : see `Limits`, which has more; `continuations` takes them.
+        temperature, top_k, top_p : see `Decoding`, which has more.
         seed : the same seed and arguments give the same texts; None draws one.
 
         Raises
@@ -107,40 +148,112 @@ class TextGenerator:
         ConfigError
             If an argument is out of its range.
         """
-        decoding = Decoding(temperature, top_k, top_p)
-        return self.continuations(prompt, decoding, n=n, max_tokens=max_tokens, seed=seed).texts
+        decoding, limits = Decoding(temperature, top_k, top_p), Limits(max_tokens, stop=_texts(stop))
+        return self.continuations(prompt, decoding, limits, n=n, seed=seed).texts
+
+    def continuations(
+        self,
+        prompt: str = "",
+        decoding: Decoding = _DECODING,
+        limits: Limits = _LIMITS,
+        *,
+        n: int = 3,
+        seed: int | None = None,
+        scored: bool = False,
+    ) -> Continuations:
+        """Return `n` continuations of one prompt, with counts of what was read and written.
+
+        Parameters
+        ----------
+        scored : whether their log-probabilities are given.
+
+        Raises
+        ------
+        ConfigError
+            If an argument is out of its range, or `Limits.begin_with` cannot be written.
+        BundleError
+            If the model gives probabilities that are no numbers.
+        """
+        read = read_prompt(self.codec, prompt)
+        return self._write([read], decoding, limits, n, _seed(seed), scored)[0]
+
+    def generate_many(
+        self,
+        prompts: Sequence[str],
+        decoding: Decoding = _DECODING,
+        limits: Limits = _LIMITS,
+        *,
+        n: int = 1,
+        seed: int | None = None,
+        scored: bool = False,
+    ) -> list[Continuations]:
+        """Return `n` continuations of each prompt, written side by side.
+
+        Each text has random numbers of its own, which follow from the seed, its prompt and its number among the texts
+        of that prompt. It is therefore what `continuations` writes for its prompt alone, whatever stands beside it.
+        (A batch of another size rounds differently in the last of seven digits; where two words are that near to a
+        border, another one may be drawn.) A prompt given twice gets twice as many texts, not the same ones again.
+
+        Parameters
+        ----------
+        prompts : may be empty texts; none at all gives none.
+
+        Raises
+        ------
+        As `continuations`; `TypeError` if `prompts` is one string, or holds anything but strings.
+        """
+        check_texts(prompts)
+        reads = [read_prompt(self.codec, prompt) for prompt in prompts]
+        return self._write(reads, decoding, limits, n, _seed(seed), scored)
+
+    def stream(
+        self,
+        prompt: str = "",
+        decoding: Decoding = _DECODING,
+        limits: Limits = _LIMITS,
+        *,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """Yield one text in pieces, the prompt first, as its tokens are chosen.
+
+        The pieces together are the first text that `continuations` gives for the same seed.
+
+        Raises
+        ------
+        As `continuations`, when it is called and before anything is yielded.
+        """
+        read = read_prompt(self.codec, prompt)
+        rules = Rules(self.codec, limits, decoding, self.model.device)
+        return self._stream(read, decoding, rules, _seed(seed))
 
     @torch.inference_mode()
-    def continuations(
-        self, prompt: str, decoding: Decoding, *, n: int = 3, max_tokens: int = 40, seed: int | None = None
-    ) -> Continuations:
-        """Return what `generate` does, with counts of what was read and written."""
-        if not isinstance(prompt, str):
-            raise TypeError(f"a prompt is one string, not {type(prompt).__name__}")
-        if n < 1 or max_tokens < 1:
-            raise ConfigError(f"n and max_tokens are at least 1, not {n} and {max_tokens}")
-        generator = torch.Generator(self.model.device)
-        generator.manual_seed(secrets.randbits(32) if seed is None else seed % 2**63)
-        ids = np.asarray(self.codec.encode(prompt), dtype=np.int64)
-        read = ids[-MAX_PROMPT_TOKENS:]
-        first, state = self._read(read)
-        written: list[list[int]] = []
-        while len(written) < n:
-            rows = min(_ROWS, n - len(written))
-            written += self._write(first, state, rows, max_tokens, decoding, generator)
-        return Continuations(
-            texts=[self._join(prompt, read, new) for new in written],
-            n_tokens=[len(new) for new in written],
-            n_prompt_tokens=len(ids),
-            n_unknown=int((ids == UNK).sum()),
-            n_unread=len(ids) - len(read),
-        )
+    def beam(self, prompt: str = "", beam: Beam = _BEAM, limits: Limits = _LIMITS, *, n: int = 1) -> Continuations:
+        """Return the `n` continuations of the highest score that a beam search finds, best first.
+
+        Parameters
+        ----------
+        beam : width and length penalty; see `Beam`.
+        n : at most the width. Fewer come back where fewer can be written.
+
+        Raises
+        ------
+        As `continuations`.
+        """
+        if not 1 <= n <= beam.width:
+            raise ConfigError(f"n lies between 1 and the width of the beam ({beam.width}), not {n}")
+        read = read_prompt(self.codec, prompt)
+        rules = Rules(self.codec, limits, beam, self.model.device)
+        shown = Shown(self.codec, rules, read.text, read.ids)
+        position = begin_prompts(self._predictor, [read], self._start)[0]
+        start = Draft(before=read.ids)
+        drafts = beam_search(self._predictor, position, start, beam, rules, n, shown.written)
+        return _continuations(read, drafts, shown, scored=True, ranked=True)
 
     @torch.inference_mode()
     def score(self, text: str) -> Score:
         """Return the log-probability of a text read as one sentence; unknown words are scored as ``<unk>``."""
         ids = np.asarray(self.codec.encode(text), dtype=np.int64)
-        stream = self._tensor([EOS, *ids.tolist(), EOS])
+        stream = torch.tensor([EOS, *ids.tolist(), EOS], dtype=torch.int64, device=self.model.device)
         total = 0.0
         state = BEGINNING
         for start in range(0, len(stream) - 1, _SCORE_WINDOW):
@@ -150,62 +263,71 @@ class TextGenerator:
             total += float(log_probabilities.gather(1, block[1:, None]).double().sum())
         return Score(total, len(ids) + 1, int((ids == UNK).sum()))
 
-    def _read(self, ids: NDArray[np.int64]) -> tuple[Tensor, State]:
-        """Return the logits of the first new token, shape (1, n_tokens), and the state after the prompt.
+    @torch.inference_mode()
+    def _stream(self, read: Prompt, decoding: Decoding, rules: Rules, seed: int) -> Iterator[str]:
+        shown = Shown(self.codec, rules, read.text, read.ids)
+        draft = Draft(before=read.ids)
 
-        Reading begins after an ``<eos>``, where every sentence began in training.
-        """
-        hidden, state = self.model(self._tensor([EOS, *ids.tolist()])[None])
-        logits = self.model.logits(hidden[:, -1])
-        if len(ids) and float(torch.softmax(logits.float(), dim=1)[0, EOS]) > 0.5:
-            hidden, state = self.model(self._tensor([EOS])[None], state)
-            logits = self.model.logits(hidden[:, -1])
-        return logits, state
+        def groups() -> Iterator[Group]:
+            position = begin_prompts(self._predictor, [read], self._start)[0]
+            yield Group(position, [draft], Randoms(seed, read.text, [0]), shown.written)
 
+        yield from shown.pieces(draft, write(self._predictor, groups(), decoding, rules, rows=1))
+
+    @torch.inference_mode()
     def _write(
-        self,
-        first: Tensor,
-        state: State,
-        n: int,
-        max_tokens: int,
-        decoding: Decoding,
-        generator: torch.Generator,
-    ) -> list[list[int]]:
-        """Write `n` continuations side by side; finished ones leave the batch."""
-        texts: list[list[int]] = [[] for _ in range(n)]
-        rows = list(range(n))
-        state = state.repeat(n)
-        logits = ban_(first.repeat(n, 1), (PAD, UNK, BOS, EOS))
-        for written in range(1, max_tokens + 1):
-            chosen = sample(logits, decoding, generator)
-            going = chosen != EOS
-            ids = chosen.tolist()
-            for row, token in zip(rows, ids, strict=True):
-                if token != EOS:
-                    texts[row].append(token)
-            if written == max_tokens or not going.any():
-                break
-            if not going.all():
-                rows = [row for row, token in zip(rows, ids, strict=True) if token != EOS]
-                chosen, state = chosen[going], state.rows(going)
-            hidden, state = self.model(chosen[:, None], state)
-            logits = ban_(self.model.logits(hidden[:, -1]), (PAD, UNK, BOS))
-        return texts
+        self, prompts: Sequence[Prompt], decoding: Decoding, limits: Limits, n: int, seed: int, scored: bool
+    ) -> list[Continuations]:
+        if n < 1:
+            raise ConfigError(f"n, the number of texts, is at least 1, not {n}")
+        rules = Rules(self.codec, limits, decoding, self.model.device)
+        shown = [Shown(self.codec, rules, prompt.text, prompt.ids) for prompt in prompts]
+        drafts = [[Draft(before=prompt.ids) for _ in range(n)] for prompt in prompts]
+        met: Counter[str] = Counter()
+        firsts = []
+        for prompt in prompts:
+            firsts.append(met[prompt.text])
+            met[prompt.text] += n
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
 
-    def _join(self, prompt: str, read: NDArray[np.int64], new: Sequence[int]) -> str:
-        """Return the prompt as it was given and the new tokens, spaced as the codec spaces them together."""
-        before = np.asarray(read, dtype=np.uint32)
-        after = np.asarray(new, dtype=np.uint32)
-        alone = self.codec.decode(before)
-        together = self.codec.decode(np.concatenate([before, after]))
-        if alone and together.startswith(alone):
-            added = together[len(alone) :]
-        else:
-            added = self.codec.decode(after)
-            added = f" {added}" if prompt else added
-        if added[:1].isspace() and (not prompt or prompt[-1].isspace()):
-            added = added[1:]
-        return prompt + added
+        def groups() -> Iterator[Group]:
+            for at in range(0, len(order), _PROMPTS):
+                some = order[at : at + _PROMPTS]
+                start = self._start
+                if n_rows(start) > 1:
+                    start = start.rows(torch.tensor(some))
+                positions = begin_prompts(self._predictor, [prompts[i] for i in some], start)
+                for i, position in zip(some, positions, strict=True):
+                    randoms = Randoms(seed, prompts[i].text, range(firsts[i], firsts[i] + n))
+                    yield Group(position, drafts[i], randoms, shown[i].written)
 
-    def _tensor(self, ids: Sequence[int]) -> Tensor:
-        return torch.tensor(ids, dtype=torch.int64, device=self.model.device)
+        check_start(self._start, len(prompts))
+        for _ in write(self._predictor, groups(), decoding, rules, rows=_ROWS, scored=scored):
+            pass
+        return [
+            _continuations(prompt, written, how, scored=scored, ranked=False)
+            for prompt, written, how in zip(prompts, drafts, shown, strict=True)
+        ]
+
+
+def _continuations(
+    prompt: Prompt, drafts: Sequence[Draft], shown: Shown, *, scored: bool, ranked: bool
+) -> Continuations:
+    return Continuations(
+        texts=[shown.text(draft) for draft in drafts],
+        n_tokens=[draft.n_tokens for draft in drafts],
+        ended=[draft.ended for draft in drafts],
+        log_probabilities=[draft.log_probability for draft in drafts] if scored else [],
+        scores=[draft.score for draft in drafts] if ranked else [],
+        n_prompt_tokens=prompt.n_tokens,
+        n_unknown=prompt.n_unknown,
+        n_unread=prompt.n_tokens - len(prompt.ids),
+    )
+
+
+def _seed(seed: int | None) -> int:
+    return secrets.randbits(32) if seed is None else seed
+
+
+def _texts(texts: Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)

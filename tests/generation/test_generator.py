@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from embedpipe.errors import ConfigError
-from embedpipe.generation.decoding import Decoding
+from embedpipe.generation.decoding.settings import Decoding, Limits
 from embedpipe.generation.generator import MAX_PROMPT_TOKENS, TextGenerator
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.state import BEGINNING, State
@@ -80,7 +80,7 @@ def test_prompts_are_kept_and_go_on_to_the_end_of_the_sentence(prompt, text, tem
 def test_counts_of_what_was_read_and_written() -> None:
     result = chain().continuations("zebra yak sat", Decoding(0.0), n=1)
     assert (result.n_prompt_tokens, result.n_unknown, result.n_unread) == (3, 2, 0)
-    assert result.n_tokens == [3]
+    assert (result.n_tokens, result.ended, result.log_probabilities) == ([3], ["sentence"], [])
 
 
 def test_max_tokens_cuts() -> None:
@@ -99,7 +99,7 @@ def test_the_last_tokens_of_a_megabyte_are_read() -> None:
 def test_specials_are_never_written_and_a_text_is_never_empty(trained) -> None:
     with torch.no_grad():
         trained.model.bias[:4] = torch.tensor([20.0, 20.0, 20.0, 6.0])
-    result = trained.continuations("", Decoding(1.0, 0, 1.0), n=300, max_tokens=5, seed=1)
+    result = trained.continuations("", Decoding(1.0, 0, 1.0), Limits(5), n=300, seed=1)
     assert len(result.texts) == 300
     assert min(result.n_tokens) == 1
     assert all(set(trained.codec.tokenize(text)) <= set(WORDS) for text in result.texts)
@@ -126,7 +126,7 @@ def test_first_words_follow_the_distribution_of_the_model(trained) -> None:
         hidden, _ = trained.model(torch.tensor([[EOS]]))
         logits = trained.model.logits(hidden[0, -1]).double()[4:]
     expected = torch.softmax(logits, dim=0).numpy()
-    result = trained.continuations("", Decoding(1.0, 0, 1.0), n=4_000, max_tokens=1, seed=2)
+    result = trained.continuations("", Decoding(1.0, 0, 1.0), Limits(1), n=4_000, seed=2)
     counts = np.bincount([trained.codec.encode(text)[0] for text in result.texts], minlength=11)[4:]
     np.testing.assert_allclose(counts / 4_000, expected, atol=0.035)
 
@@ -163,7 +163,10 @@ def test_long_texts_are_scored_in_windows_without_a_seam(trained, monkeypatch) -
     assert whole.n_tokens == 701
 
 
-@pytest.mark.parametrize("arguments", [{"n": 0}, {"max_tokens": 0}, {"temperature": -1}, {"top_k": -1}, {"top_p": 2}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"n": 0}, {"max_tokens": 0}, {"temperature": -1}, {"top_k": -1}, {"top_p": 2}, {"stop": [""]}, {"stop": [" "]}],
+)
 def test_values_out_of_range_are_refused(trained, arguments) -> None:
     with pytest.raises(ConfigError, match=next(iter(arguments))):
         trained.generate("the", **arguments)

@@ -1,0 +1,120 @@
+"""Streaming: pieces that never change, and together are the text."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embedpipe.generation.decoding.rules import Draft, Rules
+from embedpipe.generation.decoding.settings import Decoding, Limits
+from embedpipe.generation.decoding.shown import Shown
+from embedpipe.text.codec import TextCodec
+from embedpipe.text.phrases import Phrases
+from embedpipe.text.tokenizer import RegexTokenizer
+from embedpipe.text.tokenizer_phrases import PhraseTokenizer
+from embedpipe.text.vocabulary import EOS, Vocabulary
+
+NASTY = [
+    "a",
+    "u",
+    "s",
+    ".",
+    ",",
+    "-",
+    "–",
+    "/",
+    '"',
+    "'",
+    "'s",
+    "(",
+    ")",
+    "$",
+    "1,000",
+    "the",
+    "new_york",
+    "北京",
+    "。",
+]
+VOCABULARY = Vocabulary.from_counts({token: 100 - i for i, token in enumerate(NASTY)})
+CODECS = [
+    TextCodec(RegexTokenizer(), VOCABULARY),
+    TextCodec(PhraseTokenizer(RegexTokenizer(), Phrases((frozenset({("new", "york")}),))), VOCABULARY),
+]
+IDS = st.lists(st.integers(4, len(VOCABULARY) - 1) | st.just(EOS), max_size=9)
+
+
+def shown(codec: TextCodec, prompt: str, stop: tuple[str, ...] = ()) -> Shown:
+    rules = Rules(codec, Limits(stop=stop), Decoding(), torch.device("cpu"))
+    return Shown(codec, rules, prompt, codec.encode(prompt).tolist())
+
+
+def streamed(how: Shown, ids: list[int]) -> tuple[list[str], Draft]:
+    """Pieces and draft, the writer's part played by hand: a stop ends the draft as soon as it stands there."""
+    draft = Draft()
+
+    def steps():
+        for token in ids:
+            draft.ids.append(token)
+            if how.rules.find_stop(how.written(draft)) >= 0:
+                draft.ended = "stop"
+            yield
+            if draft.ended:
+                return
+        draft.ended = "length"
+
+    return list(how.pieces(draft, steps())), draft
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sampled_from(CODECS),
+    st.sampled_from(["", "the", "u. s", "well -", 'he said "', "a ", "A!", "北京"]),
+    IDS,
+    st.sampled_from([(), ("s.",), ("a the", "the a"), ('"',), ("-a", "u.s"), ("york",)]),
+)
+def test_pieces_are_the_text(codec, prompt, ids, stop) -> None:
+    how = shown(codec, prompt, stop)
+    pieces, draft = streamed(how, ids)
+    assert "".join(pieces) == how.text(draft)
+    assert all(pieces)
+    written = how.text(draft)[len(prompt) :]
+    assert not any(one in written for one in stop)
+
+
+@pytest.mark.parametrize(
+    ("ids", "pieces"),
+    [
+        (["the", "a", "u"], ["the", " a", " u"]),
+        # whether '-' stands between spaces is known when the next token is
+        (["a", "-", "u", "s"], ["a", "-u", " s"]),
+        (["u", ".", "s", ".", "a"], ["u", ".", "s.", " a"]),
+    ],
+)
+def test_pieces_by_hand(ids, pieces) -> None:
+    """A piece comes one token late, as that one may change its spaces; the last two come together."""
+    tokens = [VOCABULARY.index[token] for token in ids]
+    found = streamed(shown(CODECS[0], ""), tokens)[0]
+    assert "".join(found) == "".join(pieces)
+    assert len(found) >= len(pieces) - 1
+
+
+def test_what_may_become_a_stop_is_held_back() -> None:
+    tokens = [VOCABULARY.index[token] for token in ["the", "a", "u", "the", "a", "s"]]
+    pieces, draft = streamed(shown(CODECS[0], "s", ("a s",)), tokens)
+    assert draft.ended == "stop"
+    assert "".join(pieces) == "s the a u the"
+
+
+@pytest.mark.extra
+def test_a_character_of_several_pieces_comes_whole() -> None:
+    pytest.importorskip("tokenizers")
+    from embedpipe.text.tokenizer_bpe import train_bpe
+
+    tokenizer = train_bpe(["plain words"] * 5, 280)
+    tokens = tokenizer.tokenize("words 日本 é!")
+    codec = TextCodec(tokenizer, Vocabulary.from_counts(dict.fromkeys(tokens, 1)))
+    ids = [codec.vocabulary.index[token] for token in tokens]
+    pieces, _ = streamed(shown(codec, ""), ids)
+    assert "".join(pieces) == "words 日本 é!"
+    assert "日" in "".join(pieces)
+    assert not any("\ufffd" in piece for piece in pieces)

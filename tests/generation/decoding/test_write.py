@@ -1,0 +1,209 @@
+"""Texts side by side: as if each were alone, within their limits, from any state, with or without a memory."""
+
+import itertools
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from embedpipe.errors import BundleError, ConfigError
+from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
+from embedpipe.generation.generator import TextGenerator
+from embedpipe.generation.state import State
+from embedpipe.text.vocabulary import EOS, UNK
+
+PROMPTS = ["the", "", "cat sat the", "the", "sat.", "zebra", "the cat sat the cat"]
+WILD = Decoding(1.0, top_p=0.9)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 256])
+def test_many_prompts_are_written_as_one_by_one(network, rows, monkeypatch) -> None:
+    """Whatever the size of the batch, and though waiting texts take the places of finished ones."""
+    monkeypatch.setattr("embedpipe.generation.generator._ROWS", rows)
+    monkeypatch.setattr("embedpipe.generation.generator._PROMPTS", 2)
+    many = network.generate_many(PROMPTS, WILD, Limits(9), n=2, seed=3, scored=True)
+    for prompt, found in zip(PROMPTS, many, strict=True):
+        alone = network.continuations(prompt, WILD, Limits(9), n=4, seed=3, scored=True)
+        which = slice(2, 4) if found is many[3] else slice(0, 2)
+        assert found.texts == alone.texts[which]
+        assert found.ended == alone.ended[which]
+        assert found.log_probabilities == pytest.approx(alone.log_probabilities[which], abs=1e-4)
+    assert len({text for found in many for text in found.texts}) > 10
+
+
+@pytest.mark.parametrize("prompt", ["", "the cat"])
+@pytest.mark.parametrize("limits", [Limits(12), Limits(12, stop=("sat", "cat the")), Limits(12, sentences=2)])
+def test_a_stream_is_the_first_text(network, prompt, limits) -> None:
+    for seed in range(15):
+        pieces = list(network.stream(prompt, WILD, limits, seed=seed))
+        assert "".join(pieces) == network.continuations(prompt, WILD, limits, n=2, seed=seed).texts[0]
+
+
+def test_a_stream_gives_a_piece_before_the_text_is_finished(network) -> None:
+    reads, forward = [], network.model.forward
+    network.model.forward = lambda *given: reads.append(1) or forward(*given)
+    try:
+        pieces = network.stream("", Decoding(0.0), Limits(12, min_tokens=12), seed=0)
+        assert reads == []
+        next(pieces)
+        assert 1 <= len(reads) <= 3
+    finally:
+        del network.model.forward
+
+
+def test_log_probabilities_are_those_of_the_model(network, next_log_probabilities) -> None:
+    """Before any filter: temperature, penalties and bans change what is written, not how probable it is."""
+    how = Decoding(1.3, top_k=3, repetition_penalty=1.4, no_repeat_ngram=2)
+    found = network.continuations("the", how, Limits(6, ban=("cat",)), n=8, seed=1, scored=True)
+    before = network.codec.encode("the").tolist()
+    for text, p, ended in zip(found.texts, found.log_probabilities, found.ended, strict=True):
+        written = network.codec.encode(text).tolist()[1:] + [EOS] * (ended == "sentence")
+        steps = [next_log_probabilities(network, [*before, *written[:i]]) for i in range(len(written))]
+        expected = sum(float(step[token]) for step, token in zip(steps, written, strict=True))
+        assert p == pytest.approx(expected, abs=1e-4)
+    assert {"sentence", "length"} <= set(found.ended)
+
+
+def test_limits_hold(network) -> None:
+    limits = Limits(10, min_tokens=4, begin_with="cat t", ban=("sat",), sentences=2)
+    found = network.continuations("", WILD, limits, n=40, seed=2)
+    assert all(text.startswith("cat the") and "sat" not in text for text in found.texts)
+    assert all(4 <= n <= 10 for n in found.n_tokens)
+    assert set(found.ended) == {"sentence", "length"}
+
+
+def test_a_run_of_words_may_be_banned(network) -> None:
+    assert any("the cat" in text for text in network.generate("the", n=30, seed=1, temperature=1.0))
+    banned = network.continuations("the", Decoding(1.0), Limits(ban=("the cat",)), n=30, seed=1)
+    assert not any("the cat" in text for text in banned.texts)
+    assert any("cat" in text for text in banned.texts)
+
+
+def test_runs_are_not_repeated_over_the_prompt_either(network) -> None:
+    found = network.continuations("the cat the", Decoding(1.0, no_repeat_ngram=2), Limits(8), n=30, seed=1)
+    for text in found.texts:
+        pairs = list(itertools.pairwise(network.codec.tokenize(text)))
+        assert len(pairs) == len(set(pairs))
+
+
+def test_a_text_that_may_not_go_on_ends(network) -> None:
+    """Each word once: after four words nothing is left, and no sentence may end before the tenth."""
+    found = network.continuations("", Decoding(1.0, no_repeat_ngram=1), Limits(20, min_tokens=10), n=5, seed=1)
+    assert found.ended == ["stuck"] * 5
+    assert all(sorted(network.codec.tokenize(text)) == sorted(["the", "cat", "sat", "."]) for text in found.texts)
+
+
+def test_everything_banned_is_an_empty_text(network) -> None:
+    found = network.continuations("", WILD, Limits(ban=("the", "cat", "sat", ".")), n=2, seed=1)
+    assert (found.texts, found.ended, found.n_tokens) == (["", ""], ["stuck"] * 2, [0, 0])
+
+
+def test_a_stop_is_read_in_the_case_of_the_vocabulary_and_left_out(network) -> None:
+    found = network.continuations("the sat", WILD, Limits(30, min_tokens=30, stop=("Sat",)), n=10, seed=1)
+    assert "stop" in found.ended
+    assert all(text.startswith("the sat") and "sat" not in text[7:] for text in found.texts)
+
+
+def test_given_states_are_what_texts_are_conditioned_on(network) -> None:
+    """Each prompt gets its own row of the start, also where prompts are read in another order."""
+    given = torch.randn(3, 6, generator=torch.Generator().manual_seed(1)) * 9
+    prompts = ["the cat sat", "the", ""]
+    together = network.begin(State(given=given)).generate_many(prompts, Decoding(0.0), n=1)
+    alone = [
+        network.begin(State(given=given[i : i + 1])).generate(prompt, n=1, temperature=0.0)
+        for i, prompt in enumerate(prompts)
+    ]
+    assert [found.texts for found in together] == alone
+    assert [found.texts for found in network.generate_many(prompts, Decoding(0.0), n=1)] != alone
+    beams = network.begin(State(given=given[:1])).beam(prompts[0], Beam(1, 0.0))
+    assert beams.texts == alone[0]
+    with pytest.raises(ConfigError, match="3 rows for 2 prompts"):
+        network.begin(State(given=given)).generate_many(["", "the"])
+
+
+class Unjoined(torch.nn.Module):
+    """Layers that keep all they read, as a Transformer does: rows that read unequally much cannot be joined."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner, self.out_dim = inner, inner.out_dim
+
+    def forward(self, x, layers):
+        past = torch.cat([layers[0][0], x[None]], dim=2) if layers else x[None]
+        outputs, _ = self.inner(past[0], ())
+        return outputs[:, -x.shape[1] :], ((past,),)
+
+
+def test_states_of_unequal_length_are_written_too(network, random_generator) -> None:
+    other = random_generator({"the": 9, "cat": 8, "sat": 7, ".": 3})
+    other.model.reader = Unjoined(other.model.reader)
+    for how in (WILD, Decoding(0.0)):
+        ours = other.generate_many(PROMPTS, how, Limits(6), n=2, seed=5)
+        theirs = network.generate_many(PROMPTS, how, Limits(6), n=2, seed=5)
+        assert [found.texts for found in ours] == [found.texts for found in theirs]
+
+
+@dataclass
+class Echo:
+    """A memory that expects the token it met first in each row, and nothing else."""
+
+    met: torch.Tensor | None = None
+    sizes: list[int] = field(default_factory=list)
+
+    def mix(self, log_probabilities, hidden):
+        assert hidden.shape[0] == log_probabilities.shape[0]
+        if self.met is None:
+            return log_probabilities
+        return torch.full_like(log_probabilities, -50.0).scatter(1, self.met[:, None], 0.0)
+
+    def remember(self, hidden, tokens):
+        assert hidden.shape[:2] == tokens.shape
+        self.met = tokens[:, 0] if self.met is None else self.met
+
+    def rows(self, rows):
+        return Echo(None if self.met is None else self.met[rows])
+
+
+def test_a_memory_is_mixed_in(network) -> None:
+    echo = TextGenerator(network.codec, network.model, new_memory=Echo)
+    assert echo.generate("sat the", n=2, max_tokens=3, seed=1) == ["sat the sat sat sat"] * 2
+    assert echo.beam("cat.", Beam(2), Limits(2)).texts == ["cat. cat cat"]
+    both = echo.generate_many(["the", "cat the"], Decoding(0.0), Limits(2))
+    assert [found.texts for found in both] == [["the the the"], ["cat the cat cat"]]
+
+
+@pytest.mark.parametrize("how", [Decoding(), Decoding(0.0), Decoding(repetition_penalty=2.0)])
+def test_a_damaged_model_is_said(how, random_generator) -> None:
+    broken = random_generator({"the": 1, "cat": 1})
+    with torch.no_grad():
+        broken.model.bias[5] = math.nan
+    for act in (lambda: broken.continuations("the", how), lambda: list(broken.stream("the", how))):
+        with pytest.raises(BundleError, match="not numbers"):
+            act()
+    with pytest.raises(BundleError, match="not numbers"):
+        broken.beam("the", Beam(2))
+
+
+def test_unknown_words_alone_are_a_prompt(network) -> None:
+    found = network.continuations("zebra yak", WILD, Limits(5), n=2, seed=1)
+    assert (found.n_unknown, found.n_prompt_tokens) == (2, 2)
+    assert all(text.startswith("zebra yak ") for text in found.texts)
+    assert network.codec.encode("zebra yak").tolist() == [UNK, UNK]
+
+
+def test_prompts_are_a_list_of_texts(network) -> None:
+    assert network.generate_many([]) == []
+    with pytest.raises(TypeError, match="wrap it in a list"):
+        network.generate_many("the")
+    with pytest.raises(TypeError, match="item 1 is int"):
+        network.generate_many(["the", 3])
+
+
+def test_first_words_of_two_streams_are_independent(network) -> None:
+    """Streams differ by prompt and by number; else texts of one seed would hang together."""
+    first = [network.codec.encode(text)[0] for text in network.generate("", n=200, seed=1, max_tokens=1, temperature=1)]
+    other = [network.codec.encode(text)[0] for text in network.generate("", n=200, seed=2, max_tokens=1, temperature=1)]
+    same, shares = np.mean(np.array(first) == np.array(other)), np.bincount(first, minlength=8) / 200
+    assert same == pytest.approx(float((shares**2).sum()), abs=0.15)
