@@ -45,7 +45,7 @@ def command(
 
     latent = load(bundle).latent
 
-    from embedpipe.generation.decoding import Decoding
+    from embedpipe.generation.decoding.settings import Decoding
     from embedpipe.generation.vae.latent import WayKind, between
 
     path: WayKind = "linear" if linear else "spherical"

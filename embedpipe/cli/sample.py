@@ -31,6 +31,7 @@ __all__ = ["command"]
     type=click.FloatRange(0, 100),
     help="Of the words given z; 0 takes the most probable.  [default: 0.5, with --reconstruct 0]",
 )
+@click.option("--beam", type=click.IntRange(1, 1000), help="Search for the most probable sentence, so many at a time.")
 @click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.95, show_default=True)
 @click.option("--max-tokens", type=click.IntRange(1, 100_000), default=60, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same sentences.  [default: a new one]")
@@ -45,6 +46,7 @@ def command(
     toward: str | None,
     strength: float,
     temperature: float | None,
+    beam: int | None,
     top_p: float,
     max_tokens: int,
     seed: int | None,
@@ -66,17 +68,20 @@ def command(
         raise click.UsageError("--attribute FILE and --toward LABEL go together")
     if texts and like is not None:
         raise click.UsageError("--like draws near a text and --reconstruct writes it again; give one of them")
+    if beam is not None and temperature is not None:
+        raise click.UsageError("--beam draws no words, so it has no --temperature; leave one of them out")
     seed = secrets.randbits(32) if seed is None else seed
     latent = load(bundle).latent
 
     import numpy as np
 
-    from embedpipe.generation.decoding import Decoding
+    from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
     from embedpipe.generation.vae.attributes import direction
     from embedpipe.tasks.files import read_task
 
     temperature = (0.0 if texts else 0.5) if temperature is None else temperature
-    decoding = Decoding(temperature=temperature, top_p=top_p)
+    choice = Decoding(temperature=temperature, top_p=top_p) if beam is None else Beam(beam)
+    limits = Limits(max_tokens=max_tokens)
     shift = np.zeros(latent.dim, dtype=np.float32)
     if attribute is not None and toward is not None:
         vector, n_texts = direction(latent, read_task(attribute), toward)
@@ -86,7 +91,7 @@ def command(
         )
         shift = np.float32(strength) * vector
     points = latent.encode(texts) if texts else latent.draw(n, like=like, spread=spread, seed=seed)
-    written = latent.decode(points + shift, decoding, max_tokens=max_tokens, seed=seed)
+    written = latent.decode(points + shift, choice, limits, seed=seed)
     if not texts:
         if format_ == "table":
             for text in written:
@@ -96,7 +101,7 @@ def command(
         return
     rows: list[dict[str, object]] = [{"text": text} for text in texts]
     if attribute is not None:
-        again = latent.decode(points, decoding, max_tokens=max_tokens, seed=seed)
+        again = latent.decode(points, choice, limits, seed=seed)
         for row, text in zip(rows, again, strict=True):
             row["written again"] = text
     for row, text in zip(rows, written, strict=True):

@@ -10,21 +10,23 @@ import torch
 from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError
-from embedpipe.generation.decoding import Decoding
+from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
+from embedpipe.generation.generator import TextGenerator
 from embedpipe.generation.vae.gaussian import Gaussian
 from embedpipe.generation.vae.likelihood import posteriors
 from embedpipe.generation.vae.network import SentenceVAE
-from embedpipe.generation.vae.writing import write
 from embedpipe.text.codec import check_texts
 from embedpipe.text.vocabulary import UNK
 
 if TYPE_CHECKING:
     from embedpipe.text.codec import TextCodec
 
-__all__ = ["GREEDY", "MAX_TEXT_TOKENS", "SentenceLatent", "WayKind", "between"]
+__all__ = ["GREEDY", "LIMITS", "MAX_TEXT_TOKENS", "SentenceLatent", "WayKind", "between"]
 
 GREEDY = Decoding(temperature=0.0)
 """The most probable word each time: the one text that a point stands for."""
+LIMITS = Limits(max_tokens=60)
+"""A sentence, cut after 60 tokens."""
 MAX_TEXT_TOKENS = 512
 """Longer texts are refused: z is of a sentence."""
 
@@ -76,6 +78,7 @@ class SentenceLatent:
 
     def __init__(self, codec: "TextCodec", model: SentenceVAE) -> None:
         self.codec, self.model = codec, model.eval()
+        self._generator = TextGenerator(codec, model.decoder)
 
     @property
     def dim(self) -> int:
@@ -119,14 +122,20 @@ class SentenceLatent:
         return posteriors(self.model, sequences)
 
     def decode(
-        self, z: NDArray[np.float32], decoding: Decoding = GREEDY, *, max_tokens: int = 60, seed: int | None = None
+        self,
+        z: NDArray[np.float32],
+        choice: Decoding | Beam = GREEDY,
+        limits: Limits = LIMITS,
+        *,
+        seed: int | None = None,
     ) -> list[str]:
         """Return one text for each point of shape (n, dim).
 
         Parameters
         ----------
-        decoding : how each word is chosen; by default the most probable one.
-        max_tokens : a text ends after so many, if its sentence has not ended before.
+        choice : how words are chosen; by default the most probable one each time. A `Beam` searches for the most
+            probable text.
+        limits : what the texts must be; by default one sentence of at most 60 tokens.
         seed : of what is drawn; None draws one.
 
         Raises
@@ -139,18 +148,16 @@ class SentenceLatent:
             raise ConfigError(f"z has the shape {points.shape}; expected (n, {self.dim})")
         if not np.isfinite(points).all():
             raise ConfigError("z holds values that are not finite numbers")
-        if max_tokens < 1:
-            raise ConfigError(f"max_tokens is at least 1, not {max_tokens}")
-        generator = torch.Generator(self.model.device)
-        generator.manual_seed(secrets.randbits(32) if seed is None else seed % 2**63)
-        written = write(
-            self.model,
-            torch.from_numpy(points).to(self.model.device),
-            decoding,
-            max_tokens=max_tokens,
-            generator=generator,
-        )
-        return [self.codec.decode(ids) for ids in written]
+        if not len(points):
+            return []
+        with torch.inference_mode():
+            start = self.model.state(torch.from_numpy(points).to(self.model.device))
+        if isinstance(choice, Decoding):
+            written = self._generator.begin(start).generate_many([""] * len(points), choice, limits, seed=seed)
+        else:
+            rows = torch.split(torch.arange(len(points), device=self.model.device), 1)
+            written = [self._generator.begin(start.rows(row)).beam("", choice, limits) for row in rows]
+        return [one.texts[0] for one in written]
 
     def draw(
         self, n: int, *, like: str | None = None, spread: float = 1.0, seed: int | None = None
@@ -178,21 +185,23 @@ class SentenceLatent:
         return points
 
     def sample(
-        self, n: int, decoding: Decoding = GREEDY, *, like: str | None = None, seed: int | None = None
+        self, n: int, choice: Decoding | Beam = GREEDY, *, like: str | None = None, seed: int | None = None
     ) -> list[str]:
         """Return `n` texts, each of a z of its own; parameters as for `draw` and `decode`."""
-        return self.decode(self.draw(n, like=like, seed=seed), decoding, seed=seed)
+        return self.decode(self.draw(n, like=like, seed=seed), choice, seed=seed)
 
-    def reconstruct(self, texts: Sequence[str], decoding: Decoding = GREEDY, *, seed: int | None = None) -> list[str]:
+    def reconstruct(
+        self, texts: Sequence[str], choice: Decoding | Beam = GREEDY, *, seed: int | None = None
+    ) -> list[str]:
         """Return what the model writes from the mean of q(z | text) of each text."""
-        return self.decode(self.encode(texts), decoding, seed=seed) if len(texts) else []
+        return self.decode(self.encode(texts), choice, seed=seed) if len(texts) else []
 
     def interpolate(
-        self, a: str, b: str, steps: int = 7, path: WayKind = "spherical", decoding: Decoding = GREEDY
+        self, a: str, b: str, steps: int = 7, path: WayKind = "spherical", choice: Decoding | Beam = GREEDY
     ) -> list[str]:
         """Return the texts on the way from `a` to `b`; the first and the last are the reconstructions of the two."""
         ends = self.encode([a, b])
-        return self.decode(between(ends[0], ends[1], steps, path), decoding)
+        return self.decode(between(ends[0], ends[1], steps, path), choice)
 
     def attribute_vector(self, texts_with: Sequence[str], texts_without: Sequence[str]) -> NDArray[np.float32]:
         """Return what the texts that have an attribute differ by from those that have it not: shape (dim,).
@@ -214,7 +223,7 @@ class SentenceLatent:
         return found
 
     def apply(
-        self, vector: NDArray[np.float32], texts: Sequence[str], strength: float = 1.0, decoding: Decoding = GREEDY
+        self, vector: NDArray[np.float32], texts: Sequence[str], strength: float = 1.0, choice: Decoding | Beam = GREEDY
     ) -> list[str]:
         """Return the texts written again with their z moved by `strength` times an attribute vector."""
-        return self.decode(self.encode(texts) + np.float32(strength) * np.asarray(vector, dtype=np.float32), decoding)
+        return self.decode(self.encode(texts) + np.float32(strength) * np.asarray(vector, dtype=np.float32), choice)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from embedpipe.generation.truncated import Softmax
 from embedpipe.generation.vae.network import SentenceVAE
 from embedpipe.generation.vae.sentences import frame, hide_words
 from embedpipe.nn.batches import Batch
-from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 
 if TYPE_CHECKING:
     from embedpipe.config import LatentConfig
@@ -73,7 +73,7 @@ class Bound:
     n_steps : batches so far, which beta follows.
     """
 
-    def __init__(self, softmax: FullSoftmax | SampledSoftmax, config: "LatentConfig") -> None:
+    def __init__(self, softmax: Softmax, config: "LatentConfig") -> None:
         self.softmax, self.config = softmax, config
         self.n_steps = 0
 

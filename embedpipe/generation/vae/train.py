@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.train import stream_counts
+from embedpipe.generation.truncated import Softmax
 from embedpipe.generation.vae.figures import Figures, measure
 from embedpipe.generation.vae.likelihood import reconstruction_losses
 from embedpipe.generation.vae.network import SentenceVAE
@@ -117,16 +118,15 @@ def train_vae(
         arrays += [] if reader is None else [tensor.cpu().numpy() for tensor in reader.weights.values()]
         arrays += [train.tokens, train.sentence_offsets, *watched]
         kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, *arrays))
-    sampled = len(vocabulary) > 2 * config.samples
+    sampled = generator.clusters is None and len(vocabulary) > 2 * config.samples
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         model = start_vae(generator, reader, config, sparse=sampled and device.type == "cpu").to(device)
         optimizers = optimizers_of(model, config)
-        softmax = (
-            SampledSoftmax(stream_counts(vocabulary, train), config.samples, device, sparse=model.decoder.sparse)
-            if sampled
-            else FullSoftmax()
-        )
+        softmax: Softmax = FullSoftmax() if model.decoder.clusters is None else model.decoder.clusters
+        if sampled:
+            counts = stream_counts(vocabulary, train)
+            softmax = SampledSoftmax(counts, config.samples, device, sparse=model.decoder.sparse)
         objective = Bound(softmax, config)
         source = TokenSource(train.tokens, device)
         run = fit(

@@ -8,7 +8,7 @@ import torch
 
 from embedpipe.config import LatentConfig
 from embedpipe.errors import ConfigError
-from embedpipe.generation.decoding import Decoding
+from embedpipe.generation.decoding.settings import Decoding
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.vae.attributes import direction
 from embedpipe.generation.vae.latent import SentenceLatent, between
