@@ -1,14 +1,13 @@
-"""docs/sentences.md names every setting of the encoder, with the default that it has."""
+"""The pages on the encoder and the generative model name every setting, with the default that it has."""
 
 import re
 from pathlib import Path
 
-from embedpipe.config import SentencesConfig
+import pytest
 
-TEXT = (Path(__file__).parents[1] / "docs" / "sentences.md").read_text(encoding="utf-8")
-ROWS = re.findall(
-    r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \|", TEXT.split("## Settings")[1].split("\n## ")[0], re.MULTILINE
-)
+from embedpipe.config import LatentConfig, SentencesConfig
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def shown(default: object) -> str:
@@ -18,11 +17,17 @@ def shown(default: object) -> str:
     return {True: "true", False: "false"}[default] if isinstance(default, bool) else str(default)
 
 
-def test_every_setting_stands_there_once_with_its_default() -> None:
-    defaults = SentencesConfig().model_dump()
-    named = [(key, cell) for keys, cell in ROWS for key in re.findall(r"\w+", keys)]
+def rows(page: str) -> list[tuple[str, str]]:
+    text = (DOCS / page).read_text(encoding="utf-8").split("## Settings")[1].split("\n## ")[0]
+    return re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \|", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "config"), [("sentences.md", SentencesConfig), ("latent.md", LatentConfig)])
+def test_every_setting_stands_there_once_with_its_default(page: str, config: type) -> None:
+    defaults, found = config().model_dump(), rows(page)
+    named = [(key, cell) for keys, cell in found for key in re.findall(r"\w+", keys)]
     assert sorted(key for key, _ in named) == sorted(defaults)
-    for keys, cell in ROWS:
+    for keys, cell in found:
         names = re.findall(r"\w+", keys)
         cells = [one.strip("` ") for one in cell.split(",")]
         for name, written in zip(names, cells if len(cells) > 1 else cells * len(names), strict=True):

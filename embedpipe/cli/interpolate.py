@@ -51,7 +51,7 @@ def command(
     path: WayKind = "linear" if linear else "spherical"
     ends = latent.encode([a, b])
     points = between(ends[0], ends[1], steps, path)
-    written = latent.decode(points, Decoding(temperature=temperature), seed=seed)
+    written = latent.decode(points, Decoding(temperature=temperature, no_repeat_ngram=2), seed=seed)
     say(f"{steps} points on a {path} way; the first and the last are the two texts as they are written again")
     if format_ == "table":
         for text in (a, *written, b):

@@ -33,6 +33,13 @@ __all__ = ["command"]
 )
 @click.option("--beam", type=click.IntRange(1, 1000), help="Search for the most probable sentence, so many at a time.")
 @click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.95, show_default=True)
+@click.option(
+    "--no-repeat-ngram",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Write no run of so many words twice; 0 allows all.",
+)
 @click.option("--max-tokens", type=click.IntRange(1, 100_000), default=60, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same sentences.  [default: a new one]")
 @format_option
@@ -48,6 +55,7 @@ def command(
     temperature: float | None,
     beam: int | None,
     top_p: float,
+    no_repeat_ngram: int,
     max_tokens: int,
     seed: int | None,
     format_: str,
@@ -80,7 +88,9 @@ def command(
     from embedpipe.tasks.files import read_task
 
     temperature = (0.0 if texts else 0.5) if temperature is None else temperature
-    choice = Decoding(temperature=temperature, top_p=top_p) if beam is None else Beam(beam)
+    choice: Decoding | Beam = Decoding(temperature, top_p=top_p, no_repeat_ngram=no_repeat_ngram)
+    if beam is not None:
+        choice = Beam(beam, no_repeat_ngram=no_repeat_ngram)
     limits = Limits(max_tokens=max_tokens)
     shift = np.zeros(latent.dim, dtype=np.float32)
     if attribute is not None and toward is not None:

@@ -181,6 +181,7 @@ def _trained(
             config.latent,
             seed=config.seed,
             device=resolve_device(device),
+            compared=_GENERATOR in bundle.parts,
             checkpoint=checkpoint,
             listener=listener,
         )

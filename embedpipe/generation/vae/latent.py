@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["GREEDY", "LIMITS", "MAX_TEXT_TOKENS", "SentenceLatent", "WayKind", "between"]
 
-GREEDY = Decoding(temperature=0.0)
-"""The most probable word each time: the one text that a point stands for."""
+GREEDY = Decoding(temperature=0.0, no_repeat_ngram=2)
+"""The most probable word each time, and no pair of words twice: the one text that a point stands for.
+
+What z says holds for every word, so that without the second a small model repeats its topic: 'american american'."""
 LIMITS = Limits(max_tokens=60)
 """A sentence, cut after 60 tokens."""
 MAX_TEXT_TOKENS = 512

@@ -86,6 +86,7 @@ def train_vae(
     *,
     seed: int,
     device: torch.device,
+    compared: bool = True,
     checkpoint: Path | None = None,
     listener: Listener = silent,
 ) -> TrainedVAE:
@@ -96,11 +97,12 @@ def train_vae(
 
     Parameters
     ----------
-    generator : the language model, over `vocabulary`; it is left as it is, and its likelihood of the same sentences
-        stands beside that of the result.
+    generator : the language model, over `vocabulary`; it is left as it is.
     reader : of a sentence encoder, to begin with; None begins with a random one.
     train, validation, test : splits of one corpus; one without a usable sentence falls back on the one before it.
     seed : fixes the start, the batches, the draws of z and the dropout.
+    compared : whether the likelihood of the same sentences to `generator` stands beside that of the result; there is
+        no use in it where that is untrained.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
     Raises
@@ -149,7 +151,14 @@ def train_vae(
             checkpoint=kept,
             carried=[objective],
         )
-    figures = measure(model, generator.to(device), scored, scored=config.scored, draws=config.importance, seed=seed)
+    figures = measure(
+        model,
+        generator.to(device) if compared else None,
+        scored,
+        scored=config.scored,
+        draws=config.importance,
+        seed=seed,
+    )
     return TrainedVAE(
         model.cpu().requires_grad_(False).eval(),
         figures,
