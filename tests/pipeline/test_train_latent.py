@@ -14,6 +14,7 @@ from embedpipe.errors import BundleError, ConfigError, NotEnoughDataError
 from embedpipe.pipeline.latent_inputs import still_fits
 from embedpipe.pipeline.report_again import report_content
 from embedpipe.pipeline.train_latent import train_latent
+from embedpipe.pipeline.train_sentences import train_sentences
 from embedpipe.runtime import Event, StageSkipped, UpToDate, Warned
 
 SMALL = {"latent": {"steps": 6, "batch": 8, "dim": 4, "free_bits": 2.0, "scored": 10, "importance": 4}}
@@ -141,6 +142,16 @@ def test_a_run_that_makes_other_parts_keeps_or_drops_it_and_says_so(copy: Path, 
     assert "latent" not in bundle.manifest.stages
     assert not FILES & bundle.manifest.files.keys()
     assert any(isinstance(event, Warned) and "made from another text" in event.message for event in events)
+
+
+@pytest.mark.slow
+def test_an_encoder_that_is_trained_further_leaves_it(copy: Path) -> None:
+    before = (copy / "vae" / "model.safetensors").read_bytes()
+    bundle = train_sentences(copy, settings={"sentences": {"steps": 2}})
+    assert bundle.manifest.stages["latent"].result["dim"] == 4
+    assert (copy / "vae" / "model.safetensors").read_bytes() == before
+    call = (copy / "README.md").read_text().split("```")[1]
+    assert "embedpipe train sentences toy.bundle --set sentences.steps=2\nembedpipe train latent toy.bundle" in call
 
 
 def test_inputs_that_are_unknown_do_not_fit(trained: Path) -> None:

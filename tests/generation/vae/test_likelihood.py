@@ -96,10 +96,10 @@ def test_the_language_model_reads_each_sentence_alone() -> None:
     np.testing.assert_allclose(found, token_losses(model, rows).sum(axis=1), atol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("architecture", ["lstm", "gru", "rnn", "transformer"])
 def test_without_effect_of_z_it_is_the_language_model(architecture: str) -> None:
     torch.manual_seed(1)
-    shape = VAEShape(Shape(N_TOKENS, 5, 6, 2, architecture, tied=False), 3, hidden=4)
+    shape = VAEShape(Shape(N_TOKENS, 8, 6, 2, architecture, tied=False), 3, hidden=4)
     model = SentenceVAE(shape).eval()
     sentences = [np.array([4, 5, 6], np.uint32), np.array([6], np.uint32)]
     found = likelihoods(model, sentences, draws=3)
