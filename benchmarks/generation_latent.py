@@ -74,7 +74,7 @@ def control(bundle: Bundle, text: PreparedText) -> Figures:
 
 
 def measure(
-    bundle_path: Path, *, scored: int = 500, draws: int = 500, looked_at: int = 4_000, with_control: bool = False
+    bundle_path: Path, *, scored: int = 300, draws: int = 200, looked_at: int = 4_000, with_control: bool = False
 ) -> list[dict[str, Any]]:
     """Return one row for each model: the generator, the generative model and, if asked for, the control.
 
@@ -140,8 +140,8 @@ def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--scored", type=int, default=500)
-    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--scored", type=int, default=300)
+    parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
