@@ -54,6 +54,10 @@ def test_assignments_lie_over_the_file_which_lies_over_the_preset(tmp_path: Path
         ('words.steps=["center"]', "unknown step 'center' in steps"),
         ("words.dim", "--set takes section.key=value"),
         ("sentences.dropout=1.5", "setting 'sentences.dropout'"),
+        ("generation.cutoffs=[9, 5]", "section 'generation': cutoffs (9, 5) are ids above 3 that rise"),
+        ("generation.cutoffs=[9]", "cutoffs (9,) are of the adaptive softmax; set softmax='adaptive'"),
+        ("generation.learning_rate=nan", "setting 'generation.learning_rate': should be"),
+        ("generation.clip=inf", "setting 'generation.clip': should be a finite number, not inf"),
     ],
 )
 def test_a_wrong_setting_is_named(assignment: str, message: str) -> None:
@@ -94,6 +98,41 @@ def test_auto_says_which_row_of_the_table_it_took() -> None:
 def test_presets_leave_the_text_stage_alone() -> None:
     """`auto` is resolved after the text is prepared, so no preset may change how."""
     assert all("text" not in PRESETS[size] for size in SIZES)
+
+
+def test_the_article_is_its_network_and_takes_its_words() -> None:
+    config = PipelineConfig.of("article", {})
+    assert (config.text.max_size, config.words.dim, config.words.steps[-1]) == (10_000, 128, "reduce:128")
+    made = config.generation
+    assert (made.architecture, made.layers, made.hidden, made.tied) == ("lstm", 1, 64, False)
+    assert (made.softmax, made.batch, made.epochs, made.steps) == ("full", 32, 10, 0)
+    assert (made.learning_rate, made.schedule, made.weight_decay) == (1e-3, "constant", 0)
+    assert {made.input_p, made.hidden_p, made.output_p, made.embed_p, made.weight_p} == {0}
+    assert "article" not in {preset_for(n) for n in (0, 10**6, 10**7, 10**8, 10**9)}
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "epochs", "steps"),
+    [
+        ("small", {}, 0, 4_000),
+        ("small", {"epochs": 2}, 2, 0),
+        ("article", {"steps": 7}, 0, 7),
+        ("article", {"epochs": 0}, 0, 1_000),
+    ],
+)
+def test_epochs_stand_in_place_of_the_steps_of_a_preset(preset, settings, epochs, steps) -> None:
+    config = PipelineConfig.of(preset, {"generation": settings}).generation
+    assert (config.epochs, config.steps) == (epochs, steps)
+
+
+def test_steps_and_epochs_together_are_refused() -> None:
+    with pytest.raises(ConfigError, match="steps and epochs are two ways to say how long; set one of them"):
+        PipelineConfig.of("small", {"generation": {"steps": 5, "epochs": 2}})
+
+
+def test_weight_drop_of_a_transformer_is_refused() -> None:
+    with pytest.raises(ConfigError, match="weight_p drops weights of recurrent layers; a transformer has none"):
+        PipelineConfig.of("small", {"generation": {"architecture": "transformer", "weight_p": 0.1}})
 
 
 @pytest.mark.parametrize(

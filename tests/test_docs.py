@@ -1,13 +1,15 @@
-"""The pages on the encoder and the generative model name every setting, with the default that it has."""
+"""The page of a part names every setting of it, with the default that it has."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from embedpipe.config import LatentConfig, SentencesConfig
+from embedpipe.config import GenerationConfig, LatentConfig, SentencesConfig
+from embedpipe.config.strict import Strict
 
 DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {"sentences.md": SentencesConfig(), "generation.md": GenerationConfig(), "latent.md": LatentConfig()}
 
 
 def shown(default: object) -> str:
@@ -17,17 +19,14 @@ def shown(default: object) -> str:
     return {True: "true", False: "false"}[default] if isinstance(default, bool) else str(default)
 
 
-def rows(page: str) -> list[tuple[str, str]]:
-    text = (DOCS / page).read_text(encoding="utf-8").split("## Settings")[1].split("\n## ")[0]
-    return re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \|", text, re.MULTILINE)
-
-
-@pytest.mark.parametrize(("page", "config"), [("sentences.md", SentencesConfig), ("latent.md", LatentConfig)])
-def test_every_setting_stands_there_once_with_its_default(page: str, config: type) -> None:
-    defaults, found = config().model_dump(), rows(page)
-    named = [(key, cell) for keys, cell in found for key in re.findall(r"\w+", keys)]
-    assert sorted(key for key, _ in named) == sorted(defaults)
-    for keys, cell in found:
+@pytest.mark.parametrize(("page", "config"), PAGES.items(), ids=list(PAGES))
+def test_every_setting_stands_there_once_with_its_default(page: str, config: Strict) -> None:
+    section = (DOCS / page).read_text(encoding="utf-8").split("## Settings")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \|", section, re.MULTILINE)
+    defaults = config.model_dump()
+    named = [key for keys, _ in rows for key in re.findall(r"\w+", keys)]
+    assert sorted(named) == sorted(defaults)
+    for keys, cell in rows:
         names = re.findall(r"\w+", keys)
         cells = [one.strip("` ") for one in cell.split(",")]
         for name, written in zip(names, cells if len(cells) > 1 else cells * len(names), strict=True):

@@ -8,4 +8,4 @@ __all__ = ["Strict"]
 class Strict(BaseModel):
     """A model that refuses unknown keys and assignments."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from embedpipe.generation.begin import begin_training, stream_counts, windows_of
 from embedpipe.generation.stream import Window, rows_of
-from embedpipe.generation.train import begin_training, stream_counts, windows_of
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.text.token_store import TokenStore

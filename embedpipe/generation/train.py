@@ -4,35 +4,26 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.generation.evaluation import (
-    bigram_perplexity,
-    held_out,
-    perplexity,
-    unigram_perplexity,
-    unigram_probabilities,
-)
-from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape, initial_table
-from embedpipe.generation.noise import UnigramNoise
-from embedpipe.generation.stream import Window, windows
-from embedpipe.generation.truncated import Penalties, Softmax, Truncated, own_rows
+from embedpipe.generation.begin import begin_training, shape_of, steps_of, stream_counts, windows_of
+from embedpipe.generation.evaluation import bigram_perplexity, held_out, perplexity, unigram_perplexity
+from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.stream import Window, rows_of
+from embedpipe.generation.truncated import own_rows
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
-from embedpipe.nn.clusters import automatic_cutoffs
 from embedpipe.nn.curve import training_curve
 from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import fit
 from embedpipe.nn.memory import Parts
-from embedpipe.nn.optimizers import make_optimizers
-from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
-from embedpipe.runtime import Evaluated, Listener, silent
+from embedpipe.runtime import Evaluated, Listener, Warned, silent
 from embedpipe.text.token_store import TokenStore
-from embedpipe.text.vocabulary import EOS, Vocabulary
+from embedpipe.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
@@ -41,18 +32,16 @@ __all__ = [
     "TrainedGenerator",
     "begin_training",
     "shape_of",
-    "softmax_of",
     "steps_of",
     "stream_counts",
     "train_language_model",
-    "windows_of",
 ]
 
 _STAGE = "generation"
-_FULL_SOFTMAX_LIMIT = 8_000
 _WATCHED_TOKENS = 10_000
 _SCORED_TOKENS = 50_000
 _EVALUATIONS = 6
+_EVALUATIONS_OF_PATIENCE = 5
 _WITHOUT_END = 10**9
 _METRIC = "validation perplexity"
 
@@ -120,12 +109,22 @@ def train_language_model(
     ------
     NotEnoughDataError
         If the training split has fewer than 3 tokens.
+    ConfigError
+        For settings that do not fit the vocabulary or the vectors, which the message names.
+    ValueError
+        For vectors that are not one row of finite numbers for each token.
     """
     tokens = train.tokens
     if len(tokens) < 3:
         raise NotEnoughDataError(
             f"{train.path}: {len(tokens)} tokens are too few to train a generator; give it more text"
         )
+    if vectors.shape[0] != len(vocabulary) or not np.isfinite(vectors).all():
+        raise ValueError(
+            f"the vectors to begin with have shape {vectors.shape} and the vocabulary {len(vocabulary):,} tokens; give "
+            "one row of finite numbers for each token"
+        )
+    _warn_of_small_text(len(tokens), config, listener)
     counts = stream_counts(vocabulary, train)
     held_tokens = [store.tokens for store in (train, validation, test) if len(store.tokens) >= 3]
     watched = held_out(held_tokens[min(1, len(held_tokens) - 1)], limit=_WATCHED_TOKENS)
@@ -137,7 +136,7 @@ def train_language_model(
             checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, *arrays)
         )
 
-    steps = _WITHOUT_END if seconds else steps_of(config, len(tokens))
+    steps = _WITHOUT_END if seconds else steps_of(config, len(tokens), n_processes())
 
     def batches(start: int) -> Iterator[Window]:
         rows = config.batch * n_processes()
@@ -165,7 +164,7 @@ def train_language_model(
             ema=config.ema,
             patience=config.patience,
             precision=config.precision,
-            evaluate_every=max(1, -(-steps // _EVALUATIONS)),
+            evaluate_every=max(1, -(-steps // _evaluations(config))),
             metric=_METRIC,
             checkpoint=kept,
             carried=[objective],
@@ -187,111 +186,19 @@ def train_language_model(
     )
 
 
-def begin_training(
-    vectors: NDArray[np.float32],
-    counts: NDArray[np.float64],
-    config: "GenerationConfig",
-    *,
-    seed: int,
-    device: torch.device,
-) -> tuple[LanguageModel, list[torch.optim.Optimizer], Truncated]:
-    """Return the model that training begins with, its optimizers and its loss; draws from torch's global generator.
-
-    Parameters
-    ----------
-    vectors : as `train_language_model` takes them.
-    counts : what `stream_counts` gives.
-    """
-    softmax = softmax_of(config, len(counts))
-    # With a softmax over all rows the gradient of a tied table is full, and lazy Adam is not the Adam of the books.
-    scattered = softmax == "sampled" or (softmax == "adaptive" and not config.tied)
-    model = LanguageModel(
-        shape_of(config, len(counts), vectors.shape[1]),
-        Dropouts(config.input_p, config.hidden_p, config.output_p, config.embed_p, config.weight_p),
-        sparse=scattered and device.type == "cpu",
-    )
-    known = vectors if config.start == "vectors" else np.zeros_like(vectors)
-    table = initial_table(known, config.initial_norm, torch.Generator().manual_seed(seed))
-    model.initialise(table, unigram_probabilities(counts))
-    model.to(device)
-    tables = [model.table] if model.output is None else [model.table, model.output]
-    sparse = [table for table in tables if model.sparse and (table is model.table or softmax == "sampled")]
-    optimizers = make_optimizers(
-        model,
-        config.learning_rate,
-        config.weight_decay,
-        sparse=sparse,
-        dense=[table for table in tables if not any(table is other for other in sparse)],
-    )
-    comparing: Softmax
-    if softmax == "sampled":
-        comparing = SampledSoftmax(counts, config.samples, device, sparse=model.sparse)
-    else:
-        comparing = FullSoftmax() if model.clusters is None else model.clusters
-    noise = UnigramNoise(counts, config.noise_p, device) if config.noise_p else None
-    return model, optimizers, Truncated(comparing, device, Penalties(config.ar, config.tar, config.l1), noise)
+def _warn_of_small_text(n_tokens: int, config: "GenerationConfig", listener: Listener) -> None:
+    rows, length = len(rows_of(n_tokens, config.batch)) - 1, (n_tokens - 1) // config.batch
+    if length < config.bptt:
+        listener(
+            Warned(
+                _STAGE,
+                f"{n_tokens:,} training tokens are fewer than one window of generation.batch {config.batch} rows and "
+                f"generation.bptt {config.bptt} tokens: windows are of {rows} rows and {(n_tokens - 1) // rows} "
+                "tokens; give more text, or set a smaller batch",
+            )
+        )
 
 
-def windows_of(
-    tokens: NDArray[np.uint32],
-    config: "GenerationConfig",
-    rows: int,
-    *,
-    device: torch.device,
-    seed: int,
-    start: int = 0,
-) -> Iterator[Window]:
-    """Return the windows that the settings ask for, `rows` stretches side by side, without end."""
-    return windows(
-        tokens,
-        batch=rows,
-        bptt=config.bptt,
-        device=device,
-        seed=seed,
-        start=start,
-        variable=config.variable_bptt,
-    )
-
-
-def shape_of(config: "GenerationConfig", n_tokens: int, dim: int) -> Shape:
-    """Return the shape of the network that the settings ask for.
-
-    Raises
-    ------
-    ConfigError
-        If the heads do not divide `dim`, or the cutoffs lie outside the vocabulary.
-    """
-    cutoffs: tuple[int, ...] = ()
-    if softmax_of(config, n_tokens) == "adaptive":
-        cutoffs = config.cutoffs or automatic_cutoffs(n_tokens)
-    sizes = n_tokens, dim, config.hidden, config.layers
-    return Shape(*sizes, config.architecture, config.tied, config.heads, config.context, cutoffs)
-
-
-def steps_of(config: "GenerationConfig", n_tokens: int) -> int:
-    """Return how many windows a training on a stream of `n_tokens` reads.
-
-    >>> from embedpipe.config import GenerationConfig
-    >>> steps_of(GenerationConfig(epochs=2, batch=4, bptt=10), 1_001), steps_of(GenerationConfig(steps=7), 1_001)
-    (50, 7)
-    """
-    return math.ceil(config.epochs * (n_tokens - 1) / (config.batch * config.bptt)) if config.epochs else config.steps
-
-
-def softmax_of(config: "GenerationConfig", n_tokens: int) -> Literal["full", "sampled", "adaptive"]:
-    """Return the softmax that a vocabulary of `n_tokens` is trained with.
-
-    >>> from embedpipe.config import GenerationConfig
-    >>> softmax_of(GenerationConfig(), 8_000), softmax_of(GenerationConfig(), 8_001)
-    ('full', 'sampled')
-    """
-    if config.softmax == "auto":
-        return "sampled" if n_tokens > _FULL_SOFTMAX_LIMIT else "full"
-    return config.softmax
-
-
-def stream_counts(vocabulary: Vocabulary, train: TokenStore) -> NDArray[np.float64]:
-    """Return how often each token stands in the training stream: the counts, and one ``<eos>`` for each sentence."""
-    counts = vocabulary.counts.astype(np.float64)
-    counts[EOS] = train.n_sentences
-    return counts
+def _evaluations(config: "GenerationConfig") -> int:
+    """Return how often a training is measured: more often where it may stop early, and once in each of many epochs."""
+    return max(_EVALUATIONS, math.ceil(config.epochs), _EVALUATIONS_OF_PATIENCE * config.patience)

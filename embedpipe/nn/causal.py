@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedpipe.nn.layers import LockedDropout
@@ -81,7 +80,9 @@ class RecurrentStack(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Read with other weights in place of the net's own, which stay as they are and get the gradient."""
         weights: list[Tensor] = [net.get_parameter(name) for name in _WEIGHTS]
-        weights[1] = F.dropout(weights[1], self.weight_p)
+        # Drawn by hand: torch's dropout takes half as long again on a processor.
+        kept = torch.rand_like(weights[1]) >= self.weight_p
+        weights[1] = weights[1] * (kept.to(weights[1].dtype) / (1.0 - self.weight_p))
         if x.device.type == "cuda":
             weights = _in_one_buffer(weights)
         if not before:

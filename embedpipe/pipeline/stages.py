@@ -130,10 +130,11 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
 
 def run_generation(job: Job, out: Path) -> StageOutcome:
     """Train the language model, starting from the whitened word vectors."""
+    from embedpipe.generation.begin import steps_of
     from embedpipe.generation.part import save_generator
-    from embedpipe.generation.train import steps_of, train_language_model
+    from embedpipe.generation.train import train_language_model
 
-    job.listener(StageStarted("generation", steps_of(job.config.generation, job.text.train.n_tokens), "step"))
+    job.listener(StageStarted("generation", steps_of(job.config.generation, len(job.text.train.tokens)), "step"))
     with seeded(job.config.seed, deterministic=job.config.reproducible):
         trained = train_language_model(
             job.parts.bag.vectors,

@@ -70,6 +70,11 @@ def test_a_vocabulary_of_another_size_is_refused(folder) -> None:
         ({"dim": "6"}, "'dim' is '6'"),
         ({"architecture": "cnn"}, "'architecture' is 'cnn', not one of lstm"),
         ({"tied": 1}, "'tied' is 1, not one of True, False"),
+        ({"context": 0}, "'context' is 0, not a size"),
+        ({"architecture": "transformer"}, r"config.json: generation.heads: 4 heads do not divide the 6 dim"),
+        ({"cutoffs": None}, "'cutoffs' is None, not a list of ids"),
+        ({"cutoffs": [4, 15]}, r"config.json: generation.cutoffs: 4, 15 are not ids that rise"),
+        ({"cutoffs": [4]}, "tensor 'clusters.entries.bias' is missing"),
         (
             {"hidden": 10},
             r"tensor 'reader.layers.0.weight_ih_l0' is float32\(36, 6\), but config.json implies float32\(40, 6\)",

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedpipe.generation.stream import rows_of, windows
+from embedpipe.generation.stream import rows_of, varying, windows
 
 CPU = torch.device("cpu")
 
@@ -52,11 +52,37 @@ def test_short_streams_have_fewer_rows(n, batch, rows) -> None:
     assert window.inputs.shape[1] >= 1
 
 
-@given(st.integers(2, 60), st.integers(1, 6), st.integers(2, 9), st.integers(0, 25))
+@given(st.integers(2, 60), st.integers(1, 6), st.integers(2, 9), st.integers(0, 25), st.booleans())
 @settings(deadline=None, max_examples=40)
-def test_the_stream_goes_on_from_any_window(n, batch, bptt, start) -> None:
-    def taken(start: int) -> list[tuple[list[list[int]], bool]]:
-        stream = windows(np.arange(n, dtype=np.uint32), batch=batch, bptt=bptt, device=CPU, seed=4, start=start)
-        return [(w.inputs.tolist(), w.fresh) for w in islice(stream, 30 - start)]
+def test_the_stream_goes_on_from_any_window(n, batch, bptt, start, variable) -> None:
+    tokens = np.arange(n, dtype=np.uint32)
+
+    def taken(start: int) -> list[tuple[list[list[int]], bool, float]]:
+        stream = windows(tokens, batch=batch, bptt=bptt, device=CPU, seed=4, start=start, variable=variable)
+        return [(w.inputs.tolist(), w.fresh, w.weight) for w in islice(stream, 30 - start)]
 
     assert taken(start) == taken(0)[start:]
+
+
+def test_varying_windows_are_as_long_as_asked_on_average_and_never_very_short() -> None:
+    lengths = np.diff(varying(1_000_000, 70, np.random.default_rng(0)))
+    assert lengths.mean() == pytest.approx(70, rel=0.01)
+    assert lengths.min() >= 70 // 4
+    assert np.mean(lengths < 50) == pytest.approx(0.05, abs=0.005)
+    assert lengths[lengths > 50].std() == pytest.approx(70 / 14, rel=0.05)
+
+
+@given(st.integers(1, 300), st.integers(2, 40), st.integers(0, 5))
+@settings(deadline=None, max_examples=60)
+def test_varying_windows_cover_everything(length, bptt, seed) -> None:
+    borders = varying(length, bptt, np.random.default_rng(seed))
+    assert (borders[0], borders[-1]) == (0, length)
+    assert (np.diff(borders) >= min(length, max(1, bptt // 4))).all()
+
+
+def test_every_token_of_varying_windows_weighs_alike() -> None:
+    stream = windows(np.arange(2_001, dtype=np.uint32), batch=2, bptt=10, device=CPU, seed=3, variable=True)
+    found = [next(stream) for _ in range(150)]
+    assert all(w.weight == w.inputs.shape[1] / 10 for w in found)
+    second = next(i for i, w in enumerate(found) if w.fresh and i)
+    assert [w.inputs.shape for w in found[:second]] != [w.inputs.shape for w in found[second : 2 * second]]

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from embedpipe.config import GenerationConfig
-from embedpipe.errors import NotEnoughDataError
-from embedpipe.generation.train import softmax_of, stream_counts, train_language_model
-from embedpipe.runtime import Evaluated
+from embedpipe.errors import ConfigError, NotEnoughDataError
+from embedpipe.generation.begin import softmax_of, stream_counts
+from embedpipe.generation.search import search_rate
+from embedpipe.generation.train import train_language_model
+from embedpipe.runtime import Evaluated, Warned
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
@@ -129,6 +131,52 @@ def test_tiny_stores_train(corpus, tmp_path) -> None:
     stores = [write_store(tmp_path / name, [[4, 5, 6]]) for name in ("train", "validation")]
     trained = train_small((vectors, vocabulary, *stores), steps=30)
     assert trained.perplexity < trained.unigram_perplexity
+
+
+def test_text_smaller_than_a_window_is_said(corpus, tmp_path) -> None:
+    vectors, vocabulary, _, validation = corpus
+    small = write_store(tmp_path / "train", [[4, 5, 6, 7, 8, 9]] * 5)
+    events: list = []
+    train_small((vectors, vocabulary, small, validation), steps=1, events=events)
+    assert [event.message for event in events if isinstance(event, Warned)] == [
+        "35 training tokens are fewer than one window of generation.batch 8 rows and generation.bptt 10 tokens: "
+        "windows are of 8 rows and 4 tokens; give more text, or set a smaller batch"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"softmax": "adaptive", "cutoffs": (20, 44)}, r"generation\.cutoffs: 20, 44 are not ids .* of 44 tokens"),
+        ({"architecture": "transformer", "heads": 5}, r"generation\.heads: 5 heads do not divide the 16 .*; set 4$"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(corpus, settings, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train_small(corpus, **settings)
+
+
+def test_vectors_that_are_not_numbers_are_refused(corpus) -> None:
+    vectors, *others = corpus
+    for wrong in (vectors[:-1], np.where(vectors == vectors.max(), np.nan, vectors)):
+        with pytest.raises(ValueError, match="give one row of finite numbers for each token"):
+            train_small((wrong, *others), steps=1)
+
+
+@pytest.mark.parametrize("softmax", ["full", "sampled", "adaptive"])
+def test_a_rate_is_searched_with_every_softmax(corpus, softmax) -> None:
+    vectors, vocabulary, train, _ = corpus
+    config = GenerationConfig(**SMALL, softmax=softmax, samples=20, tied=softmax == "full", weight_p=0.2, ar=1.0)
+    found = search_rate(vectors, vocabulary, train, config, seed=1, device=CPU, steps=40)
+    assert 1e-4 < found.suggested < 1
+    assert min(found.losses) < 0.97 * found.losses[0]
+
+
+def test_patience_stops_and_epochs_count_the_text(corpus) -> None:
+    trained = train_small(corpus, patience=1, learning_rate=3.0, steps=200)
+    assert "no lower validation perplexity in 1 evaluations" in trained.stopped
+    whole = train_small(corpus, epochs=0.25, steps=0)
+    assert whole.n_tokens_seen == pytest.approx(0.25 * len(corpus[2].tokens), rel=0.03)
 
 
 SCRIPT = """
