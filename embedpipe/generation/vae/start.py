@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embedpipe.generation.begin import begin_training, stream_counts
 from embedpipe.generation.language_model import Dropouts, LanguageModel
-from embedpipe.generation.train import begin_training, stream_counts
 from embedpipe.generation.vae.network import SentenceVAE, VAEShape
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.readers import ReaderKind

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from embedpipe.generation.begin import stream_counts
 from embedpipe.generation.language_model import LanguageModel
-from embedpipe.generation.train import stream_counts
 from embedpipe.generation.truncated import Softmax
 from embedpipe.generation.vae.figures import Figures, measure
 from embedpipe.generation.vae.likelihood import reconstruction_losses
