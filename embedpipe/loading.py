@@ -11,6 +11,7 @@ from embedpipe.text.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from embedpipe.bundle.manifest import Manifest
     from embedpipe.generation.generator import TextGenerator
+    from embedpipe.generation.vae.latent import SentenceLatent
     from embedpipe.sentences.encoder import SentenceEncoder
     from embedpipe.text.codec import TextCodec
     from embedpipe.text.prepared import PreparedText
@@ -142,6 +143,25 @@ class Bundle:
         folder = self.parts.folder("generator", "generation")
         return TextGenerator(self.codec, load_generator(folder, len(self.vocabulary)))
 
+    @cached_property
+    def latent(self) -> "SentenceLatent":
+        """The generative model of sentences: text to z, and z to text.
+
+        Raises
+        ------
+        BundleError
+            If the bundle has none.
+        """
+        from embedpipe.generation.vae.latent import SentenceLatent
+        from embedpipe.generation.vae.part import load_vae
+
+        if "vae/config.json" not in self.parts:
+            raise BundleError(
+                f"{self.path}: has no generative model of sentences; make one with: embedpipe train latent {self.path}"
+            )
+        folder, decoder = (self.parts.folder(name, "latent") for name in ("vae", "vae_decoder"))
+        return SentenceLatent(self.codec, load_vae(folder, decoder, len(self.vocabulary)))
+
 
 def load(path: str | Path) -> Bundle:
     """Open a bundle; its parts are read when they are first used.
@@ -153,7 +173,8 @@ def load(path: str | Path) -> Bundle:
     Returns
     -------
     Bundle
-        With ``words``, ``lookup``, ``bag``, ``encoder``, ``generator``, ``vocabulary``, ``codec`` and ``manifest``.
+        With ``words``, ``lookup``, ``bag``, ``encoder``, ``generator``, ``latent``, ``vocabulary``, ``codec`` and
+        ``manifest``.
 
     Raises
     ------

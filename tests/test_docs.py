@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from embedpipe.config import GenerationConfig, SentencesConfig
+from embedpipe.config import GenerationConfig, LatentConfig, SentencesConfig
 from embedpipe.config.strict import Strict
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = {"sentences.md": SentencesConfig(), "generation.md": GenerationConfig()}
+PAGES = {"sentences.md": SentencesConfig(), "generation.md": GenerationConfig(), "latent.md": LatentConfig()}
 
 
 def shown(default: object) -> str:

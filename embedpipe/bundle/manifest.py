@@ -15,7 +15,7 @@ FORMAT_VERSION = 2
 """1 had no words.json, and one step between trained and published words, the setting words.whitening."""
 MANIFEST_NAME = "manifest.json"
 _KIND = "embedpipe-bundle"
-_FILE_NAME = re.compile(r"(?:(?:encoder|generator)/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*\Z")
+_FILE_NAME = re.compile(r"(?:(?:encoder|generator|vae|vae_decoder)/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 

@@ -28,6 +28,8 @@ _VERBS = {
     "encode": "Sentences to vectors, one line each.",
     "generate": "Continue a prompt, or write from nothing.",
     "score": "How probable a text is to the generator, token by token if asked.",
+    "sample": "Sentences from the generative model: new ones, near one, or with an attribute.",
+    "interpolate": "The sentences on the way from one to another.",
     "probe": "Measure a bundle on tasks, beside baselines and with intervals.",
     "diff": "Which of two bundles is better, where, and how sure that is.",
     "report": "The report of a bundle written again, as one page that opens from disk.",

@@ -23,6 +23,7 @@ def command() -> None:
 
     \b
     embedpipe train sentences wiki.bundle --pairs paraphrases.tsv
+    embedpipe train latent wiki.bundle
     """
 
 
@@ -95,3 +96,53 @@ def sentences(
         )
     where = shlex.quote(str(output or bundle))
     say(f"ask it: embedpipe info {where}   embedpipe encode {where} FILE")
+
+
+@command.command("latent")
+@bundle_argument
+@click.option("-o", "--output", metavar="NEW", type=named_path, help="Write another bundle, and leave BUNDLE as it is.")
+@click.option("--set", "assignments", metavar="latent.KEY=VALUE", multiple=True, help="One setting; repeatable.")
+@click.option("--steps", type=click.IntRange(min=0), help="Short for --set latent.steps=N.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Go on with an interrupted training from its checkpoint, or discard it and begin anew.",
+)
+@plots_option
+@click.option("--force", is_flag=True, help="Replace a bundle at NEW, or files in BUNDLE that are not of it.")
+def latent(
+    bundle: Path,
+    output: Path | None,
+    assignments: tuple[str, ...],
+    steps: int | None,
+    device: "DeviceName",
+    resume: bool,
+    plots: Path | None,
+    force: bool,
+) -> None:
+    """Train a generative model of the sentences of BUNDLE: a text from z, and z from a text.
+
+    It begins as the generator and the encoder of the bundle and is trained on the text in BUNDLE.work. How probable
+    held-out sentences are to it stands beside what the generator gives them, with what z holds: KL divergence, mutual
+    information, active components. If z holds nothing, that is said.
+
+    The bundle is replaced as a whole when all is done; its other parts stay as they are. After an interrupt the same
+    command goes on from the last checkpoint.
+
+    \b
+    embedpipe train latent wiki.bundle
+    embedpipe train latent wiki.bundle -o other.bundle --steps 6000 --set latent.dim=64
+    """
+    from embedpipe.pipeline.train_latent import train_latent
+    from embedpipe.settings import load_config
+
+    short = [] if steps is None else [f"latent.steps={steps}"]
+    settings = load_config(None, [*assignments, *short])
+    with progress() as shown, plotted(plots, shown) as listener:
+        train_latent(
+            bundle, output=output, settings=settings, device=device, resume=resume, force=force, listener=listener
+        )
+    where = shlex.quote(str(output or bundle))
+    say(f"ask it: embedpipe sample {where}   embedpipe interpolate {where} TEXT TEXT")

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError
 
 from embedpipe.config.generation import GenerationConfig
+from embedpipe.config.latent import LatentConfig
 from embedpipe.config.probes import ProbesConfig
 from embedpipe.config.sentences import SentencesConfig
 from embedpipe.config.strict import Strict
@@ -21,8 +22,10 @@ from embedpipe.presets import preset_settings
 from embedpipe.settings import overlay
 
 __all__ = [
+    "RECORDED",
     "STAGES",
     "GenerationConfig",
+    "LatentConfig",
     "PipelineConfig",
     "PresetName",
     "ProbesConfig",
@@ -44,6 +47,9 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 STAGES = ("text", "words", "sentences", "generation", "probes")
+"""What a run makes."""
+RECORDED = ("text", "words", "sentences", "generation", "latent", "probes")
+"""What a bundle may hold records of, in their order; `latent` is made by ``embedpipe train latent``."""
 
 
 class PipelineConfig(Strict):
@@ -57,6 +63,7 @@ class PipelineConfig(Strict):
     words: WordsConfig = WordsConfig()
     sentences: SentencesConfig = SentencesConfig()
     generation: GenerationConfig = GenerationConfig()
+    latent: LatentConfig = LatentConfig()
     probes: ProbesConfig = ProbesConfig()
 
     @classmethod

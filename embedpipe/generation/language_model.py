@@ -191,7 +191,10 @@ class LanguageModel(nn.Module):
         if state.given is not None:
             x = x + state.given[:, None]
         raw, layers = self.reader(self.input_dropout(x), state.layers)  # (batch, time, width)
-        return Reading(self.output_dropout(raw), raw, State(layers, state.given))
+        hidden = self.output_dropout(raw)
+        if state.added is not None:
+            hidden = hidden + state.added[:, None]
+        return Reading(hidden, raw, State(layers, state.given, state.added))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the log-probabilities of the next token, shape (..., n_tokens); without clusters not normalised."""

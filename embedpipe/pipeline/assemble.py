@@ -11,8 +11,10 @@ import numpy as np
 
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
+from embedpipe.config import STAGES
 from embedpipe.errors import OutputError
 from embedpipe.pipeline.provenance import merged_versions, reproducibility
+from embedpipe.pipeline.train_command import train_commands
 from embedpipe.probes.card import write_card
 from embedpipe.probes.findings import Findings, read_findings
 from embedpipe.probes.report import ReportContent, write_report
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["again_command", "assemble", "bundle_content", "write_pages"]
 
 _N_SAMPLES = 6
-_TRAINED = ("words", "sentences", "generation")
+_TRAINED = ("words", "sentences", "generation", "latent")
 
 
 def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], command: str) -> None:
@@ -47,7 +49,8 @@ def assemble(job: "Job", target: Path, records: Mapping[str, StageRecord], comma
         findings = read_findings(job.work.file("probes.json", "probes")) if "probes" in records else Findings()
         call = again_command(job.sources, target.name, records, download=job.download)
         (extra / "config.toml").write_text(to_toml(job.config), encoding="utf-8")
-        write_pages(extra, bundle_content(job.parts, job.config, target.name, records, findings, call))
+        calls = train_commands(target.name, records, call)
+        write_pages(extra, bundle_content(job.parts, job.config, target.name, records, findings, calls))
         files.update({path.name: path for path in extra.iterdir()})
         save_bundle(target, files, lambda entries: _manifest(job, records, command, entries))
 
@@ -154,7 +157,8 @@ def again_command(sources: Sequence[str], title: str, stages: Iterable[str], *, 
     "embedpipe run 'a b.txt' -o my.bundle --config config.toml --stages text,words"
     """
     named = [_name_of(source) for source in sources]
-    options = ["-o", title, "--config", "config.toml", "--stages", ",".join(stages)]
+    made = ",".join(stage for stage in stages if stage in STAGES)
+    options = ["-o", title, "--config", "config.toml", "--stages", made]
     return shlex.join(["embedpipe", "run", *named, *options, *(["--download"] if download else [])])
 
 

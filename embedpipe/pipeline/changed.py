@@ -5,19 +5,35 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from embedpipe.bundle.folder import BundleFolder
+from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
-from embedpipe.config import STAGES, PipelineConfig
-from embedpipe.errors import BundleError
+from embedpipe.config import RECORDED, PipelineConfig
+from embedpipe.errors import BundleError, OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import bundle_content, write_pages
+from embedpipe.pipeline.plan import existing_bundle
 from embedpipe.pipeline.provenance import reproducibility
 from embedpipe.probes.findings import Findings, write_findings
 from embedpipe.probes.rows import headline
 from embedpipe.settings import to_toml
 
-__all__ = ["Changed", "save_changed"]
+__all__ = ["Changed", "check_target", "save_changed"]
+
+
+def check_target(source: BundleFolder, target: Path, *, force: bool) -> None:
+    """Raise `OutputError` where a changed `source` cannot be written to `target` without a loss."""
+    if target != source.path:
+        if existing_bundle(target, force=force) is not None and not force:
+            raise OutputError(f"{target}: a bundle stands there already; --force replaces it, or choose another -o")
+        return
+    existing_bundle(target, force=False)
+    foreign = unlisted_files(source.path, source.manifest)
+    if foreign and not force:
+        raise OutputError(
+            f"{source.path}: holds {', '.join(foreign)}, not of the bundle, which replacing it would remove; move it "
+            "away, choose an -o, or use --force"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ def save_changed(
     BundleError
         If a file that is taken over is not the one that the manifest of `source` lists; `target` is left as it was.
     """
-    ordered = {stage: records[stage] for stage in STAGES if stage in records}
+    ordered = {stage: records[stage] for stage in RECORDED if stage in records}
     changed = {path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()}
     parts = Bundle(Changed(source, new, changed))
     (new / "config.toml").write_text(to_toml(config), encoding="utf-8")

@@ -44,7 +44,7 @@ def check_conflict(
     starts : by stage, the hashes of the files that words start from.
     """
     records = existing.manifest.stages
-    unplanned = [stage for stage in records if stage not in planned]
+    unplanned = [stage for stage in records if stage not in planned and stage in STAGES]
     if unplanned:
         union = ",".join(stage for stage in STAGES if stage in records or stage in planned)
         raise OutputError(

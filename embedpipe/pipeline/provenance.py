@@ -9,7 +9,7 @@ from embedpipe.runtime import n_cores, n_torch_threads
 
 __all__ = ["NEURAL", "merged_versions", "reproducibility", "threads_of", "versions_of"]
 
-NEURAL = frozenset({"sentences", "generation"})
+NEURAL = frozenset({"sentences", "generation", "latent"})
 """The stages that torch trains."""
 
 _LIBRARIES = {
@@ -17,6 +17,7 @@ _LIBRARIES = {
     "words": ("numpy", "gensim"),
     "sentences": ("numpy", "torch"),
     "generation": ("numpy", "torch"),
+    "latent": ("numpy", "torch"),
     "probes": ("numpy", "scipy", "scikit-learn", "torch"),
 }
 

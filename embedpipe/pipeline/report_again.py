@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.errors import OutputError
 from embedpipe.pipeline.assemble import again_command, bundle_content
-from embedpipe.pipeline.conflict import WENT_ON
-from embedpipe.pipeline.train_command import train_command
+from embedpipe.pipeline.train_command import train_commands
 from embedpipe.probes.findings import Findings, read_findings
 from embedpipe.probes.report import write_report
 
@@ -49,8 +48,5 @@ def report_content(bundle: "Bundle") -> "ReportContent":
     )
     config = recorded_config(bundle.parts.file("config.toml", "text"))
     title, records = bundle.path.resolve().name, manifest.stages
-    trainings = records["sentences"].result.get(WENT_ON, []) if "sentences" in records else []
     command = again_command(manifest.sources, title, records, download="--download" in shlex.split(manifest.command))
-    if trainings:
-        command = "\n".join(train_command(title, training) for training in trainings)
-    return bundle_content(bundle, config, title, records, findings, command)
+    return bundle_content(bundle, config, title, records, findings, train_commands(title, records, command))

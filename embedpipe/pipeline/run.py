@@ -10,11 +10,12 @@ from typing import Any, Literal
 from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.save import remove_leftovers
-from embedpipe.config import STAGES, PipelineConfig, PresetName
+from embedpipe.config import RECORDED, STAGES, PipelineConfig, PresetName
 from embedpipe.errors import OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import assemble
 from embedpipe.pipeline.conflict import STARTS_FROM, check_conflict
+from embedpipe.pipeline.latent_inputs import LATENT, kept_latent
 from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints, read_options
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
@@ -159,8 +160,9 @@ def _complete(
 ) -> dict[str, StageRecord] | None:
     """Return the records of all stages, each kept or made; None if the existing bundle is already what is asked."""
     kept = {} if existing is None else existing.manifest.stages
-    if existing and kept.keys() == set(planned) and all(kept[s].fingerprint == prints[s] for s in planned):
-        for stage in planned:
+    made = [stage for stage in kept if stage in STAGES]
+    if existing and set(made) == set(planned) and all(kept[s].fingerprint == prints[s] for s in planned):
+        for stage in kept:
             job.listener(StageSkipped(stage, kept[stage].summary))
         return None
     foreign = unlisted_files(existing.path, existing.manifest) if existing and not force else []
@@ -182,7 +184,9 @@ def _complete(
             job.listener(StageSkipped(stage, record.summary))
         job.work.remove_checkpoint(stage)
         records[stage] = record
-    return records
+    if existing and LATENT in kept:
+        records.update(kept_latent(job.work, existing, prints, job.listener))
+    return {stage: records[stage] for stage in RECORDED if stage in records}
 
 
 def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:

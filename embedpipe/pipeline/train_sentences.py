@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedpipe.bundle.folder import BundleFolder, sha256_of, unlisted_files
+from embedpipe.bundle.folder import BundleFolder, sha256_of
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.bundle.save import remove_leftovers
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle, text_beside
-from embedpipe.pipeline.changed import Changed, save_changed
+from embedpipe.pipeline.changed import Changed, check_target, save_changed
 from embedpipe.pipeline.conflict import WENT_ON
-from embedpipe.pipeline.plan import existing_bundle, fingerprint
+from embedpipe.pipeline.plan import fingerprint
 from embedpipe.pipeline.probe_again import probe_again
 from embedpipe.pipeline.provenance import threads_of, versions_of
-from embedpipe.pipeline.train_command import OPTIONS, train_command
+from embedpipe.pipeline.train_command import OPTIONS, train_commands
 from embedpipe.pipeline.work import STAGE_FILES, WorkFolder
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.leaks.labelled_texts import labelled_texts
@@ -119,7 +119,7 @@ def train_sentences(
     if output is not None and not os.fspath(output):
         raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
     asked = _with_files(settings or {}, {"pairs": pairs, "inference": inference, "scores": scores})
-    _check_target(source, target, force=force)
+    check_target(source, target, force=force)
     work = WorkFolder(target)
     with work.locked():
         remove_leftovers(target)
@@ -145,9 +145,7 @@ def train_sentences(
             if "probes" in records:
                 parts = Bundle(Changed(source, new, _ENCODER))
                 findings, records["probes"] = _probed(parts, text, config, records["sentences"], listener)
-            trainings = records["sentences"].result[WENT_ON]
-            command = "\n".join(train_command(target.name, training) for training in trainings)
-            save_changed(source, new, target, config, records, findings, command)
+            save_changed(source, new, target, config, records, findings, train_commands(target.name, records))
         work.remove_checkpoint("sentences")
         if text is not None and target != source.path:
             work.share(text.path, "text")
@@ -186,20 +184,6 @@ def _config(source: BundleFolder, before: PipelineConfig, settings: Mapping[str,
             "embedpipe run ... --set sentences.architecture=bilstm"
         )
     return config
-
-
-def _check_target(source: BundleFolder, target: Path, *, force: bool) -> None:
-    if target != source.path:
-        if existing_bundle(target, force=force) is not None and not force:
-            raise OutputError(f"{target}: a bundle stands there already; --force replaces it, or choose another -o")
-        return
-    existing_bundle(target, force=False)
-    foreign = unlisted_files(source.path, source.manifest)
-    if foreign and not force:
-        raise OutputError(
-            f"{source.path}: holds {', '.join(foreign)}, not of the bundle, which replacing it would remove; move it "
-            "away, choose an -o, or use --force"
-        )
 
 
 def _trained(

@@ -25,6 +25,12 @@ STAGE_FILES: dict[str, tuple[str, ...]] = {
     "words": ("words.safetensors", "words.json"),
     "sentences": ("encoder/config.json", "encoder/model.safetensors"),
     "generation": ("generator/config.json", "generator/model.safetensors"),
+    "latent": (
+        "vae/config.json",
+        "vae/model.safetensors",
+        "vae_decoder/config.json",
+        "vae_decoder/model.safetensors",
+    ),
     "probes": ("probes.json",),
 }
 """Files of a bundle that each stage writes, under their names in the bundle."""

@@ -21,7 +21,12 @@ from embedpipe.probes.word_facts import UNSTABLE_MARK, UNSTABLE_MEANING, word_fa
 __all__ = ["write_card"]
 
 _SHAPE = ("vectors", "dimensions", "dimensions used", "mean cosine", "IsoScore", "partition ratio", "hubness")
-_TAGS = {"words": "word2vec", "sentences": "sentence-embeddings", "generation": "text-generation"}
+_TAGS = {
+    "words": "word2vec",
+    "sentences": "sentence-embeddings",
+    "generation": "text-generation",
+    "latent": "variational-autoencoder",
+}
 
 
 def write_card(path: Path, content: ReportContent) -> None:

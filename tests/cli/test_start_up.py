@@ -27,6 +27,8 @@ VERBS = (
     "compare",
     "encode",
     "generate",
+    "sample",
+    "interpolate",
     "probe",
     "report",
     "info",

@@ -26,7 +26,12 @@ _LEVEL = 0.05
 MIN_QUESTIONS = 30
 """Fewer are no headline, as in `rows.headline`."""
 _MOST_CARDS = 12
-_PARTS = {"words": "word vectors", "sentences": "a sentence encoder", "generation": "a text generator"}
+_PARTS = {
+    "words": "word vectors",
+    "sentences": "a sentence encoder",
+    "generation": "a text generator",
+    "latent": "a generative model of sentences",
+}
 
 
 def what(content: ReportContent) -> str:

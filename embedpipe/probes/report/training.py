@@ -24,7 +24,7 @@ def training_section(content: ReportContent) -> str:
     )
 
 
-_NEURAL = {"sentences": "Sentence encoder", "generation": "Text generator"}
+_NEURAL = {"sentences": "Sentence encoder", "generation": "Text generator", "latent": "Generative model"}
 
 
 def _words(result: Mapping[str, Any]) -> str:

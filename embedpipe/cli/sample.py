@@ -1,0 +1,119 @@
+"""``embedpipe sample``: sentences from the generative model of a bundle."""
+
+import secrets
+from pathlib import Path
+
+import click
+
+from embedpipe.cli.options import bundle_argument, format_option, named_path
+from embedpipe.cli.output import render, say
+
+__all__ = ["command"]
+
+
+@click.command("sample")
+@bundle_argument
+@click.option("-n", "n", type=click.IntRange(1, 100_000), default=5, show_default=True, help="How many sentences.")
+@click.option("--like", metavar="TEXT", help="Draw z near this text and not from everywhere.")
+@click.option(
+    "--spread",
+    type=click.FloatRange(0, 10),
+    default=1.0,
+    show_default=True,
+    help="Factor on how far z is drawn from its mean; 0 is the mean.",
+)
+@click.option("--reconstruct", "texts", metavar="TEXT", multiple=True, help="Write TEXT again from its z; repeatable.")
+@click.option("--attribute", metavar="FILE", type=named_path, help="Rows of 'label text', to learn an attribute from.")
+@click.option("--toward", metavar="LABEL", help="The label of FILE that z is moved to, away from the others.")
+@click.option("--strength", type=float, default=1.0, show_default=True, help="How far, in units of the difference.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 100),
+    help="Of the words given z; 0 takes the most probable.  [default: 0.5, with --reconstruct 0]",
+)
+@click.option("--beam", type=click.IntRange(1, 1000), help="Search for the most probable sentence, so many at a time.")
+@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.95, show_default=True)
+@click.option(
+    "--no-repeat-ngram",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Write no run of so many words twice; 0 allows all.",
+)
+@click.option("--max-tokens", type=click.IntRange(1, 100_000), default=60, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same sentences.  [default: a new one]")
+@format_option
+def command(
+    bundle: Path,
+    n: int,
+    like: str | None,
+    spread: float,
+    texts: tuple[str, ...],
+    attribute: Path | None,
+    toward: str | None,
+    strength: float,
+    temperature: float | None,
+    beam: int | None,
+    top_p: float,
+    no_repeat_ngram: int,
+    max_tokens: int,
+    seed: int | None,
+    format_: str,
+) -> None:
+    """Write sentences with the generative model that embedpipe train latent has put into BUNDLE.
+
+    Each sentence has a z of its own, drawn from the prior or near a text. A text may be written again from its z, and
+    z be moved toward an attribute that is learnt from labelled texts.
+
+    \b
+    embedpipe sample wiki.bundle -n 5 --seed 7
+    embedpipe sample wiki.bundle --like "the war began in 1914 ."
+    embedpipe sample wiki.bundle --reconstruct "it was a film ." --attribute tense.tsv --toward past
+    """
+    from embedpipe.loading import load
+
+    if (attribute is None) != (toward is None):
+        raise click.UsageError("--attribute FILE and --toward LABEL go together")
+    if texts and like is not None:
+        raise click.UsageError("--like draws near a text and --reconstruct writes it again; give one of them")
+    if beam is not None and temperature is not None:
+        raise click.UsageError("--beam draws no words, so it has no --temperature; leave one of them out")
+    seed = secrets.randbits(32) if seed is None else seed
+    latent = load(bundle).latent
+
+    import numpy as np
+
+    from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
+    from embedpipe.generation.vae.attributes import direction
+    from embedpipe.tasks.files import read_task
+
+    temperature = (0.0 if texts else 0.5) if temperature is None else temperature
+    choice: Decoding | Beam = Decoding(temperature, top_p=top_p, no_repeat_ngram=no_repeat_ngram)
+    if beam is not None:
+        choice = Beam(beam, no_repeat_ngram=no_repeat_ngram)
+    limits = Limits(max_tokens=max_tokens)
+    shift = np.zeros(latent.dim, dtype=np.float32)
+    if attribute is not None and toward is not None:
+        vector, n_texts = direction(latent, read_task(attribute), toward)
+        say(
+            f"moved toward '{toward}' by {strength:g} times a difference of length {np.linalg.norm(vector):.2f}, "
+            f"learnt from {n_texts:,} texts"
+        )
+        shift = np.float32(strength) * vector
+    points = latent.encode(texts) if texts else latent.draw(n, like=like, spread=spread, seed=seed)
+    written = latent.decode(points + shift, choice, limits, seed=seed)
+    if not texts:
+        if format_ == "table":
+            for text in written:
+                click.echo(text)
+        else:
+            render([{"text": text, "like": like, "seed": seed} for text in written], format_)
+        return
+    rows: list[dict[str, object]] = [{"text": text} for text in texts]
+    if attribute is not None:
+        again = latent.decode(points, choice, limits, seed=seed)
+        for row, text in zip(rows, again, strict=True):
+            row["written again"] = text
+    for row, text in zip(rows, written, strict=True):
+        row["written again" if attribute is None else f"toward {toward}"] = text
+    render(rows, format_)
