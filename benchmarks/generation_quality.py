@@ -1,4 +1,4 @@
-"""How well language models predict text: a plain LSTM, the AWD-LSTM with word vectors and without, Kneser-Ney, the cache.
+"""How well language models predict text: plain and AWD-LSTM, from word vectors and from random ones, caches, counts.
 
 All models share the vocabulary of one bundle and the training text that lies beside it. A model is trained once and
 kept in a folder; the settings it was trained with and the seconds it took stand beside it. Every figure is on held-out
