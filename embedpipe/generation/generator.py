@@ -1,6 +1,5 @@
 """Text in, text out: continuations of prompts, sampled, searched or streamed, and the probability of a text."""
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.generation.decoding.beam import beam_search
 from embedpipe.generation.decoding.draw import Randoms
 from embedpipe.generation.decoding.half import HalfOutput
+from embedpipe.generation.decoding.numbers import seed_or_new, whole
 from embedpipe.generation.decoding.position import Memory, Predictor
 from embedpipe.generation.decoding.prompts import (
     MAX_PROMPT_TOKENS,
@@ -48,7 +48,7 @@ class Continuations:
     Parameters
     ----------
     texts : the prompt as it was given and a continuation of it, one for each asked.
-    n_tokens : tokens written for each, the closing ``<eos>`` not counted.
+    n_tokens : tokens written for each, the closing ``<eos>`` not counted, those of a stop sequence counted.
     ended : why each ended: ``sentence``, ``stop`` (a stop sequence, which is left out), ``length`` (`max_tokens`), or
         ``stuck`` (bans and blocks left nothing to write).
     log_probabilities : natural logarithm of the probability that the model gives to what was written, before any
@@ -169,7 +169,7 @@ class TextGenerator:
             If the model gives probabilities that are no numbers.
         """
         read = read_prompt(self.codec, prompt)
-        return self._write([read], decoding, limits, n, _seed(seed), scored)[0]
+        return self._write([read], decoding, limits, n, seed_or_new(seed), scored)[0]
 
     def generate_many(
         self,
@@ -198,7 +198,7 @@ class TextGenerator:
         """
         check_texts(prompts)
         reads = [read_prompt(self.codec, prompt) for prompt in prompts]
-        return self._write(reads, decoding, limits, n, _seed(seed), scored)
+        return self._write(reads, decoding, limits, n, seed_or_new(seed), scored)
 
     def stream(
         self,
@@ -218,7 +218,7 @@ class TextGenerator:
         """
         read = read_prompt(self.codec, prompt)
         rules = Rules(self.codec, limits, decoding, self.model.device)
-        return self._stream(read, decoding, rules, _seed(seed))
+        return self._stream(read, decoding, rules, seed_or_new(seed))
 
     @torch.inference_mode()
     def beam(self, prompt: str = "", beam: Beam = _BEAM, limits: Limits = _LIMITS, *, n: int = 1) -> Continuations:
@@ -233,7 +233,7 @@ class TextGenerator:
         ------
         As `continuations`.
         """
-        if not 1 <= n <= beam.width:
+        if not 1 <= whole("n", n) <= beam.width:
             raise ConfigError(f"n lies between 1 and the width of the beam ({beam.width}), not {n}")
         read = read_prompt(self.codec, prompt)
         rules = Rules(self.codec, limits, beam, self.model.device)
@@ -266,7 +266,7 @@ class TextGenerator:
     def _write(
         self, prompts: Sequence[Prompt], decoding: Decoding, limits: Limits, n: int, seed: int, scored: bool
     ) -> list[Continuations]:
-        if n < 1:
+        if whole("n", n) < 1:
             raise ConfigError(f"n, the number of texts, is at least 1, not {n}")
         rules = Rules(self.codec, limits, decoding, self.model.device)
         shown = [Shown(self.codec, rules, prompt.text, prompt.ids) for prompt in prompts]
@@ -311,10 +311,6 @@ def _continuations(
         n_unknown=prompt.n_unknown,
         n_unread=prompt.n_tokens - len(prompt.ids),
     )
-
-
-def _seed(seed: int | None) -> int:
-    return secrets.randbits(32) if seed is None else seed
 
 
 def _texts(texts: Sequence[str]) -> tuple[str, ...]:

@@ -165,7 +165,21 @@ def test_long_texts_are_scored_in_windows_without_a_seam(trained, monkeypatch) -
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"n": 0}, {"max_tokens": 0}, {"temperature": -1}, {"top_k": -1}, {"top_p": 2}, {"stop": [""]}, {"stop": [" "]}],
+    [
+        {"n": 0},
+        {"n": 1.5},
+        {"max_tokens": 0},
+        {"max_tokens": 2.5},
+        {"temperature": -1},
+        {"top_k": -1},
+        {"top_k": 2.5},
+        {"top_p": 2},
+        {"stop": [""]},
+        {"stop": [" "]},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"seed": "1"},
+    ],
 )
 def test_values_out_of_range_are_refused(trained, arguments) -> None:
     with pytest.raises(ConfigError, match=next(iter(arguments))):

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from embedpipe.errors import ConfigError
+from embedpipe.generation.decoding.numbers import whole
 
 __all__ = ["DEFAULT_TOP_P", "Beam", "Decoding", "Limits"]
 
@@ -51,7 +52,7 @@ class Decoding:
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 100.0:
             raise ConfigError(f"temperature lies between 0 (greedy) and 100, not {self.temperature}")
-        if self.top_k < 0:
+        if whole("top_k", self.top_k) < 0:
             raise ConfigError(f"top_k is 0 (no limit) or a number of tokens, not {self.top_k}")
         if self.top_p is not None and not 0.0 < self.top_p <= 1.0:
             raise ConfigError(f"top_p lies above 0 and up to 1 (no limit), not {self.top_p}")
@@ -61,7 +62,7 @@ class Decoding:
             raise ConfigError(f"min_p lies between 0 (no limit) and 1, not {self.min_p}")
         if not 0.01 <= self.repetition_penalty <= 100.0:
             raise ConfigError(f"repetition_penalty lies between 0.01 and 100 (1: none), not {self.repetition_penalty}")
-        if self.no_repeat_ngram < 0:
+        if whole("no_repeat_ngram", self.no_repeat_ngram) < 0:
             raise ConfigError(f"no_repeat_ngram is 0 (none) or a number of tokens, not {self.no_repeat_ngram}")
 
     @property
@@ -86,7 +87,8 @@ class Limits:
     max_tokens : a text ends after so many new tokens, at least 1.
     min_tokens : no sentence ends before so many new tokens, at least 1 (a text is never empty).
     sentences : a text ends with its so many-th sentence, at least 1.
-    stop : a text ends before the first of these, which is left out. Case is that of the vocabulary.
+    stop : a text ends before the first of these, which is left out, before `min_tokens` too. Case is that of the
+        vocabulary.
     begin_with : what the written text begins with. A last word without a space behind it may be unfinished.
     ban : words, or runs of words, that are never written.
 
@@ -105,7 +107,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("max_tokens", "min_tokens", "sentences"):
-            if getattr(self, name) < 1:
+            if whole(name, getattr(self, name)) < 1:
                 raise ConfigError(f"{name} is at least 1, not {getattr(self, name)}")
         if self.min_tokens > self.max_tokens:
             raise ConfigError(f"min_tokens is at most max_tokens ({self.max_tokens}), not {self.min_tokens}")
@@ -147,7 +149,7 @@ class Beam:
     no_repeat_ngram: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.width <= 1_000:
+        if not 1 <= whole("width", self.width) <= 1_000:
             raise ConfigError(f"the width of a beam lies between 1 and 1,000, not {self.width}")
         if not (math.isfinite(self.length_penalty) and 0.0 <= self.length_penalty <= 10.0):
             raise ConfigError(f"length_penalty lies between 0 (none) and 10, not {self.length_penalty}")

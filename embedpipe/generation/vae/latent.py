@@ -1,7 +1,6 @@
 """Texts to z and z to texts: samples, reconstructions, the way between two texts, attributes."""
 
 import math
-import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError
+from embedpipe.generation.decoding.numbers import seed_or_new, whole
 from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 from embedpipe.generation.generator import TextGenerator
 from embedpipe.generation.vae.gaussian import Gaussian
@@ -32,6 +32,7 @@ LIMITS = Limits(max_tokens=60)
 MAX_TEXT_TOKENS = 512
 """Longer texts are refused: z is of a sentence."""
 
+_MOST_STEPS = 100_000
 WayKind = Literal["spherical", "linear"]
 
 
@@ -43,7 +44,7 @@ def between(
     Parameters
     ----------
     a, b : shape (dim,).
-    steps : how many points, at least 2.
+    steps : how many points, from 2 to 100,000.
     path : spherical turns the direction evenly and changes the length evenly, so that the points between are as far
         from the origin as the ends are, as points of a normal distribution are (White, 2016); linear is the straight
         line. Ends in one or opposite directions, between which no turn is defined, are joined by the line.
@@ -54,8 +55,8 @@ def between(
     >>> between(a, b, 3).astype(float).round(3).tolist(), between(a, b, 3, "linear").tolist()
     ([[2.0, 0.0], [1.414, 1.414], [0.0, 2.0]], [[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
     """
-    if steps < 2:
-        raise ConfigError(f"the way between two texts has at least 2 steps, its ends, not {steps}")
+    if not 2 <= whole("steps", steps) <= _MOST_STEPS:
+        raise ConfigError(f"the way between two texts has from 2 steps, its ends, to {_MOST_STEPS:,}, not {steps:,}")
     share = np.linspace(0, 1, steps)[:, None]
     line: NDArray[np.float32] = ((1 - share) * a + share * b).astype(np.float32)
     lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
@@ -177,9 +178,9 @@ class SentenceLatent:
         ConfigError
             If an argument is out of its range, or `like` cannot be encoded.
         """
-        if n < 1 or not 0 <= spread <= 10:
+        if whole("n", n) < 1 or not 0 <= spread <= 10:
             raise ConfigError(f"n is at least 1 and spread from 0 to 10, not {n} and {spread}")
-        rng = np.random.default_rng(secrets.randbits(32) if seed is None else seed)
+        rng = np.random.default_rng(seed_or_new(seed))
         noise = rng.standard_normal((n, self.dim)).astype(np.float32) * np.float32(spread)
         if like is None:
             return noise
@@ -217,9 +218,10 @@ class SentenceLatent:
         """
         for name, texts in (("with", texts_with), ("without", texts_without)):
             if len(texts) < 2:
+                count = "1 text" if len(texts) == 1 else f"{len(texts)} texts"
                 raise ConfigError(
-                    f"{len(texts)} texts {name} the attribute are too few: their difference to the others would be of "
-                    "these texts, not of the attribute; give at least 2, better 50 or more"
+                    f"{count} {name} the attribute: too few, for the difference to the others would be of what else "
+                    "these say; give at least 2, better 50 or more"
                 )
         found: NDArray[np.float32] = self.encode(texts_with).mean(axis=0) - self.encode(texts_without).mean(axis=0)
         return found

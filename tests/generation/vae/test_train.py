@@ -180,10 +180,16 @@ def test_texts_that_say_nothing_are_refused(latent: SentenceLatent) -> None:
     for text, said in (("", "text 2 of 2 is empty"), ("qwq zxz", "none of its 2 words"), ("ship " * 600, "600 tokens")):
         with pytest.raises(ConfigError, match=said):
             latent.encode(["take the ship", text])
-    with pytest.raises(ConfigError, match="1 texts without the attribute are too few"):
+    with pytest.raises(ConfigError, match="1 text without the attribute: too few"):
         latent.attribute_vector(["take", "ship"], ["horse"])
-    with pytest.raises(ConfigError, match="at least 2 steps"):
+    with pytest.raises(ConfigError, match="from 2 steps, its ends, to 100,000, not 1"):
         between(np.zeros(2, np.float32), np.ones(2, np.float32), 1)
+    with pytest.raises(ConfigError, match="not 200,000,000"):
+        between(np.zeros(2, np.float32), np.ones(2, np.float32), 200_000_000)
+    with pytest.raises(ConfigError, match=r"steps is a whole number, not 2\.5"):
+        latent.interpolate("take", "ship", steps=2.5)
+    with pytest.raises(ConfigError, match="seed"):
+        latent.draw(1, seed=-1)
     with pytest.raises(ConfigError, match="not finite"):
         latent.decode(np.full((1, 3), np.nan, np.float32))
     with pytest.raises(ConfigError, match=r"expected \(n, 3\)"):
