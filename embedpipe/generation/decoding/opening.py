@@ -64,7 +64,7 @@ class Opening:
 
     def __init__(self, codec: TextCodec, text: str, banned: Collection[int] = (), most: int = 100_000) -> None:
         tokens = codec.vocabulary.tokens
-        self._codec = codec
+        self._codec, self._banned = codec, bool(banned)
         self._lengths: dict[int, int] = {}
         self.target = self._target(text)
         if len(self.target) > 100 * most:
@@ -132,7 +132,8 @@ class Opening:
         word = unknown[0] if unknown else text
         near = vocabulary.near_spellings(word)
         hint = f"; near spellings: {', '.join(near)}" if near else ""
+        banned = ", or it is banned" if self._banned else ""
         raise ConfigError(
-            f"begin_with '{text:.80}': the vocabulary cannot spell '{word:.40}', or it is banned; give words that it "
-            f"holds, the last one may be a beginning{hint}"
+            f"begin_with '{text:.80}': the vocabulary cannot spell '{word:.40}'{banned}; give words that it holds, the "
+            f"last one may be a beginning{hint}"
         )

@@ -71,6 +71,13 @@ def test_a_banned_word_is_no_way_to_open() -> None:
     assert words(PLAIN, opening.allowed(0)) == {"physical"}
 
 
+@pytest.mark.parametrize(("banned", "said"), [((), False), ({VOCABULARY.index["physics"]}, True)])
+def test_a_ban_is_spoken_of_only_where_there_is_one(banned, said) -> None:
+    with pytest.raises(ConfigError) as error:
+        Opening(PLAIN, "physics zebra", banned)
+    assert ("or it is banned" in str(error.value)) is said
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
