@@ -84,7 +84,7 @@ def command(
     opened = load(bundle)
     for name in names:
         if str(name) != _STDIN:
-            next(read_lines(name), None)  # what cannot be read is said before anything is counted or tuned
+            any(text.strip() for text in _read(name))  # what cannot be read is said before anything is counted or tuned
 
     from embedpipe.pipeline.scoring import open_scorer
 
@@ -105,10 +105,11 @@ def command(
 
 
 class _Place(NamedTuple):
-    """Where a line stands: the name of the file, and the number of the line from 1."""
+    """Where a line stands: the name of the file, the number of the line from 1, and which of the given files it is."""
 
     file: str
     number: int
+    nth_file: int
 
 
 _Lines = Iterator[tuple[_Place, "ScoredLine"]]
@@ -137,14 +138,14 @@ def _scored_lines(
     """Yield the lines of the files with their places; a file without a token is an error."""
     places: deque[_Place] = deque()
 
-    def texts(name: Path) -> Iterator[str]:
+    def texts(nth: int, name: Path) -> Iterator[str]:
         shown = "<stdin>" if str(name) == _STDIN else str(name)
         for number, text in enumerate(_read(name), start=1):
-            places.append(_Place(shown, number))
+            places.append(_Place(shown, number, nth))
             yield text
 
-    started = False
-    for number, scored in enumerate(_in_order(scorer, [texts(name) for name in names], by, listed=listed), start=1):
+    started, files = False, [texts(nth, name) for nth, name in enumerate(names)]
+    for number, scored in enumerate(_in_order(scorer, files, by, listed=listed), start=1):
         if number % _ROWS_AT_ONCE == 0:
             if not started:
                 listener(StageStarted("score", unit="lines"))
@@ -184,7 +185,7 @@ def _rows(lines: _Lines, by: str) -> Iterator[dict[str, object]]:
         for place, scored in lines:
             yield {"file": place.file, "line": place.number, **_figures(scored.score), "text": scored.text}
         return
-    for file, of_file in groupby(lines, key=lambda found: found[0].file if by == "document" else "all"):
+    for (file, _), of_file in groupby(lines, key=lambda found: found[0][::2] if by == "document" else ("all", 0)):
         score = reduce(add, (scored.score for _, scored in of_file))
         yield {"file": file, "words": score.n_words, "characters": score.n_characters, **_figures(score)}
 

@@ -121,7 +121,10 @@ def _dynamic(
         found = DynamicEvaluation(rate=0.1, decay=1e-3, rule="sgd")
         where = f"not tuned, and without the sizes of gradients, as there is no text in {work_folder(bundle.path)}"
     else:
-        say("dynamic evaluation: measuring gradients and looking for a rate on the validation text, for a minute ...")
+        say(
+            "dynamic evaluation: measuring gradients and looking for a rate on the validation text, for up to a "
+            "minute ..."
+        )
         new, measured = find_dynamic(model, text.train, text.validation, say)
         found, sizes, where = new, measured, "found on the validation text"
         _keep(lambda: save_tuned(folder, of, replace(tuned, dynamic=new, sizes=measured)), say)

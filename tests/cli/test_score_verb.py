@@ -94,6 +94,18 @@ def test_files_and_all_of_them(bundle, file, tmp_path, embedpipe_cli, by):
     assert all(row["perplexity"] == pytest.approx(8) for row in rows)
 
 
+def test_a_file_that_is_named_twice_is_two_documents(bundle, file, embedpipe_cli):
+    outcome = embedpipe_cli("score", bundle, file, file, "--by", "document", "--format", "json", "--no-baseline")
+    assert [(row["file"], row["tokens"]) for row in json.loads(outcome.out)] == [(str(file), 11)] * 2
+
+
+def test_a_file_without_text_is_said_before_a_model_is_read(bundle, tmp_path, embedpipe_cli, monkeypatch):
+    path = tmp_path / "empty.txt"
+    path.write_text("\n", encoding="utf-8")
+    monkeypatch.setattr("embedpipe.pipeline.scoring.open_scorer", None)
+    assert "holds no text" in embedpipe_cli("score", bundle, path).err
+
+
 @pytest.mark.parametrize("by", ["line", "all"])
 def test_every_token(bundle, file, embedpipe_cli, by):
     outcome = embedpipe_cli("score", bundle, file, "--tokens", "--by", by, "--format", "json", "--no-baseline")
