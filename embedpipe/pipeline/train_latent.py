@@ -124,8 +124,6 @@ def train_latent(
         listener(StageStarted(_STAGE, config.latent.steps, "step"))
         with device_errors(f"{source.path} is as it was, and the last checkpoint is kept"):
             trained = _trained(Bundle(source), text, config, device, work.checkpoint(_STAGE), listener)
-        if trained.figures.collapsed:
-            listener(Warned(_STAGE, trained.figures.collapsed))
         listener(StageFinished(_STAGE, trained.summary, time.perf_counter() - start))
         with work.writing("bundle") as new:
             records = dict(source.manifest.stages)

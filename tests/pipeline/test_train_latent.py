@@ -15,7 +15,7 @@ from embedpipe.pipeline.latent_inputs import still_fits
 from embedpipe.pipeline.report_again import report_content
 from embedpipe.pipeline.train_latent import train_latent
 from embedpipe.pipeline.train_sentences import train_sentences
-from embedpipe.runtime import Event, StageSkipped, UpToDate, Warned
+from embedpipe.runtime import Event, StageSkipped, Step, UpToDate, Warned
 
 SMALL = {"latent": {"steps": 6, "batch": 8, "dim": 4, "free_bits": 2.0, "scored": 10, "importance": 4}}
 FILES = {"vae/config.json", "vae/model.safetensors", "vae_decoder/config.json", "vae_decoder/model.safetensors"}
@@ -29,7 +29,10 @@ def trained(toy_bundle, tmp_path_factory) -> Path:
     shutil.copytree(work_folder(toy_bundle.path), work_folder(path))
     events: list[Event] = []
     train_latent(path, settings=SMALL, listener=events.append)
-    assert any(isinstance(event, Warned) and "collapsed" in event.message for event in events), "six steps are too few"
+    said = [text for event in events for text in (getattr(event, "message", ""), getattr(event, "summary", ""))]
+    assert sum("collapsed" in text for text in said) == 1, "six steps are too few"
+    read = [event.done for event in events if isinstance(event, Step) and event.stage == "likelihood"]
+    assert (read[-1], read) == (10 * 4, sorted(read)), "the figures are measured with progress"
     return path
 
 

@@ -12,6 +12,7 @@ from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.vae.likelihood import language_model_losses, likelihoods, posteriors
 from embedpipe.generation.vae.measures import active_units, collapse, mutual_information
 from embedpipe.generation.vae.network import SentenceVAE
+from embedpipe.runtime import Listener, silent
 
 __all__ = ["Figures", "measure"]
 
@@ -105,6 +106,7 @@ def measure(
     scored: int,
     draws: int,
     seed: int = 0,
+    listener: Listener = silent,
 ) -> Figures:
     """Measure a generative model on held-out sentences.
 
@@ -114,11 +116,12 @@ def measure(
     sentences : ids of each, at least one; the posteriors of all are looked at.
     scored : of how many of them, evenly spread, the likelihood is estimated.
     draws : of z for each.
+    listener : is called with progress events.
     """
     posterior = posteriors(model, sentences)
     chosen = np.unique(np.linspace(0, len(sentences) - 1, min(scored, len(sentences))).astype(np.int64))
     some = [sentences[i] for i in chosen]
-    found = likelihoods(model, some, draws=draws, seed=seed)
+    found = likelihoods(model, some, draws=draws, seed=seed, listener=listener)
     beside = np.full(len(some), np.nan) if language_model is None else language_model_losses(language_model, some)
     n_tokens = int(found.n_tokens.sum())
     return Figures(

@@ -1,6 +1,6 @@
 """How probable sentences are to the generative model, and to the language model beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,11 @@ from embedpipe.generation.vae.gaussian import Gaussian, log_prior
 from embedpipe.generation.vae.network import SentenceVAE
 from embedpipe.generation.vae.sentences import Framed, frame
 from embedpipe.nn.batches import Padded, batches_by_tokens, pad
+from embedpipe.runtime import Listener, StageStarted, Step, silent
 
 __all__ = ["Likelihoods", "language_model_losses", "likelihoods", "posteriors", "reconstruction_losses"]
 
+_STAGE = "likelihood"
 _POSITIONS = 4_096
 """Positions that the decoder reads at once."""
 _LOGITS = 32_000_000
@@ -45,7 +47,12 @@ class Likelihoods:
 
 @torch.no_grad()
 def likelihoods(
-    model: SentenceVAE, sentences: Sequence[NDArray[np.uint32]], *, draws: int, seed: int = 0
+    model: SentenceVAE,
+    sentences: Sequence[NDArray[np.uint32]],
+    *,
+    draws: int,
+    seed: int = 0,
+    listener: Listener = silent,
 ) -> Likelihoods:
     """Estimate the likelihood of each sentence by importance sampling from its posterior (Burda et al., 2016).
 
@@ -56,7 +63,16 @@ def likelihoods(
     ----------
     sentences : ids of each, without ``<eos>``.
     draws : of z, for each sentence.
+    listener : is called as the draws are read.
     """
+    n_read = 0
+    listener(StageStarted(_STAGE, len(sentences) * draws, "draw"))
+
+    def told(n: int) -> None:
+        nonlocal n_read
+        n_read += n
+        listener(Step(_STAGE, n_read))
+
     lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
     found = {name: np.zeros(len(sentences)) for name in ("nll", "bound", "reconstruction", "divergence")}
     for chosen in batches_by_tokens(lengths + 1, _POSITIONS, 256):
@@ -64,7 +80,7 @@ def likelihoods(
         posterior, framed = model.encode(batch), frame(batch)
         noise = np.stack([np.random.default_rng([seed, i]).standard_normal((draws, model.shape.dim)) for i in chosen])
         points = posterior.draw(torch.from_numpy(noise).float().transpose(0, 1).to(model.device))  # (draws, batch, dim)
-        losses = _losses_of_draws(model, framed, points)
+        losses = _losses_of_draws(model, framed, points, told)
         log_weights = log_prior(points).double() - posterior.log_density(points).double() - losses
         found["nll"][chosen] = -(torch.logsumexp(log_weights, dim=0) - np.log(draws)).cpu().numpy()
         found["bound"][chosen] = -log_weights.mean(dim=0).cpu().numpy()
@@ -102,7 +118,7 @@ def posteriors(model: SentenceVAE, sentences: Sequence[NDArray[np.uint32]]) -> G
     return Gaussian(found[0], found[1])
 
 
-def _losses_of_draws(model: SentenceVAE, framed: Framed, points: Tensor) -> Tensor:
+def _losses_of_draws(model: SentenceVAE, framed: Framed, points: Tensor, told: Callable[[int], None]) -> Tensor:
     """Return the losses of the sentences given each of their draws: float64, shape (draws, batch)."""
     n_rows, time = framed.inputs.shape
     at_once = max(1, _POSITIONS // (n_rows * time))
@@ -111,6 +127,7 @@ def _losses_of_draws(model: SentenceVAE, framed: Framed, points: Tensor) -> Tens
         repeated = Framed(*(part.repeat(len(some), 1) for part in (framed.inputs, framed.targets, framed.mask)))
         hidden = model.read(some.flatten(0, 1), repeated.inputs)
         found.append(_sums(model.decoder, hidden, repeated).view(len(some), n_rows))
+        told(len(some) * n_rows)
     return torch.cat(found)
 
 

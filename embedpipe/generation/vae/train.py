@@ -158,6 +158,7 @@ def train_vae(
         scored=config.scored,
         draws=config.importance,
         seed=seed,
+        listener=listener,
     )
     return TrainedVAE(
         model.cpu().requires_grad_(False).eval(),
