@@ -2,13 +2,13 @@
 
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from click.core import ParameterSource
 
+from embedpipe.cli.given import Verb, given_flags, refuse
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
 
@@ -33,10 +33,10 @@ _SECTIONS = {
     ),
     "Prompts and output": ("n", "prompts", "stream", "precision", "format_"),
 }
-_DRAWN = ("temperature", "top_k", "top_p", "typical_p", "min_p", "seed")
+_DRAWN = ("top_k", "top_p", "typical_p", "min_p", "seed")
 
 
-class _InSections(click.Command):
+class _InSections(Verb):
     """Its help shows the options by what they are for."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -55,7 +55,10 @@ class _InSections(click.Command):
 @bundle_argument
 @click.argument("prompt", default="")
 @click.option(
-    "-n", "n", type=click.IntRange(1, 100_000), help="How many texts for each prompt.  [default: 3; 1 if searched]"
+    "-n",
+    "n",
+    type=click.IntRange(1, 100_000),
+    help="How many texts for each prompt.  [default: 3; 1 where nothing is drawn]",
 )
 @click.option(
     "--max-tokens",
@@ -80,7 +83,7 @@ class _InSections(click.Command):
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Draw from the K most probable words only; 0: from all.",
+    help="Draw from the K most probable words only; 0, or more than there are: from all.",
 )
 @click.option(
     "--top-p",
@@ -129,7 +132,12 @@ class _InSections(click.Command):
     show_default=True,
     help="Never write the same N words in a row twice; 0: may be.",
 )
-@click.option("--stop", multiple=True, metavar="TEXT", help="End before this text. May be given several times.")
+@click.option(
+    "--stop",
+    multiple=True,
+    metavar="TEXT",
+    help="End before this text, even before --min-tokens; its tokens count as written. May be given several times.",
+)
 @click.option(
     "--begin-with", default="", metavar="TEXT", help="Begin what is written with this; its last word may be unfinished."
 )
@@ -187,7 +195,7 @@ def command(
     embedpipe generate wiki.bundle --begin-with "the phys" --stream
     """
     _refuse_contradictions(ctx)
-    n = n or (1 if stream or beam else 3)
+    n = n or (1 if stream or beam or _is_greedy(ctx.params) else 3)
 
     from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 
@@ -216,27 +224,28 @@ def command(
 
 def _refuse_contradictions(ctx: click.Context) -> None:
     """Raise a usage error where one option leaves another without meaning."""
-    given = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
-    flags = {
-        param.name: param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
-        for param in ctx.command.params
-    }
-
-    def refuse(one: str, others: tuple[str, ...], why: str) -> None:
-        if one in given and (met := [flags[name] for name in others if name in given]):
-            raise click.UsageError(f"{flags[one]} and {met[0]} contradict each other: {why}")
-
-    refuse("beam", _DRAWN, "a search draws nothing; leave one of them out")
-    refuse("stream", ("beam",), "a search knows its text only at its end")
-    refuse("stream", ("prompts", "format_"), "one text is printed as it is written")
-    refuse("prompts", ("prompt",), "prompts are read from the file")
+    refuse(ctx, "beam", ("temperature", *_DRAWN), "a search draws nothing; leave one of them out")
+    refuse(ctx, "stream", ("beam",), "a search knows its text only at its end")
+    refuse(ctx, "stream", ("prompts", "format_"), "one text is printed as it is written")
+    refuse(ctx, "prompts", ("prompt",), "prompts are read from the file")
     params = ctx.params
-    if "length_penalty" in given and "beam" not in given:
+    n = params["n"] or 1
+    if params["temperature"] == 0:
+        refuse(ctx, "temperature", _DRAWN, "at 0 the most probable word is taken and nothing drawn; leave one out")
+    if "length_penalty" in given_flags(ctx) and params["beam"] is None:
         raise click.UsageError("--length-penalty ranks what a search finds: give --beam too")
-    if params["stream"] and (params["n"] or 1) > 1:
+    if params["stream"] and n > 1:
         raise click.UsageError("--stream prints one text: leave -n out")
-    if params["beam"] and (params["n"] or 1) > params["beam"]:
-        raise click.UsageError(f"-n {params['n']} texts need a --beam at least as wide, not {params['beam']}")
+    if params["beam"] and n > params["beam"]:
+        raise click.UsageError(f"-n {n} texts need a --beam at least as wide, not {params['beam']}")
+    if _is_greedy(params) and n > 1:
+        option = "--temperature 0" if params["temperature"] == 0 else "--top-k 1"
+        raise click.UsageError(f"with {option} all {n} texts would be the same: leave -n out, or search with --beam")
+
+
+def _is_greedy(params: Mapping[str, Any]) -> bool:
+    """Return whether the most probable word is taken each time."""
+    return params["beam"] is None and (params["temperature"] == 0 or params["top_k"] == 1)
 
 
 def _stream(generator: "TextGenerator", prompt: str, decoding: "Decoding", limits: "Limits", seed: int) -> None:
@@ -262,7 +271,10 @@ def _show(prompts: Sequence[str], results: "Sequence[Continuations]", format_: s
             else f"{unread:,} tokens at the beginning of long prompts were not read"
         )
     if unknown:
-        say(f"{unknown:,} of {tokens:,} prompt tokens are not in the vocabulary")
+        dark = sum(result.n_unknown == result.n_prompt_tokens > 0 for result in results)
+        of = "the prompt" if len(prompts) == 1 else f"{dark:,} of {len(prompts):,} prompts"
+        nothing = f"; nothing of {of} is known" if dark else ""
+        say(f"{unknown:,} of {tokens:,} prompt tokens are not in the vocabulary{nothing}")
     if format_ == "table":
         for result in results:
             for text in result.texts:
@@ -291,7 +303,7 @@ def _lines(path: Path) -> list[str]:
 
     name = "<stdin>" if str(path) == "-" else str(path)
     data = stdin_bytes().read() if str(path) == "-" else path.read_bytes()
-    lines = _decoded(data, name).removeprefix("\ufeff").removesuffix("\n").split("\n")
+    lines = _decoded(data, name).removesuffix("\n").split("\n")
     if lines == [""]:
         raise InputError("holds no prompt; give one on each line", name)
     return [line.strip() for line in lines]
@@ -300,7 +312,10 @@ def _lines(path: Path) -> list[str]:
 def _decoded(data: bytes, name: str) -> str:
     from embedpipe.errors import InputError
 
+    if (at := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, at) + 1
+        raise InputError("holds a NUL byte: this is not plain text; give text as the prompt", name, line)
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first", name) from error

@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.argument("a")
 @click.argument("b")
 @click.option(
-    "--steps", type=click.IntRange(min=1), default=7, show_default=True, help="Sentences, both ends included."
+    "--steps", type=click.IntRange(2, 100_000), default=7, show_default=True, help="Sentences, both ends included."
 )
 @click.option(
     "--linear",
@@ -54,7 +54,7 @@ def command(
     written = latent.decode(points, Decoding(temperature=temperature, no_repeat_ngram=2), seed=seed)
     say(f"{steps} points on a {path} way; the first and the last are the two texts as they are written again")
     if format_ == "table":
-        for text in (a, *written, b):
+        for text in written:
             click.echo(text)
         return
     render(

@@ -1,17 +1,23 @@
 """``embedpipe sample``: sentences from the generative model of a bundle."""
 
+import math
 import secrets
 from pathlib import Path
 
 import click
 
+from embedpipe.cli.given import Verb, given_flags, refuse
 from embedpipe.cli.options import bundle_argument, format_option, named_path
 from embedpipe.cli.output import render, say
 
 __all__ = ["command"]
 
 
-@click.command("sample")
+_FAR = 6.0
+"""Points of the prior lie so much beyond the root of their dimension with a probability below 2e-8."""
+
+
+@click.command("sample", cls=Verb)
 @bundle_argument
 @click.option("-n", "n", type=click.IntRange(1, 100_000), default=5, show_default=True, help="How many sentences.")
 @click.option("--like", metavar="TEXT", help="Draw z near this text and not from everywhere.")
@@ -25,7 +31,13 @@ __all__ = ["command"]
 @click.option("--reconstruct", "texts", metavar="TEXT", multiple=True, help="Write TEXT again from its z; repeatable.")
 @click.option("--attribute", metavar="FILE", type=named_path, help="Rows of 'label text', to learn an attribute from.")
 @click.option("--toward", metavar="LABEL", help="The label of FILE that z is moved to, away from the others.")
-@click.option("--strength", type=float, default=1.0, show_default=True, help="How far, in units of the difference.")
+@click.option(
+    "--strength",
+    type=click.FloatRange(-100, 100),
+    default=1.0,
+    show_default=True,
+    help="How far, in units of the difference.",
+)
 @click.option(
     "--temperature",
     type=click.FloatRange(0, 100),
@@ -43,7 +55,9 @@ __all__ = ["command"]
 @click.option("--max-tokens", type=click.IntRange(1, 100_000), default=60, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same sentences.  [default: a new one]")
 @format_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     bundle: Path,
     n: int,
     like: str | None,
@@ -72,12 +86,8 @@ def command(
     """
     from embedpipe.loading import load
 
-    if (attribute is None) != (toward is None):
-        raise click.UsageError("--attribute FILE and --toward LABEL go together")
-    if texts and like is not None:
-        raise click.UsageError("--like draws near a text and --reconstruct writes it again; give one of them")
-    if beam is not None and temperature is not None:
-        raise click.UsageError("--beam draws no words, so it has no --temperature; leave one of them out")
+    temperature = (0.0 if texts else 0.5) if temperature is None else temperature
+    _refuse_contradictions(ctx, temperature)
     seed = secrets.randbits(32) if seed is None else seed
     latent = load(bundle).latent
 
@@ -87,7 +97,6 @@ def command(
     from embedpipe.generation.vae.attributes import direction
     from embedpipe.tasks.files import read_task
 
-    temperature = (0.0 if texts else 0.5) if temperature is None else temperature
     choice: Decoding | Beam = Decoding(temperature, top_p=top_p, no_repeat_ngram=no_repeat_ngram)
     if beam is not None:
         choice = Beam(beam, no_repeat_ngram=no_repeat_ngram)
@@ -101,6 +110,12 @@ def command(
         )
         shift = np.float32(strength) * vector
     points = latent.encode(texts) if texts else latent.draw(n, like=like, spread=spread, seed=seed)
+    farthest = float(np.linalg.norm(points + shift, axis=1).max())
+    if farthest > math.sqrt(latent.dim) + _FAR:
+        say(
+            f"z lies up to {farthest:,.0f} from the middle, where the model was trained on about "
+            f"{math.sqrt(latent.dim):.0f}: what is written there means little"
+        )
     written = latent.decode(points + shift, choice, limits, seed=seed)
     if not texts:
         if format_ == "table":
@@ -117,3 +132,20 @@ def command(
     for row, text in zip(rows, written, strict=True):
         row["written again" if attribute is None else f"toward {toward}"] = text
     render(rows, format_)
+
+
+def _refuse_contradictions(ctx: click.Context, temperature: float) -> None:
+    """Raise a usage error where one option leaves another without meaning."""
+    refuse(ctx, "texts", ("n", "like", "spread"), "a text is written again from its own z, and none is drawn")
+    refuse(ctx, "beam", ("temperature", "top_p"), "a search draws no words; leave one of them out")
+    given = given_flags(ctx)
+    if ("attribute" in given) != ("toward" in given):
+        raise click.UsageError("--attribute FILE and --toward LABEL go together")
+    if "strength" in given and "attribute" not in given:
+        raise click.UsageError("--strength says how far z is moved toward an attribute: give --attribute and --toward")
+    if not math.isfinite(ctx.params["strength"]):
+        raise click.UsageError("--strength is a number from -100 to 100")
+    if "top_p" in given and temperature == 0:
+        raise click.UsageError(
+            "--top-p cuts what words are drawn from, and at temperature 0 none is: give --temperature"
+        )

@@ -43,15 +43,26 @@ def bundle(tmp_path_factory):
 
 
 def test_a_table_is_the_texts_alone(bundle, embedpipe_cli) -> None:
-    outcome = embedpipe_cli("generate", bundle, "Salt", "-n", 2, "--max-tokens", 3, "--temperature", 0)
+    outcome = embedpipe_cli("generate", bundle, "Salt", "-n", 2, "--max-tokens", 3, "--temperature", 0.1)
     assert outcome.exit_code == 0
     assert outcome.out == "Salt sea sea sea\n" * 2
     assert outcome.err == ""
 
 
 def test_without_a_prompt(bundle, embedpipe_cli) -> None:
-    outcome = embedpipe_cli("generate", bundle, "--max-tokens", 2, "--temperature", 0)
+    outcome = embedpipe_cli("generate", bundle, "--max-tokens", 2, "--temperature", 0.1)
     assert outcome.out == "sea sea\n" * 3
+
+
+@pytest.mark.parametrize("greedy", [("--temperature", 0), ("--top-k", 1)])
+def test_the_most_probable_text_is_written_once(bundle, embedpipe_cli, greedy) -> None:
+    assert embedpipe_cli("generate", bundle, *greedy, "--max-tokens", 2).out == "sea sea\n"
+
+
+def test_a_stop_wins_over_the_fewest_tokens_and_what_it_cuts_off_counts(bundle, embedpipe_cli) -> None:
+    call = ("generate", bundle, "--temperature", 0, "--min-tokens", 5, "--stop", "sea sea", "--format", "json")
+    (row,) = json.loads(embedpipe_cli(*call).out)
+    assert (row["text"], row["ended"], row["tokens"]) == ("", "stop", 2)
 
 
 @pytest.mark.parametrize("format_", ["json", "jsonl", "csv"])
@@ -76,10 +87,12 @@ def test_unknown_words_of_the_prompt_are_counted_on_stderr(bundle, embedpipe_cli
     outcome = embedpipe_cli("generate", bundle, "qqq zzz sea", "-n", 1, "--max-tokens", 1, "--temperature", 0)
     assert outcome.out == "qqq zzz sea sea\n"
     assert outcome.err == "2 of 3 prompt tokens are not in the vocabulary\n"
+    nothing = embedpipe_cli("generate", bundle, "qqq zzz", "-n", 1, "--max-tokens", 1, "--temperature", 0)
+    assert nothing.err == "2 of 2 prompt tokens are not in the vocabulary; nothing of the prompt is known\n"
 
 
 def test_a_prompt_from_stdin(bundle, embedpipe_cli, monkeypatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"wind \n")))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfwind \n")))
     outcome = embedpipe_cli("generate", bundle, "-", "-n", 1, "--max-tokens", 1, "--temperature", 0)
     assert outcome.out == "wind sea\n"
 
@@ -96,6 +109,14 @@ def test_bytes_that_are_no_text_are_an_error(bundle, embedpipe_cli, monkeypatch)
     outcome = embedpipe_cli("generate", bundle, "-")
     assert (outcome.exit_code, outcome.out) == (1, "")
     assert "<stdin>: not UTF-8 at byte 6" in outcome.err
+
+
+def test_a_nul_byte_is_named_by_its_line(bundle, embedpipe_cli, tmp_path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(b"wind\nsea\0\n")
+    outcome = embedpipe_cli("generate", bundle, "--prompts", path)
+    assert (outcome.exit_code, outcome.out) == (1, "")
+    assert f"{path}:2: holds a NUL byte" in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -133,7 +154,13 @@ def test_values_out_of_range_are_usage_errors(bundle, embedpipe_cli, option) -> 
         (("--stream", "-n", 2), "leave -n out"),
         (("--length-penalty", 1), "give --beam too"),
         (("salt", "--prompts", "-"), "--prompts and PROMPT"),
-        (("--min-tokens", 9, "--max-tokens", 3), "min_tokens is at most max_tokens"),
+        (("--min-tokens", 9, "--max-tokens", 3), "--min-tokens is at most --max-tokens (3), not 9"),
+        (("--begin-with", "sea sea sea", "--max-tokens", 2), "--begin-with takes at least 3 tokens, but a text ends"),
+        (("--stop", " "), "Error: --stop holds an empty text"),
+        (("--temperature", 0, "--top-k", 5), "--temperature and --top-k contradict each other"),
+        (("--temperature", 0, "--seed", 3), "--temperature and --seed"),
+        (("--temperature", 0, "-n", 2), "with --temperature 0 all 2 texts would be the same"),
+        (("--top-k", 1, "-n", 2), "with --top-k 1 all 2 texts would be the same"),
     ],
 )
 def test_contradictions_are_usage_errors(bundle, embedpipe_cli, options, message) -> None:
@@ -164,12 +191,15 @@ def test_prompts_of_a_file_are_continued_one_by_one(bundle, embedpipe_cli, tmp_p
     path = tmp_path / "prompts.txt"
     path.write_bytes("\ufeffSalt\r\n\nwind qqq\n".encode())
     outcome = embedpipe_cli(
-        "generate", bundle, "--prompts", path, "-n", 2, "--max-tokens", 1, "--temperature", 0, "--format", "csv"
+        "generate", bundle, "--prompts", path, "-n", 2, "--max-tokens", 1, "--temperature", 0.1, "--format", "csv"
     )
     rows = parse(outcome.out, "csv")
     assert [row["prompt"] for row in rows] == ["Salt", "Salt", "", "", "wind qqq", "wind qqq"]
     assert [row["text"] for row in rows[::2]] == ["Salt sea", "sea", "wind qqq sea"]
     assert outcome.err == "1 of 3 prompt tokens are not in the vocabulary\n"
+    path.write_text("zzz\nsea\n", encoding="utf-8")
+    dark = embedpipe_cli("generate", bundle, "--prompts", path, "--max-tokens", 1)
+    assert dark.err == "1 of 2 prompt tokens are not in the vocabulary; nothing of 1 of 2 prompts is known\n"
     path.write_bytes(b"")
     assert "holds no prompt" in embedpipe_cli("generate", bundle, "--prompts", path).err
     assert embedpipe_cli("generate", bundle, "--prompts", tmp_path / "none").exit_code == 1

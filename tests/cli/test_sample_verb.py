@@ -101,6 +101,9 @@ def test_a_text_is_written_again_and_moved(bundle: Path, embedpipe_cli, tmp_path
     outcome = embedpipe_cli(*call, "--attribute", labelled, "--toward", "dry")
     assert json.loads(outcome.out) == [{"text": "salt", "written again": "sea", "toward dry": "sand"}]
     assert "learnt from 4 texts" in outcome.err
+    assert "means little" not in outcome.err
+    far = embedpipe_cli(*call, "--attribute", labelled, "--toward", "dry", "--strength", 10)
+    assert "z lies up to 120 from the middle, where the model was trained on about 1:" in far.err
 
 
 def test_the_way_from_one_text_to_another(bundle: Path, embedpipe_cli) -> None:
@@ -110,7 +113,7 @@ def test_the_way_from_one_text_to_another(bundle: Path, embedpipe_cli) -> None:
     assert [row["share"] for row in rows] == [0.0, 0.3333, 0.6667, 1.0]
     assert "4 points on a linear way" in outcome.err
     table = embedpipe_cli("interpolate", bundle, "salt", "sea", "--steps", 2).out.splitlines()
-    assert (table[0], table[-1], len(table)) == ("salt", "sea", 4)
+    assert table == [row["text"] for row in (rows[0], rows[-1])]
 
 
 def test_what_cannot_be_done_is_said(bundle: Path, embedpipe_cli, tmp_path: Path) -> None:
@@ -119,11 +122,20 @@ def test_what_cannot_be_done_is_said(bundle: Path, embedpipe_cli, tmp_path: Path
     refused = [
         (("sample", bundle, "--like", ""), "text 1 of 1 is empty"),
         (("sample", bundle, "--reconstruct", "qqq"), "none of its 1 words is in the vocabulary"),
-        (("sample", bundle, "--like", "sea", "--reconstruct", "sea"), "give one of them"),
+        (("sample", bundle, "--like", "sea", "--reconstruct", "sea"), "--reconstruct and --like"),
         (("sample", bundle, "--attribute", one), "go together"),
-        (("sample", bundle, "--attribute", one, "--toward", "dry"), "1 texts with the attribute are too few"),
+        (("sample", bundle, "--attribute", one, "--toward", "dry"), "1 text with the attribute: too few"),
         (("sample", bundle, "--attribute", one, "--toward", "damp"), "no label 'damp'"),
-        (("interpolate", bundle, "sea", "salt", "--steps", 1), "at least 2 steps"),
+        (("interpolate", bundle, "sea", "salt", "--steps", 1), "--steps"),
+        (("interpolate", bundle, "sea", "salt", "--steps", 200_000_000), "--steps"),
+        (("sample", bundle, "--reconstruct", "sea", "-n", 7), "--reconstruct and -n contradict each other"),
+        (("sample", bundle, "--reconstruct", "sea", "--spread", 3), "--reconstruct and --spread"),
+        (("sample", bundle, "--reconstruct", "sea", "--top-p", 0.5), "at temperature 0 none is"),
+        (("sample", bundle, "--beam", 3, "--top-p", 0.5), "--beam and --top-p"),
+        (("sample", bundle, "--beam", 3, "--temperature", 1), "--beam and --temperature"),
+        (("sample", bundle, "--strength", 3), "give --attribute and --toward"),
+        (("sample", bundle, "--attribute", one, "--toward", "dry", "--strength", "nan"), "--strength"),
+        (("sample", bundle, "--attribute", one, "--toward", "dry", "--strength", 1e30), "--strength"),
         (("interpolate", bundle, "sea", ""), "text 2 of 2 is empty"),
         (("sample", bundle, "--reconstruct", "sea " * 2_000), "2,000 tokens"),
     ]
