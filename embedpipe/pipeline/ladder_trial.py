@@ -197,11 +197,11 @@ def _trained(
             listener=listener,
         )
     if not trained.n_tokens_seen:
-        raise ConfigError(f"rung '{rung.name}': not one step was taken in {seconds:g} seconds; give more (--seconds)")
+        raise ConfigError(f"rung '{rung.name}': not one step was taken in {seconds:g} s; give more (--seconds)")
     warnings = []
     steps = trained.n_tokens_seen / (config.batch * config.bptt)
     if steps < _FEW_STEPS:
-        warnings.append(f"fewer than {_FEW_STEPS} steps fit into {seconds:g} seconds: give more (--seconds)")
+        warnings.append(f"fewer than {_FEW_STEPS} steps fit into {seconds:g} s: give more (--seconds)")
     if trained.stopped:
         warnings.append(trained.stopped)
     if min(trained.timeline, key=lambda point: point[1]) is trained.timeline[0]:

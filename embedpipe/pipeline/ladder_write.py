@@ -72,7 +72,7 @@ def spoken_conditions(conditions: Mapping[str, Any]) -> list[str]:
     seeds = conditions["seeds"]
     words = conditions["word_vector_seconds"]
     lines = [
-        f"trained for {conditions['seconds']:g} seconds each (evaluations not counted) under {seeds} "
+        f"trained for {conditions['seconds']:g} s each (evaluations not counted) under {seeds} "
         f"seed{'s' if seeds > 1 else ''}, on {conditions['device']} with {conditions['threads']} "
         f"thread{'s' if conditions['threads'] > 1 else ''}",
         f"{conditions['training_tokens']:,} training tokens, {conditions['vocabulary']:,} words in the vocabulary, "
