@@ -240,10 +240,10 @@ def test_a_network_remembers_what_counts_cannot(prepared, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_seconds_for_no_step_are_an_error_and_for_few_a_warning(prepared, tmp_path) -> None:
-    with pytest.raises(ConfigError, match=r"rung 'rnn': not one step was taken in 1e-12 seconds"):
+    with pytest.raises(ConfigError, match=r"rung 'rnn': not one step was taken in 1e-12 s;"):
         trained("rnn", prepared, tmp_path / "none", 1e-12)
     few = trained("rnn", prepared, tmp_path / "few", 0.02)
-    assert few.warnings[0].startswith("fewer than 50 steps fit into 0.02 seconds")
+    assert few.warnings[0].startswith("fewer than 50 steps fit into 0.02 s:")
 
 
 @pytest.mark.slow
