@@ -20,7 +20,7 @@ _WORDS: dict[str, Any] = {
 _SENTENCES = {"beside": 0.1, "words_learning_rate": 0.0}
 _SMALL: dict[str, dict[str, Any]] = {
     "sentences": {**_SENTENCES, "hidden": 256, "batch": 256, "steps": 750},
-    "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32},
+    "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32, "learning_rate": 5e-3},
 }
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "tiny": {
