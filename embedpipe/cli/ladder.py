@@ -1,5 +1,6 @@
 """The verb ``ladder``: from counts to networks on one corpus and one budget of seconds."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from embedpipe.cli.progress import progress
 
 if TYPE_CHECKING:
     from embedpipe.config import PresetName
+    from embedpipe.pipeline.ladder_rungs import Rung
     from embedpipe.runtime import DeviceName
 
 __all__ = ["command"]
@@ -44,6 +46,12 @@ __all__ = ["command"]
 @click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of the first training.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--encoding", help="Encoding of the text. [default: utf-8]")
+@click.option(
+    "--encoding-errors",
+    type=click.Choice(["strict", "replace", "ignore"]),
+    help="What to do with bytes that are not in the encoding. [default: strict]",
+)
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
 @format_option
 def command(
@@ -58,6 +66,8 @@ def command(
     assignments: tuple[str, ...],
     seed: int,
     device: "DeviceName",
+    encoding: str | None,
+    encoding_errors: str | None,
     download: bool,
     format_: str,
 ) -> None:
@@ -80,6 +90,9 @@ def command(
     if listed:
         from embedpipe.pipeline.ladder_rungs import RUNGS
 
+        if format_ == "table":
+            click.echo("\n\n".join(map(_explained, RUNGS.values())))
+            return
         kept = ("name", "group", "against", "explains", "source")
         render([{name: getattr(rung, name) or None for name in kept} for rung in RUNGS.values()], format_)
         return
@@ -88,9 +101,11 @@ def command(
     if output is None:
         raise click.UsageError("name a folder to write with -o, such as -o wiki.ladder")
     from embedpipe.pipeline.ladder import ladder
-    from embedpipe.pipeline.ladder_write import ladder_rows, shown_rows, spoken_conditions
+    from embedpipe.pipeline.ladder_write import known_lines, ladder_rows, shown_rows, spoken_conditions
     from embedpipe.settings import load_config
 
+    chosen = {"text.encoding": encoding, "text.encoding_errors": encoding_errors}
+    given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
     with progress() as listener:
         found = ladder(
             sources,
@@ -99,18 +114,22 @@ def command(
             seconds=seconds,
             seeds=seeds,
             preset=preset,
-            settings=load_config(config_file, assignments),
+            settings=load_config(config_file, [*assignments, *given]),
             seed=seed,
             device=device,
             download=download,
             listener=listener,
         )
     render(shown_rows(found) if format_ == "table" else ladder_rows(found), format_)
-    for step in found.steps:
-        for line in (*step.warnings, *step.notes):
-            say(f"{step.rung.name}: {line}")
-        if step.against:
-            say(step.says)
+    for line in (*known_lines(found), *(step.says for step in found.steps if step.against)):
+        say(line)
     for line in spoken_conditions(found.conditions):
         say(line)
     say(f"written: {output / 'ladder.html'}")
+
+
+def _explained(rung: "Rung") -> str:
+    """Return what a rung is in lines that fit on a screen."""
+    against = f", compared with {rung.against}" if rung.against else ""
+    text = click.wrap_text(f"{rung.explains} ({rung.source})", 88, "    ", "    ")
+    return f"{rung.name} ({rung.group}{against})\n{text}"

@@ -15,7 +15,7 @@ from embedpipe.generation.state import BEGINNING, State
 from embedpipe.nn.causal import CausalKind, RecurrentStack
 from embedpipe.nn.causal_attention import CausalTransformer
 from embedpipe.nn.clusters import Clusters
-from embedpipe.nn.layers import LockedDropout, embedding_dropout
+from embedpipe.nn.layers import LockedDropout, draw_normal, embedding_dropout
 
 __all__ = ["Dropouts", "LanguageModel", "Reading", "Shape", "initial_table"]
 
@@ -141,13 +141,13 @@ class LanguageModel(nn.Module):
         super().__init__()
         dropouts = dropouts or Dropouts()
         self.shape, self.sparse, self.embed_p = shape, sparse, dropouts.embed_p
-        self.table = nn.Parameter(torch.randn(shape.n_tokens, shape.dim) / math.sqrt(shape.dim))
+        self.table = _table(shape.n_tokens, shape.dim)
         self.bias = nn.Parameter(torch.zeros(shape.n_tokens))
         self.reader = _reader(shape, dropouts)
         width = self.reader.out_dim
         self.output: nn.Parameter | None = None
         if not shape.tied:
-            self.output = nn.Parameter(torch.randn(shape.n_tokens, width) / math.sqrt(width))
+            self.output = _table(shape.n_tokens, width)
         self.clusters = Clusters(shape.cutoffs, shape.n_tokens, width) if shape.cutoffs else None
         self.input_dropout = LockedDropout(dropouts.input_p)
         self.output_dropout = LockedDropout(dropouts.output_p)
@@ -213,6 +213,13 @@ class LanguageModel(nn.Module):
     def widths(self) -> Sequence[int]:
         """Return the widths of the layers' outputs, first to last."""
         return self.shape.widths[1:]
+
+
+def _table(n_tokens: int, width: int) -> nn.Parameter:
+    """Return random rows of a length of about one."""
+    table = torch.empty(n_tokens, width)
+    draw_normal(table, 1.0 / math.sqrt(width))
+    return nn.Parameter(table)
 
 
 def _reader(shape: Shape, dropouts: Dropouts) -> RecurrentStack | CausalTransformer:

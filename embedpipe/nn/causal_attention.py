@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedpipe.nn.causal import Layers
-from embedpipe.nn.layers import LockedDropout
+from embedpipe.nn.layers import LockedDropout, draw_normal
 
 __all__ = ["CausalTransformer", "distances"]
 
@@ -48,7 +48,7 @@ class CausalTransformer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.exit = nn.Linear(dim, dim)
         # Small outputs at first, so that a model begins near the unigrams and not by expecting each word again.
-        nn.init.normal_(self.exit.weight, std=_FIRST_OUTPUT / math.sqrt(dim))
+        draw_normal(self.exit.weight, _FIRST_OUTPUT / math.sqrt(dim))
         nn.init.zeros_(self.exit.bias)
         self.heads, self.context, self.out_dim = heads, context, dim
 
@@ -83,9 +83,9 @@ class _Block(nn.Module):
         self.inner, self.outer = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
         self.dropout = LockedDropout(hidden_p)
         for linear, share in ((self.asked, 1.0), (self.answer, 2.0 * layers), (self.inner, 1.0)):
-            nn.init.normal_(linear.weight, std=1.0 / math.sqrt(dim * share))
+            draw_normal(linear.weight, 1.0 / math.sqrt(dim * share))
             nn.init.zeros_(linear.bias)
-        nn.init.normal_(self.outer.weight, std=1.0 / math.sqrt(hidden * 2.0 * layers))
+        draw_normal(self.outer.weight, 1.0 / math.sqrt(hidden * 2.0 * layers))
         nn.init.zeros_(self.outer.bias)
 
     def forward(self, x: Tensor, before: tuple[Tensor, ...], bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:

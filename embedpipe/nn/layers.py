@@ -3,7 +3,17 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LockedDropout", "embedding_dropout", "length_mask", "reverse_within_length"]
+__all__ = ["LockedDropout", "draw_normal", "embedding_dropout", "length_mask", "reverse_within_length"]
+
+
+def draw_normal(weight: Tensor, std: float) -> None:
+    """Fill `weight` with draws of a normal distribution around zero.
+
+    On the meta device, where a tensor is a shape alone, nothing is drawn: torch would import a compiler for it, which
+    takes longer than to read a model and to write with it.
+    """
+    if not weight.is_meta:
+        nn.init.normal_(weight, std=std)
 
 
 def length_mask(lengths: Tensor, time: int) -> Tensor:

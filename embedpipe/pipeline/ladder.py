@@ -10,7 +10,7 @@ from embedpipe.config import PresetName
 from embedpipe.errors import ConfigError
 from embedpipe.pipeline.ladder_prepare import Prepared, ladder_folder, prepare_ladder
 from embedpipe.pipeline.ladder_result import Ladder, ladder_result
-from embedpipe.pipeline.ladder_rungs import Rung, choose_rungs, rung_config
+from embedpipe.pipeline.ladder_rungs import RUNGS, Rung, choose_rungs, rung_config
 from embedpipe.pipeline.ladder_trial import Below, Trial, budget_of, make_trial, read_trial, write_trial
 from embedpipe.pipeline.ladder_write import write_ladder
 from embedpipe.pipeline.plan import fingerprint
@@ -59,7 +59,8 @@ def ladder(
     sources : as `run` takes them.
     output : folder with ``ladder.json``, ``ladder.md`` and ``ladder.html``, written anew after every seed, and with all
         finished rungs, from which a later call with the same arguments goes on.
-    rungs : names of rungs or of groups of them, or ``all`` (`RUNGS`, `GROUPS`).
+    rungs : names of rungs or of groups of them, or ``all`` (`RUNGS`, `GROUPS`). Others that stand finished in `output`
+        under the same conditions and all seeds stay in the result.
     seconds : of training for each rung and seed.
     seeds : trainings of each rung.
     preset : what the base takes its sizes from; by default it is chosen by the size of the corpus.
@@ -101,6 +102,7 @@ def ladder(
             download=download,
             listener=listener,
         )
+        chosen = _with_finished(chosen, prepared, folder, seconds, range(seed, seed + seeds), resolved)
         trials: dict[str, list[Trial]] = {rung.name: [] for rung in chosen}
         for k in range(seeds):
             for place, rung in enumerate(chosen):
@@ -155,6 +157,32 @@ def _trial(
         shutil.rmtree(partial, ignore_errors=True)
     listener(StageFinished(told, _summary(trial), trial.seconds))
     return trial
+
+
+def _with_finished(
+    chosen: Sequence[Rung], prepared: Prepared, folder: Path, seconds: float, seeds: range, device: DeviceName
+) -> list[Rung]:
+    """Return the chosen rungs with the others that stand finished under the same conditions."""
+    kept = {rung.name for rung in chosen}
+    for rung in RUNGS.values():
+        own = seeds[:1] if rung.kind == "counts" else seeds
+        if rung.name not in kept and all(_finished(rung, prepared, folder, seconds, seed, device) for seed in own):
+            kept.add(rung.name)
+    return [rung for rung in RUNGS.values() if rung.name in kept]
+
+
+def _finished(
+    rung: Rung, prepared: Prepared, folder: Path, seconds: float, seed: int, device: DeviceName
+) -> Trial | None:
+    """Return the trial of a rung if it stands finished."""
+    below = None
+    if rung.kind == "cache":
+        trial = _finished(RUNGS[rung.against], prepared, folder, seconds, seed, device)
+        if trial is None:
+            return None
+        below = Below(trial, _place(folder, rung.against, seed))
+    given = budget_of(rung, prepared, seconds)
+    return read_trial(_place(folder, rung.name, seed), _fingerprint(rung, prepared, below, given, seed, device))
 
 
 def _place(folder: Path, name: str, seed: int) -> Path:

@@ -40,7 +40,8 @@ class Prepared:
     ----------
     config : of the base: the preset, what the ladder lays over it, the settings that were given.
     text : the stores and the vocabulary.
-    vectors : float32 of shape (len(vocabulary), dim) that tables begin with; None where no rung asks for them.
+    vectors : float32 of shape (len(vocabulary), dim) that tables begin with; None where no rung asks for them and
+        none are kept.
     word_seconds : that these took; 0 where there are none.
     watched, scored : the samples of the validation and the test split.
     prints : fingerprints of text and words, by stage.
@@ -109,8 +110,9 @@ def prepare_ladder(
         job.config = PipelineConfig.of(preset_for(int(text.result["train"]["tokens"])), over)
     prints = fingerprints(job.config, ["text", "words"], source_prints)
     watched, scored = _samples(job.text)
-    if not words:
-        return Prepared(job.config, job.text, None, 0.0, watched, scored, {"text": prints["text"]})
+    kept = job.work.record("words")
+    if not words and (kept is None or kept.fingerprint != prints["words"]):
+        return Prepared(job.config, job.text, None, 0.0, watched, scored, prints)
     record = _stage(job, "words", prints["words"])
     vectors = Bundle(work).bag.vectors
     return Prepared(job.config, job.text, vectors, record.seconds, watched, scored, prints)

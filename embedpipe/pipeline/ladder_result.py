@@ -164,7 +164,7 @@ def _step(
         p_value,
         corrected,
         tuple(trial.timeline for trial in trials),
-        _different(trial.notes for trial in trials),
+        _of_trainings([trial.notes for trial in trials]),
         _different([*(trial.warnings for trial in trials), _uneven(trials)]),
     )
 
@@ -199,13 +199,27 @@ def _uneven(trials: Sequence[Trial]) -> tuple[str, ...]:
     if len(speeds) < 2 or max(speeds) <= _EVEN * min(speeds):
         return ()
     return (
-        f"from {min(speeds):,.0f} to {max(speeds):,.0f} tokens/s under different seeds: the machine did something else "
-        "meanwhile, so that equal seconds were not equal work",
+        "trained at speeds that differ by more than a quarter between seeds: the machine did something else meanwhile, "
+        "so that equal seconds were not equal work",
     )
 
 
 def _different(notes: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for of_seed in notes for note in of_seed))
+
+
+def _of_trainings(notes: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the notes of all seeds: once where they are the same for all, else with the training that each is of.
+
+    >>> _of_trainings([["theta 1", "tuned"], ["theta 2", "tuned"]])
+    ('theta 1 (training 1 of 2)', 'tuned', 'theta 2 (training 2 of 2)')
+    """
+    shared = set(notes[0]).intersection(*notes)
+    told = [
+        [note if note in shared else f"{note} (training {number} of {len(notes)})" for note in of_seed]
+        for number, of_seed in enumerate(notes, 1)
+    ]
+    return _different(told)
 
 
 def _p(value: float) -> str:

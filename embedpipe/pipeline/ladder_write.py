@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from embedpipe.probes.report.html import Cell, cell, details, facts, number, par
 from embedpipe.probes.report.svg import Axis, Series, line_plot
 from embedpipe.sentences.files import temporary_sibling
 
-__all__ = ["ladder_rows", "shown_rows", "spoken_conditions", "write_ladder"]
+__all__ = ["known_lines", "ladder_rows", "shown_rows", "spoken_conditions", "write_ladder"]
 
 
 def write_ladder(folder: Path, found: Ladder) -> None:
@@ -37,8 +37,12 @@ def write_ladder(folder: Path, found: Ladder) -> None:
 
 
 def ladder_rows(found: Ladder) -> list[dict[str, Any]]:
-    """Return one row for each rung, as the command line shows them; differences are in percent."""
-    rows = []
+    """Return one row for each rung, as the command line shows them; differences are in percent.
+
+    Where any training kept the untrained network, its best state, a last column says how many of each rung did.
+    """
+    untrained = [sum(map(_kept_untrained, step.timelines)) for step in found.steps]
+    rows: list[dict[str, Any]] = []
     for step in found.steps:
         compared = bool(step.against)
         rows.append(
@@ -55,7 +59,23 @@ def ladder_rows(found: Ladder) -> list[dict[str, Any]]:
                 "parameters": step.n_parameters,
             }
         )
+    if any(untrained):
+        rows = [{**row, "untrained kept": n} for row, n in zip(rows, untrained, strict=True)]
     return rows
+
+
+def _kept_untrained(timeline: Sequence[tuple[float, float]]) -> bool:
+    """Say whether no evaluation of a training was better than the one before its first step."""
+    return len(timeline) > 1 and min(timeline, key=lambda point: point[1]) is timeline[0]
+
+
+def known_lines(found: Ladder) -> list[str]:
+    """Return the warnings and notes, each once, with the names of the rungs that it is about."""
+    names: dict[str, list[str]] = {}
+    for step in found.steps:
+        for line in (*step.warnings, *step.notes):
+            names.setdefault(line, []).append(step.rung.name)
+    return [f"{', '.join(about)}: {line}" for line, about in names.items()]
 
 
 def shown_rows(found: Ladder) -> list[dict[str, str]]:
@@ -96,7 +116,7 @@ def _markdown(found: Ladder) -> str:
     lines.append(f"| {' | '.join('---' if column in _TEXTS else '---:' for column in columns)} |")
     lines += [f"| {' | '.join(_shown(column, row[column]) for column in columns)} |" for row in rows]
     lines += ["", "## What each step is worth", "", *(f"* {step.says}" for step in found.steps if step.against)]
-    warned = [f"* {step.rung.name}: {line}" for step in found.steps for line in (*step.warnings, *step.notes)]
+    warned = [f"* {line}" for line in known_lines(found)]
     lines += ["", "## To be known", "", *warned] if warned else []
     lines += ["", "## Conditions", "", *(f"* {line}" for line in spoken_conditions(found.conditions))]
     lines += ["", "## The rungs", ""]
@@ -125,7 +145,7 @@ def _page(found: Ladder) -> str:
         (
             section(
                 "What each rung reached",
-                table("Perplexity on held-out text", list(head), [_cells(row) for row in rows], narrow="scrolls"),
+                table("Perplexity on held-out text", list(head), [*map(_cells, rows, found.steps)], narrow="scrolls"),
             ),
             section(
                 "What each step is worth",
@@ -136,7 +156,7 @@ def _page(found: Ladder) -> str:
                 paragraph(_ABOUT_PLOTS),
                 f'<div class="plots">{_plots(found)}</div>',
             ),
-            section("To be known", *(paragraph(line) for line in _known(found))),
+            section("To be known", *(paragraph(line) for line in known_lines(found))),
             section("Conditions", *(paragraph(line) for line in spoken_conditions(found.conditions)), _versions(found)),
             section(
                 "The rungs",
@@ -156,8 +176,10 @@ def _page(found: Ladder) -> str:
 
 
 _BEGINNING = 0.2
+_FAR = 2.0
+"""Where one training is longer than another by more than this factor, their seconds are on a logarithmic axis."""
 _ABOUT_PLOTS = (
-    "The median over the seeds at each evaluation after the first fifth of the training, with the lowest and the "
+    "The median over the seeds at each evaluation after the first fifth of the seconds, with the lowest and the "
     "highest seed. It is measured on the validation split, whose words are others than those of the table."
 )
 _POLICY = (
@@ -169,11 +191,13 @@ def _resource(name: str) -> str:
     return files("embedpipe.probes.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _cells(row: Mapping[str, Any]) -> list[Cell]:
+def _cells(row: Mapping[str, Any], step: Step) -> list[Cell]:
+    """Return the cells of a row; intervals sort by their lower ends."""
+    keys = {"[95 %]": step.low, "change [95 %]": step.change_low}
     return [
         cell(_shown(column, value))
-        if column in _TEXTS
-        else number(math.nan if value is None else value, _shown(column, value))
+        if column in ("rung", "against")
+        else number(keys.get(column, math.nan if value is None else value), _shown(column, value))
         for column, value in row.items()
     ]
 
@@ -183,10 +207,6 @@ def _good(step: Step) -> str:
     if not step.p_corrected < 0.05:
         return ""
     return "better" if step.change < 0 else "worse"
-
-
-def _known(found: Ladder) -> list[str]:
-    return [f"{step.rung.name}: {line}" for step in found.steps for line in (*step.warnings, *step.notes)]
 
 
 def _versions(found: Ladder) -> str:
@@ -203,11 +223,13 @@ def _plots(found: Ladder) -> str:
         named = {step.against for step in inside} if group != "ladder" else set()
         drawn = [step for step in found.steps if step in inside or step.rung.name in named]
         best = min(inside, key=lambda step: step.perplexity)
+        spans = [step.seconds for step in drawn if step.rung.kind == "network"] or [step.seconds for step in drawn]
+        log = max(spans) > _FAR * min(spans)
         plots.append(
             line_plot(
                 group.capitalize(),
-                [_series(step, max(other.seconds for other in drawn)) for step in drawn],
-                Axis("seconds of training"),
+                [_series(step, _BEGINNING * min(spans), max(spans)) for step in drawn],
+                Axis(f"seconds of training{' (logarithmic)' if log else ''}", log=log),
                 Axis("validation perplexity", log=True),
                 says=f"{common}; the lowest perplexity on the test is {best.perplexity:,.1f}, of {best.rung.name}",
                 interval="lowest and highest seed",
@@ -216,17 +238,17 @@ def _plots(found: Ladder) -> str:
     return "".join(plots)
 
 
-def _series(step: Step, until: float) -> Series:
+def _series(step: Step, since: float, until: float) -> Series:
     """Return the median over the seeds at each evaluation, and the lowest and highest; counts stay as they are.
 
-    The steep beginning is left out: beside it the differences at the end could not be seen.
+    The steep beginning before `since` is left out: beside it the differences at the end could not be seen.
     """
     if step.rung.kind == "counts":
         at, value = step.timelines[0][-1]
         return Series(step.rung.name, [at, max(at, until)], [value, value])
     n = min(map(len, step.timelines))
     points = [[timeline[place] for timeline in step.timelines] for place in range(n)]
-    late = [point for point in points if median(at for at, _ in point) >= _BEGINNING * step.seconds]
+    late = [point for point in points if median(at for at, _ in point) >= since]
     points = late if len(late) > 1 else points
     values = [[value for _, value in point] for point in points]
     spread = len(step.timelines) > 1

@@ -11,12 +11,16 @@ from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.word_start import text_base, word_starts
 from embedpipe.pipeline.work import WorkFolder
-from embedpipe.runtime import DeviceName, Listener, StageStarted, n_cores, resolve_device, seeded
+from embedpipe.runtime import DeviceName, Listener, StageStarted, Warned, n_cores, resolve_device, seeded
 from embedpipe.text.prepare import prepare
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.vocabulary import SPECIALS
 
 __all__ = ["RUNNERS", "Job", "StageOutcome"]
+
+
+_ENOUGH = 0.5
+"""Share of a vocabulary's size that was set below which its words are too few for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,21 @@ def run_text(job: Job, out: Path) -> StageOutcome:
     report = prepared.report
     tokens = sum(report[split]["tokens"] for split in ("train", "validation", "test"))
     removed = f"{report['exact_duplicates']:,} exact and {report['near_duplicates']:,} near duplicates removed"
-    words = f"{report['vocabulary'] - len(SPECIALS):,} words"
+    n_words = report["vocabulary"] - len(SPECIALS)
+    if "max_size" in config.text.model_fields_set and n_words < _ENOUGH * config.text.max_size:
+        job.listener(Warned("text", _too_few_words(n_words, config.text.max_size)))
+    words = f"{n_words:,} words"
     if "phrases" in report:
         words += f", {report['phrases']['found']:,} of them phrases"
     summary = f"{tokens:,} tokens of {report['documents']:,} documents, {words}; {removed}"
     return StageOutcome(summary, report)
+
+
+def _too_few_words(n_words: int, asked: int) -> str:
+    return (
+        f"a vocabulary of {asked:,} words was asked for (text.max_size), but the text has only {n_words:,} that occur "
+        "often enough (text.min_count): figures do not compare with those of larger texts; give more text"
+    )
 
 
 def run_words(job: Job, out: Path) -> StageOutcome:

@@ -1,6 +1,8 @@
 """The generator's folder: what is saved is read back to the bit, and what is damaged is named."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -39,6 +41,35 @@ def test_loading_leaves_the_global_generator_alone(folder) -> None:
     before = torch.get_rng_state()
     load_generator(folder, 15)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+LOAD = """
+import sys
+from pathlib import Path
+import torch
+from embedpipe.generation.language_model import Shape
+from embedpipe.generation.part import load_generator
+from embedpipe.generation.vae.network import SentenceVAE, VAEShape
+for folder in sys.argv[1:]:
+    load_generator(Path(folder), 15)
+with torch.device("meta"):
+    SentenceVAE(VAEShape(Shape(15, dim=6, hidden=9, layers=2), dim=3, hidden=5))
+print(*sorted({"sympy", "torch._inductor"} & sys.modules.keys()))
+"""
+
+
+def test_loading_imports_no_compiler(tmp_path) -> None:
+    """Torch imports one, in more time than the rest takes, where numbers are drawn for a tensor that has none."""
+    folders = [tmp_path / "plain", tmp_path / "clusters", tmp_path / "transformer"]
+    shapes = [
+        Shape(15, dim=6, hidden=9, layers=2, tied=False),
+        Shape(15, dim=6, hidden=9, layers=1, cutoffs=(5, 9)),
+        Shape(15, dim=6, hidden=9, layers=2, architecture="transformer", heads=2),
+    ]
+    for folder, shape in zip(folders, shapes, strict=True):
+        save_generator(folder, LanguageModel(shape))
+    child = subprocess.run([sys.executable, "-c", LOAD, *folders], capture_output=True, text=True, check=True)
+    assert child.stdout.split() == []
 
 
 def test_saving_twice_gives_the_same_bytes(model, folder, tmp_path) -> None:

@@ -102,6 +102,18 @@ def test_seeds_are_the_outer_loop_and_what_is_finished_is_kept(faked, tmp_path) 
     assert {path.name for path in folder.iterdir()} == {"ladder.json", "ladder.md", "ladder.html", "ladder.work"}
 
 
+def test_finished_rungs_stay_in_the_result(faked, tmp_path) -> None:
+    rungs = ["kneser-ney", "rnn", "awd-lstm-cache"]
+    found = run(tmp_path / "a", seeds=1, rungs=rungs)
+    again = run(tmp_path / "a", seeds=1, rungs=["rnn", "lstm"])
+    assert [name for name, _, _ in faked[-2:]] == ["awd-lstm-cache", "lstm"]
+    assert [step.rung.name for step in again.steps] == ["kneser-ney", "rnn", "lstm", "awd-lstm", "awd-lstm-cache"]
+    assert again.steps[-1].perplexities == found.steps[-1].perplexities
+    assert "awd-lstm-cache" in (tmp_path / "a" / "ladder.md").read_text(encoding="utf-8")
+    other = run(tmp_path / "a", rungs=["rnn"], seeds=1, seconds=10.0)
+    assert [step.rung.name for step in other.steps] == ["kneser-ney", "rnn"], "counts take the seconds they take"
+
+
 @pytest.mark.parametrize("changed", [{"seconds": 10.0}, {"seed": 5}])
 def test_other_conditions_are_made_anew(faked, tmp_path, changed) -> None:
     run(tmp_path / "a", seeds=1)

@@ -10,7 +10,7 @@ from embedpipe.generation.paired import compare_losses
 from embedpipe.pipeline.ladder_result import ladder_result
 from embedpipe.pipeline.ladder_rungs import Rung
 from embedpipe.pipeline.ladder_trial import Trial
-from embedpipe.pipeline.ladder_write import ladder_rows, write_ladder
+from embedpipe.pipeline.ladder_write import known_lines, ladder_rows, write_ladder
 
 ROWS = 32
 CONDITIONS = {
@@ -139,7 +139,7 @@ def test_uneven_speeds_are_said() -> None:
     trials = {"low": [trial(text()), trial(text(), seconds=70.0)], "high": [trial(text()), trial(text(), seconds=90.0)]}
     steps = steps_of(trials, PAIR)
     assert steps["low"].warnings == ()
-    assert steps["high"].warnings[0].startswith("from 67 to 100 tokens/s under different seeds")
+    assert steps["high"].warnings[0].startswith("trained at speeds that differ by more than a quarter")
 
 
 def test_one_seed_agrees_with_the_paired_bootstrap_of_two_models() -> None:
@@ -172,6 +172,61 @@ def test_where_nothing_is_little_is_found(seeds, spread) -> None:
         held += [step.change_low <= 0 <= step.change_high for step in steps.values() if step.against]
     assert 0.005 < np.mean(found) < 0.07
     assert np.mean(held) > 0.93
+
+
+def test_what_is_known_is_said_once_and_of_whom() -> None:
+    few = ("fewer than 50 steps",)
+    trials = {
+        "low": [trial(text(), warnings=few, notes=("theta 1",)), trial(text(), warnings=few, notes=("theta 2",))],
+        "high": [trial(text(), warnings=few, notes=("tuned",)), trial(text(), warnings=few, notes=("tuned",))],
+    }
+    assert known_lines(ladder_result(trials, PAIR, CONDITIONS, repeats=100)) == [
+        "low, high: fewer than 50 steps",
+        "low: theta 1 (training 1 of 2)",
+        "low: theta 2 (training 2 of 2)",
+        "high: tuned",
+    ]
+
+
+def test_intervals_sort_by_their_lower_ends(tmp_path) -> None:
+    trials = {"low": [trial(text())], "high": [trial(text() - 0.1)]}
+    found = ladder_result(trials, PAIR, CONDITIONS, repeats=100)
+    write_ladder(tmp_path, found)
+    page = (tmp_path / "ladder.html").read_text(encoding="utf-8")
+    for step, row in zip(found.steps, ladder_rows(found), strict=True):
+        assert f'data-value="{step.low:.8g}">{row["[95 %]"]}</td>' in page
+    assert f'data-value="{found.steps[1].change_low:.8g}">' in page
+    assert '<th scope="col" class=n><button type="button">change [95 %]</button>' in page
+
+
+def test_a_training_that_kept_the_untrained_network_is_marked(tmp_path) -> None:
+    worse = trial(np.full(ROWS, math.log(200.0)))
+    better = trial(np.full(ROWS, math.log(90.0)))
+    found = ladder_result({"low": [better, better], "high": [worse, better]}, PAIR, CONDITIONS, repeats=100)
+    assert [row["untrained kept"] for row in ladder_rows(found)] == [0, 1]
+    write_ladder(tmp_path, found)
+    assert "untrained kept" in (tmp_path / "ladder.md").read_text(encoding="utf-8")
+    fine = ladder_result({"low": [better], "high": [better]}, PAIR, CONDITIONS, repeats=100)
+    assert "untrained kept" not in ladder_rows(fine)[0]
+
+
+def test_a_much_longer_training_does_not_squeeze_the_others(tmp_path) -> None:
+    losses = text()
+    points = [(0.0, 400.0), (0.1, 300.0), (0.3, 200.0), (1.0, 150.0)]
+    longer = [*points, (10.0, 140.0), (54.0, 130.0)]
+    short = Trial(losses, 1.0, 10, 1, tuple(points))
+    trials = {"low": [short], "high": [Trial(losses, 54.0, 10, 1, tuple(longer))]}
+    write_ladder(tmp_path, ladder_result(trials, PAIR, CONDITIONS, repeats=100))
+    page = (tmp_path / "ladder.html").read_text(encoding="utf-8")
+    assert "seconds of training (logarithmic)" in page
+    low, high = (one.split('"')[0] for one in page.split('<path class="line" d="M58')[1:3])
+    assert low.count("L") == 1, "after a fifth of a second two points are left"
+    assert high.count("L") == 3
+    at = 58 + 370 * math.log(1 / 0.3) / math.log(54 / 0.3)
+    assert float(low.split("L")[1].split()[0]) == pytest.approx(at, abs=0.1)
+    trials["high"] = [short]
+    write_ladder(tmp_path, ladder_result(trials, PAIR, CONDITIONS, repeats=100))
+    assert "logarithmic" not in (tmp_path / "ladder.html").read_text(encoding="utf-8")
 
 
 def test_json_markdown_and_page(tmp_path) -> None:
