@@ -73,6 +73,7 @@ class TrainedGenerator:
     kneser_ney_perplexity : of a 5-gram model of the training text on the same sample.
     interval : 95 % interval of the perplexity; NaN where the sample has few rows.
     units : words and characters of the sample, where the tokens are pieces of words.
+    losses : float64 of shape (rows, time), the nats of each token of the sample.
     """
 
     model: LanguageModel
@@ -88,6 +89,7 @@ class TrainedGenerator:
     kneser_ney_perplexity: float = math.nan
     interval: tuple[float, float] = (math.nan, math.nan)
     units: Units | None = None
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
 
 
 def train_language_model(
@@ -204,6 +206,7 @@ def train_language_model(
         kneser_ney_perplexity(tokens, len(counts), scored) if baselines else math.nan,
         perplexity_interval(losses, seed=seed),
         piece_units(scored.tokens[:, 1:], vocabulary.tokens) if vocabulary.holds_pieces else None,
+        losses,
     )
 
 

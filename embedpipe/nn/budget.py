@@ -10,6 +10,8 @@ from embedpipe.nn.schedule import Schedule, rate_factor
 __all__ = ["Budget"]
 
 _MARKS = 10
+_PARTS = 10_000
+"""That the seconds are cut into for the learning rate, so that a second may hold many steps of its schedule."""
 
 
 class Budget:
@@ -51,7 +53,8 @@ class Budget:
     def factor(self, done: int) -> float:
         """Return the factor on the learning rate of the next step."""
         if self.seconds:
-            return rate_factor(min(self.spent(), 0.999 * self.seconds), self.seconds, self.warmup, self.schedule)
+            part = min(self.spent() / self.seconds, 0.999) * _PARTS
+            return rate_factor(part, _PARTS, self.warmup, self.schedule)
         return rate_factor(done, self.steps, self.warmup, self.schedule)
 
     def due(self, done: int) -> bool:

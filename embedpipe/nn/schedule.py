@@ -11,12 +11,12 @@ __all__ = ["Schedule", "peak_rates", "rate_factor", "set_rates"]
 Schedule = Literal["cosine", "linear", "constant"]
 
 
-def rate_factor(step: float, steps: float, warmup: float, schedule: Schedule = "cosine") -> float:
+def rate_factor(step: float, steps: int, warmup: float, schedule: Schedule = "cosine") -> float:
     """Return the factor on the learning rate at `step`, in (0, 1].
 
     Parameters
     ----------
-    step : from 0 to `steps` - 1; steps may also be seconds.
+    step : from 0 to `steps` - 1; it need not be whole, but the warm-up takes whole steps.
     warmup : share of the steps in which it rises linearly to 1, in [0, 1).
     schedule : how it falls to zero after them: a half cosine (Loshchilov and Hutter, 2017), a straight line, or
         not at all.

@@ -1,5 +1,6 @@
 """Every rung trained on one corpus within one budget of seconds, and what each step is worth."""
 
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.pipeline.ladder_prepare import Prepared, ladder_folder, prepare_ladder
 from embedpipe.pipeline.ladder_result import Ladder, ladder_result
 from embedpipe.pipeline.ladder_rungs import RUNGS, Rung, choose_rungs, rung_config
-from embedpipe.pipeline.ladder_trial import Below, Trial, budget_of, make_trial, read_trial, write_trial
+from embedpipe.pipeline.ladder_trial import Below, Trial, budget_of, make_trial, read_trial, width_of, write_trial
 from embedpipe.pipeline.ladder_write import write_ladder
 from embedpipe.pipeline.plan import fingerprint
 from embedpipe.pipeline.provenance import versions_of
@@ -29,7 +30,7 @@ from embedpipe.runtime import (
 
 __all__ = ["ladder"]
 
-_VERSION = 1
+_VERSION = 2
 """Raised whenever trials of an older version cannot stand beside new ones."""
 
 
@@ -86,8 +87,8 @@ def ladder(
     """
     if isinstance(sources, str):
         raise TypeError("sources is a list of sources: wrap the string in a list")
-    if not seconds > 0 or seeds < 1:
-        raise ConfigError(f"{seconds:g} seconds and {seeds} seeds train nothing; give more of both")
+    if not (math.isfinite(seconds) and seconds > 0 and seeds > 0):
+        raise ConfigError(f"{seconds:g} seconds and {seeds} seeds are no budget; give a number above 0 of both")
     chosen = choose_rungs(rungs)
     resolved: DeviceName = "cuda" if resolve_device(device).type == "cuda" else "cpu"
     folder, work = ladder_folder(Path(output))
@@ -201,7 +202,8 @@ def _fingerprint(
         # A training by seconds ends with other weights each time, and a cache belongs to those that it was tuned for.
         given += [below.trial.perplexity, below.trial.n_tokens]
     prints = dict(prepared.prints) if _begins_with_vectors(rung) else {"text": prepared.prints["text"]}
-    return fingerprint(_VERSION, rung.name, rung.kind, rung.dim, config, given, prints, versions_of("generation"))
+    width = width_of(rung, prepared)
+    return fingerprint(_VERSION, rung.name, rung.kind, width, config, given, prints, versions_of("generation"))
 
 
 def _summary(trial: Trial) -> str:

@@ -21,14 +21,16 @@ from embedpipe.presets import preset_for, take_preset
 from embedpipe.runtime import Listener, StageSkipped
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.readers import expand_sources, fingerprint_source
+from embedpipe.words.build import trainings
+from embedpipe.words.steps import published_dim
 
 if TYPE_CHECKING:
     from embedpipe.generation.evaluation import HeldOut
 
 __all__ = ["Prepared", "ladder_folder", "prepare_ladder"]
 
-TEST_ROWS = 32
-TEST_TOKENS = 50_000
+TEST_ROWS, TEST_TOKENS, WATCHED_TOKENS = 32, 50_000, 10_000
+"""As `train_language_model` takes its samples, so that what it has measured need not be measured again."""
 _LEAST_IN_A_ROW = 20
 
 
@@ -54,6 +56,12 @@ class Prepared:
     watched: "HeldOut"
     scored: "HeldOut"
     prints: Mapping[str, str]
+
+    @property
+    def dim(self) -> int:
+        """Width of the word vectors, also where no rung asks for them: what begins at random is of the same."""
+        words = self.config.words
+        return published_dim(words.dim, len(trainings(words)), words.steps)
 
 
 def ladder_folder(path: Path) -> tuple[Path, WorkFolder]:
@@ -140,5 +148,5 @@ def _samples(text: PreparedText) -> tuple["HeldOut", "HeldOut"]:
                 f"stretches of {_LEAST_IN_A_ROW} tokens or more, so give {least:,} at least, or raise "
                 "text.validation_share and text.test_share"
             )
-    watched = held_out(text.validation.tokens, limit=10_000)
+    watched = held_out(text.validation.tokens, limit=WATCHED_TOKENS)
     return watched, held_out(text.test.tokens, limit=TEST_TOKENS, rows=TEST_ROWS)

@@ -3,9 +3,9 @@
 Two kinds of chance are in every interval and p-value. That of the *test text*: the rows of the sample are drawn again
 (Efron, 1979), the same rows for all rungs, so that a difference is paired. That of the *training*: the spread between
 the seeds of a rung, of which there are too few to be drawn again. Its variance is taken from all networks together, by
-the median, so that one that diverges does not blur the others, and from the rung itself where it is larger there; the
-mean over so many seeds may be away by that much (Student, 1908). Seeds are not paired: equal seeds of different
-networks have nothing in common. A cache reads with the networks of the rung below
+the median, so that one that diverges does not blur the others, and from the rung itself where it is larger there, which
+is then known from a few seeds alone; the mean over so many seeds may be away by that much (Student, 1908). Seeds are
+not paired: equal seeds of different networks have nothing in common. A cache reads with the networks of the rung below
 it, so its chance is theirs and cancels out. Losses are averaged over seeds first; to draw rows and seeds as one pool
 would take the tokens of one text, read several times, for so many texts.
 """
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.generation.units import perplexity_of
 from embedpipe.pipeline.ladder_rungs import Rung, compared_with
 from embedpipe.pipeline.ladder_trial import Trial
 from embedpipe.probes.plain import plain
@@ -40,8 +41,8 @@ class Step:
     ----------
     rung : which.
     perplexities : on the test sample, seed by seed.
-    perplexity, low, high : their median, and the 95 % interval of the geometric mean that more seeds and more text of
-        the kind would give.
+    perplexity, low, high : their geometric mean, and the 95 % interval of the one that more seeds and more text of the
+        kind would give.
     seconds, tokens_per_second : medians over the seeds.
     n_parameters : numbers that were learnt; of counts, how many are kept.
     against : name of the rung that it is compared with; empty where none is.
@@ -144,14 +145,14 @@ def _step(
 ) -> Step:
     change = change_low = change_high = math.nan
     if other:
-        change = math.expm1(float(means[rung.name].mean() - means[other].mean()))
-        change_low, change_high = (math.expm1(end) for end in percentile_interval(drawn[rung.name] - drawn[other]))
-    low, high = (math.exp(end) for end in percentile_interval(drawn[rung.name]))
-    perplexities = tuple(trial.perplexity for trial in trials)
+        change = perplexity_of(float(means[rung.name].mean() - means[other].mean())) - 1
+        ends = percentile_interval(drawn[rung.name] - drawn[other])
+        change_low, change_high = (perplexity_of(end) - 1 for end in ends)
+    low, high = map(perplexity_of, percentile_interval(drawn[rung.name]))
     return Step(
         rung,
-        perplexities,
-        float(np.median(perplexities)),
+        tuple(trial.perplexity for trial in trials),
+        perplexity_of(float(means[rung.name].mean())),
         low,
         high,
         float(np.median([trial.seconds for trial in trials])),
@@ -182,14 +183,17 @@ def _training(
         return {}
     own = {name: float(of_seeds.var(ddof=1)) for name, of_seeds in losses.items()}
     common = float(np.median(list(own.values()))) * (n_seeds - 1) / float(chi2.median(n_seeds - 1))
-    freedom = (n_seeds - 1) * len(networks)
-    rng = np.random.default_rng([seed, freedom])
-    # Draws of the variance itself, so that the tails are those of Student's t with so many degrees of freedom.
-    factor = np.sqrt(freedom / rng.chisquare(freedom, repeats))
-    away = {
-        name: math.sqrt(max(variance, common) / n_seeds) * factor * rng.standard_normal(repeats)
-        for name, variance in own.items()
-    }
+    rng, away = np.random.default_rng([seed, (n_seeds - 1) * len(networks)]), {}
+
+    def student(freedom: int) -> NDArray[np.float64]:
+        """Return draws of a standard deviation of 1, so that the tails become those of Student's t."""
+        drawn: NDArray[np.float64] = np.sqrt(freedom / rng.chisquare(freedom, repeats))
+        return drawn
+
+    together = math.sqrt(common) * student((n_seeds - 1) * len(networks))
+    for name, variance in own.items():
+        spread = math.sqrt(variance) * student(n_seeds - 1) if variance > common else together
+        away[name] = spread / math.sqrt(n_seeds) * rng.standard_normal(repeats)
     return away | {rung.name: away[rung.against] for rung in rungs if rung.kind == "cache"}
 
 

@@ -62,7 +62,7 @@ class Rung:
     kind : counts of n-grams, a network that is trained, or the trained network of `against` with a cache.
     settings : of the section ``generation``, laid over the base.
     scaled : factors on settings of the base.
-    dim : width of the word table; 0 is that of the word vectors.
+    dim : width of the word table; 0 is that of the word vectors, whether they are trained or not.
     longer : is given the seconds of the word vectors on top of its budget.
     """
 

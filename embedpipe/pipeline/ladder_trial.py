@@ -1,7 +1,6 @@
 """One rung under one seed: made once, kept in a folder, and read again while all that it depends on is the same."""
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 from embedpipe.bundle.save import flush, replace_folder
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError, ConfigError
+from embedpipe.generation.units import perplexity_of
 from embedpipe.pipeline.ladder_prepare import Prepared
 from embedpipe.pipeline.ladder_rungs import RUNGS, Rung, rung_config
 from embedpipe.runtime import DeviceName, Listener, resolve_device, seeded
 
-__all__ = ["Below", "Trial", "budget_of", "make_trial", "read_trial", "write_trial"]
+__all__ = ["Below", "Trial", "budget_of", "make_trial", "read_trial", "width_of", "write_trial"]
 
 _RECORD, _LOSSES, _NETWORK = "trial.json", "losses.safetensors", "generator"
 _ORDER = 5
@@ -52,7 +52,7 @@ class Trial:
     @property
     def perplexity(self) -> float:
         """On the test sample."""
-        return float(np.exp(self.losses.mean()))
+        return perplexity_of(float(self.losses.mean()))
 
     @property
     def tokens_per_second(self) -> float:
@@ -71,6 +71,11 @@ class Below:
 def budget_of(rung: Rung, prepared: Prepared, seconds: float) -> float:
     """Return the seconds that a rung is given."""
     return seconds + prepared.word_seconds if rung.longer else seconds
+
+
+def width_of(rung: Rung, prepared: Prepared) -> int:
+    """Return the width of the word table of a rung; 0 for counts."""
+    return 0 if rung.kind == "counts" else rung.dim or prepared.dim
 
 
 def make_trial(
@@ -117,7 +122,7 @@ def _counted(prepared: Prepared) -> Trial:
     tokens, began = prepared.text.train.tokens, time.perf_counter()
     model = KneserNey.fit(tokens, len(prepared.text.vocabulary), order=_ORDER)
     seconds = time.perf_counter() - began
-    watched = math.exp(model.losses(prepared.watched.tokens).mean())
+    watched = perplexity_of(float(model.losses(prepared.watched.tokens).mean()))
     return Trial(model.losses(prepared.scored.tokens), seconds, len(tokens), _n_grams(tokens), ((seconds, watched),))
 
 
@@ -150,7 +155,7 @@ def _cached(prepared: Prepared, below: Below, device: DeviceName) -> Trial:
         held_out(prepared.text.validation.tokens, limit=_TUNED_TOKENS, rows=max(1, _TUNED_TOKENS // length)).tokens,
     )
     tuned = time.perf_counter() - began
-    watched = math.exp(cached_losses(model, prepared.watched.tokens, cache).mean())
+    watched = perplexity_of(float(cached_losses(model, prepared.watched.tokens, cache).mean()))
     note = (
         f"theta {cache.theta:g}, weight {cache.weight:g}, tuned on the validation split in {tuned:.1f} s, not counted"
     )
@@ -174,14 +179,13 @@ def _trained(
     device: DeviceName,
     listener: Listener,
 ) -> Trial:
-    from embedpipe.generation.evaluation import token_losses
     from embedpipe.generation.part import save_generator
     from embedpipe.generation.train import train_language_model
 
     text, config = prepared.text, rung_config(rung, prepared.config.generation)
     vectors = prepared.vectors
     if vectors is None or rung.dim:
-        vectors = np.zeros((len(text.vocabulary), rung.dim or prepared.config.words.dim), np.float32)
+        vectors = np.zeros((len(text.vocabulary), width_of(rung, prepared)), np.float32)
     with seeded(seed, deterministic=prepared.config.reproducible):
         trained = train_language_model(
             vectors,
@@ -209,7 +213,7 @@ def _trained(
     if any(other.kind == "cache" and other.against == rung.name for other in RUNGS.values()):
         save_generator(folder / _NETWORK, trained.model)
     return Trial(
-        token_losses(trained.model, prepared.scored.tokens),
+        trained.losses,
         trained.timeline[-1][0],
         trained.n_tokens_seen,
         sum(parameter.numel() for parameter in trained.model.parameters()),

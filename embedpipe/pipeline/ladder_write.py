@@ -9,11 +9,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from embedpipe.bundle.whole import temporary_sibling
 from embedpipe.pipeline.ladder_result import Ladder, Step
 from embedpipe.pipeline.ladder_rungs import GROUPS
 from embedpipe.probes.report.html import Cell, cell, details, facts, number, paragraph, section, table
 from embedpipe.probes.report.svg import Axis, Series, line_plot
-from embedpipe.sentences.files import temporary_sibling
 
 __all__ = ["known_lines", "ladder_rows", "shown_rows", "spoken_conditions", "write_ladder"]
 

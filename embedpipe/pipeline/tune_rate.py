@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from embedpipe.bundle.folder import work_folder
 from embedpipe.bundle.recorded import recorded_config
+from embedpipe.bundle.whole import temporary_sibling
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.loading import Bundle, load, text_beside
 from embedpipe.runtime import DeviceName, Listener, resolve_device, silent
-from embedpipe.sentences.files import temporary_sibling
 from embedpipe.settings import overlay, to_toml
 from embedpipe.text.prepared import PreparedText
 

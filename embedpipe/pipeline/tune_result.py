@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedpipe.bundle.whole import temporary_sibling
 from embedpipe.config import PipelineConfig
 from embedpipe.pipeline.tune_space import Value
-from embedpipe.sentences.files import temporary_sibling
 from embedpipe.settings import to_toml
 
 __all__ = ["TriedList", "TriedSettings", "Tuned", "trials_file", "write_tuned"]

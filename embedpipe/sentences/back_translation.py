@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedpipe.bundle.whole import temporary_sibling
 from embedpipe.errors import InputError
-from embedpipe.sentences.files import temporary_sibling
 
 __all__ = ["BackTranslated", "Translate", "back_translate", "write_pairs"]
 

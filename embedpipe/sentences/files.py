@@ -1,7 +1,6 @@
 """Vectors to a file, a chunk at a time, under a temporary name until the file is whole; needs no torch."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from embedpipe.errors import ConfigError, MissingExtraError, OutputError
+from embedpipe.bundle.whole import temporary_sibling
+from embedpipe.errors import ConfigError, MissingExtraError
 
 __all__ = [
     "FileFormat",
@@ -22,9 +22,6 @@ __all__ = [
     "json_line",
     "make_writer",
     "open_writer",
-    "put_in_place",
-    "temporary_sibling",
-    "writable",
 ]
 
 FileFormat = Literal["npy", "jsonl", "parquet", "safetensors"]
@@ -72,52 +69,6 @@ def json_line(text: str, vector: NDArray[np.float32]) -> str:
 def as_numbers(vector: NDArray[np.float32]) -> list[float]:
     """Return the components with nine significant digits, which give back the same float32."""
     return [float(f"{x:.9g}") for x in vector.tolist()]
-
-
-@contextmanager
-def writable(path: Path) -> Iterator[Path]:
-    """Yield the file that `path` leads to; what the system refuses meanwhile is said of it.
-
-    Raises
-    ------
-    OutputError
-        If its folder does not exist, it is something else than a file, or the system refuses to write (a full disk).
-    """
-    path = path.resolve()
-    if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "a pipe or a device (write to it with -o - and >)"
-        raise OutputError(f"{path}: cannot be written: it is {what}")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: cannot be written: the folder {path.parent} does not exist")
-    try:
-        yield path
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-@contextmanager
-def temporary_sibling(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` that becomes `path` when the block ends well and is removed when it does not.
-
-    Raises
-    ------
-    OutputError
-        As `writable`.
-    """
-    with writable(path) as target:
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            yield temporary
-            put_in_place(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def put_in_place(whole: Path, target: Path) -> None:
-    """Rename a file to `target` once it is safe on the disk."""
-    with open(whole, "rb") as file:
-        os.fsync(file.fileno())
-    whole.replace(target)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.bundle.whole import put_in_place, writable
 from embedpipe.errors import OutputError
-from embedpipe.sentences.files import FileFormat, VectorWriter, make_writer, put_in_place, writable
+from embedpipe.sentences.files import FileFormat, VectorWriter, make_writer
 
 __all__ = ["NOTHING", "Done", "Partial", "open_partial"]
 

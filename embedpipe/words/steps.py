@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from embedpipe.words.postprocess import principal_directions, unit_rows, weighted_moments, whitening_matrix
 
-__all__ = ["PostProcessed", "Table", "Transform", "post_process"]
+__all__ = ["PostProcessed", "Table", "Transform", "post_process", "published_dim"]
 
 _ROWS = 16_384
 Vectors = NDArray[np.float32]
@@ -120,6 +120,24 @@ def post_process(tables: Sequence[Table], probabilities: NDArray[np.float64], st
     published = current[0].copy() if len(current) == 1 else np.hstack(current)
     published[probabilities <= 0] = 0.0
     return PostProcessed(published, transform)
+
+
+def published_dim(dim: int, n_trainings: int, steps: Sequence[str]) -> int:
+    """Return the width of the vectors that `steps` publish of trainings of `dim` dimensions each.
+
+    >>> published_dim(100, 2, ["join-contexts", "unit", "join", "reduce:200"])
+    200
+    """
+    n_tables = n_trainings
+    for step in steps:
+        name, _, value = step.partition(":")
+        if name == "join-contexts":
+            n_tables *= 2
+        elif name == "join":
+            dim, n_tables = dim * n_tables, 1
+        elif name == "reduce":
+            dim = min(dim, int(value))
+    return dim * n_tables
 
 
 def _with_contexts(tables: Sequence[Table], *, join: bool) -> list[Vectors]:

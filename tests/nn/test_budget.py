@@ -7,6 +7,7 @@ from torch import nn
 from embedpipe.nn import budget as module
 from embedpipe.nn.budget import Budget
 from embedpipe.nn.fit import fit
+from embedpipe.nn.schedule import rate_factor
 
 
 class Clock:
@@ -36,6 +37,21 @@ def test_seconds_end_a_training_and_its_rate_follows_them(clock) -> None:
     assert factors[5] == pytest.approx(5 / 9)
     assert factors[9] == pytest.approx(1 / 9)
     assert 0 < factors[10] < 0.002
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.5, 20.0, 600.0])
+def test_the_rate_rises_and_falls_within_any_seconds(clock, seconds) -> None:
+    budget = Budget(10**9, seconds, 0.05, "linear", 1)
+    factors = []
+    for _ in range(1_000):
+        factors.append(budget.factor(0))
+        clock.now += seconds / 1_000
+    by_steps = [rate_factor(step, 1_000, 0.05, "linear") for step in range(1_000)]
+    assert factors == pytest.approx(by_steps, abs=0.021), "as in a thousand steps, but for the length of one"
+    assert factors[0] < 0.01
+    assert factors[25] == pytest.approx(0.5, abs=0.01)
+    assert factors[50] == pytest.approx(1.0, abs=0.01)
+    assert factors[999] < 0.002
 
 
 def test_evaluations_stop_the_clock(clock) -> None:

@@ -3,20 +3,36 @@
 import json
 import math
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from embedpipe.config import PipelineConfig
+from embedpipe.config import GenerationConfig, PipelineConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError, OutputError
-from embedpipe.generation.evaluation import unigram_perplexity
+from embedpipe.generation import cache, part
+from embedpipe.generation import train as generation_train
+from embedpipe.generation.cache import ContinuousCache
+from embedpipe.generation.evaluation import perplexity, token_losses, unigram_perplexity
+from embedpipe.generation.ngrams.kneser_ney import KneserNey
+from embedpipe.generation.train import train_language_model
 from embedpipe.nn import budget
 from embedpipe.pipeline import ladder as module
 from embedpipe.pipeline.ladder import ladder
 from embedpipe.pipeline.ladder_prepare import Prepared, _samples
 from embedpipe.pipeline.ladder_rungs import RUNGS, base_of
-from embedpipe.pipeline.ladder_trial import Below, Trial, _n_grams, budget_of, make_trial, read_trial, write_trial
+from embedpipe.pipeline.ladder_trial import (
+    Below,
+    Trial,
+    _n_grams,
+    budget_of,
+    make_trial,
+    read_trial,
+    width_of,
+    write_trial,
+)
 from embedpipe.runtime import StageFinished, StageSkipped, StageStarted, Stopped
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.token_store import TokenStore
@@ -194,12 +210,101 @@ def test_foreign_folders_are_left_alone(faked, tmp_path) -> None:
 
 
 def test_wrong_arguments_are_refused_before_anything_is_made(tmp_path) -> None:
-    for wrong in ({"seconds": 0.0}, {"seeds": 0}, {"seconds": float("nan")}, {"rungs": ["stairs"]}):
+    for wrong in ({"seconds": 0.0}, {"seeds": 0}, {"seconds": math.nan}, {"seconds": math.inf}, {"rungs": ["stairs"]}):
         with pytest.raises(ConfigError):
             run(tmp_path / "a", **wrong)
     with pytest.raises(TypeError, match="wrap the string"):
         ladder("text", tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_what_begins_at_random_is_as_wide_as_the_word_vectors(faked, tmp_path, prepared, monkeypatch) -> None:
+    """Whether a rung beside it asks for the vectors, changes nothing; another width makes the rung anew."""
+    words = {"dim": 24, "beside": "skipgram", "steps": ["join-contexts", "unit", "join", "reduce:40"]}
+    narrow = {**words, "steps": [*words["steps"][:-1], "reduce:30"]}
+    wide, narrow = (
+        replace(prepared, config=PipelineConfig.of("tiny", base_of({"generation": SMALL, "words": given})))
+        for given in (words, narrow)
+    )
+    vectors = np.zeros((len(prepared.text.vocabulary), 40), np.float32)
+    for given in (wide, replace(wide, vectors=vectors), narrow):
+        monkeypatch.setattr(module, "prepare_ladder", lambda *_, given=given, **__: given)
+        run(tmp_path / "a", seeds=1, rungs=["kneser-ney", "lstm", "random-vectors"])
+    assert [name for name, _, _ in faked] == ["kneser-ney", "lstm", "random-vectors", "random-vectors"]
+    assert [width_of(RUNGS[name], wide) for name in ("kneser-ney", "lstm", "random-vectors")] == [0, 128, 40]
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Training and cache that only note what they are given."""
+    noted: dict[str, list] = {"trained": [], "tuned": [], "scored": []}
+
+    def train(vectors, vocabulary, *splits, **settings):
+        noted["trained"].append((vectors.shape, [split.path.name for split in splits[:3]]))
+        losses = np.full((2, 3), 1.5)
+        return SimpleNamespace(
+            n_tokens_seen=10**6,
+            stopped=None,
+            timeline=((0.0, 9.0), (1.0, 5.0)),
+            model=torch.nn.Linear(2, 3),
+            losses=losses,
+        )
+
+    def losses(model, tokens, cache):
+        noted["scored"].append(tokens)
+        return np.full((2, 3), float(len(noted["scored"])))
+
+    monkeypatch.setattr(generation_train, "train_language_model", train)
+    monkeypatch.setattr(part, "load_generator", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr(cache, "tune_cache", lambda model, tokens: noted["tuned"].append(tokens) or ContinuousCache())
+    monkeypatch.setattr(cache, "cached_losses", losses)
+    return noted
+
+
+def test_a_network_is_chosen_on_validation_and_scored_once(prepared, tmp_path, read) -> None:
+    trial = trained("random-vectors", prepared, tmp_path / "a", 1.0)
+    assert read["trained"] == [((29, 96), ["train", "validation", "test"])], "two tables of two trainings"
+    np.testing.assert_array_equal(trial.losses, np.full((2, 3), 1.5))
+    assert trial.n_parameters == 9
+
+
+def test_a_cache_is_tuned_on_validation_and_measured_on_test(prepared, tmp_path, read) -> None:
+    below = Below(Trial(np.ones((2, 3)), 4.0, 9, 4, ((4.0, 2.0),)), tmp_path)
+    trial = trained("awd-lstm-cache", prepared, tmp_path / "a", 1.0, below)
+    validation = np.asarray(prepared.text.validation.tokens)
+    (tuned,) = read["tuned"]
+    length = tuned.shape[1] - 1
+    np.testing.assert_array_equal(tuned[0], validation[: length + 1])
+    assert all(row.tobytes() in validation.tobytes() for row in tuned)
+    assert not all(row.tobytes() in np.asarray(prepared.text.test.tokens).tobytes() for row in tuned)
+    for tokens, sample in zip(read["scored"], (prepared.watched, prepared.scored), strict=True):
+        np.testing.assert_array_equal(tokens, sample.tokens)
+    assert trial.timeline == ((4.0, pytest.approx(math.e)),)
+    np.testing.assert_array_equal(trial.losses, np.full((2, 3), 2.0))
+
+
+def test_counts_are_of_the_training_text_and_measured_on_test(prepared, tmp_path) -> None:
+    trial = trained("kneser-ney", prepared, tmp_path / "a", 1.0)
+    model = KneserNey.fit(prepared.text.train.tokens, len(prepared.text.vocabulary), order=5)
+    np.testing.assert_array_equal(trial.losses, model.losses(prepared.scored.tokens))
+    assert trial.timeline[0][1] == pytest.approx(math.exp(model.losses(prepared.watched.tokens).mean()))
+    assert trial.timeline[0][1] != pytest.approx(trial.perplexity, rel=1e-6), "the splits differ"
+
+
+def test_the_sample_is_the_one_that_a_training_measures(prepared) -> None:
+    config = GenerationConfig(**{**SMALL, "hidden": 4, "steps": 1, "epochs": 0})
+    text, vectors = prepared.text, np.zeros((len(prepared.text.vocabulary), 4), np.float32)
+    splits = (text.train, text.validation, text.test)
+    made = train_language_model(
+        vectors, text.vocabulary, *splits, config, seed=1, device=torch.device("cpu"), baselines=False
+    )
+    np.testing.assert_array_equal(made.losses, token_losses(made.model, prepared.scored.tokens))
+    assert made.timeline[-1][1] == pytest.approx(perplexity(made.model, prepared.watched))
+    assert made.perplexity == pytest.approx(math.exp(made.losses.mean()))
+
+
+def test_a_loss_beyond_numbers_is_a_finite_perplexity() -> None:
+    assert Trial(np.full((2, 2), 800.0), 1.0, 9, 4, ()).perplexity == math.exp(700)
 
 
 def test_a_small_corpus_is_said(tmp_path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from embedpipe.generation.paired import compare_losses
+from embedpipe.generation.units import perplexity_of
 from embedpipe.pipeline.ladder_result import ladder_result
 from embedpipe.pipeline.ladder_rungs import Rung
 from embedpipe.pipeline.ladder_trial import Trial
@@ -36,7 +37,7 @@ def rung(name: str, against: str = "", kind: str = "network", group: str = "ladd
 
 def trial(losses, seconds: float = 60.0, **known) -> Trial:
     losses = np.asarray(losses, dtype=np.float64)
-    timeline = ((0.0, 100.0), (seconds, float(np.exp(losses.mean()))))
+    timeline = ((0.0, 100.0), (seconds, perplexity_of(float(losses.mean()))))
     return Trial(losses.reshape(ROWS, -1), seconds, 6_000, 123, timeline, **known)
 
 
@@ -58,14 +59,30 @@ def test_figures_by_hand() -> None:
     high = [trial(np.full(ROWS, math.log(40.0)), seconds=50.0), trial(np.full(ROWS, math.log(90.0)))]
     steps = steps_of({"low": low, "high": high}, PAIR)
     assert steps["low"].perplexities == pytest.approx((200.0, 50.0))
-    assert steps["low"].perplexity == pytest.approx(125.0)
-    assert steps["high"].perplexity == pytest.approx(65.0)
+    assert steps["low"].perplexity == pytest.approx(100.0)
+    assert steps["high"].perplexity == pytest.approx(60.0)
     assert steps["high"].seconds == 55.0
     assert steps["high"].tokens_per_second == pytest.approx((6_000 / 50 + 6_000 / 60) / 2)
     # Geometric means: 100 below, 60 above it.
     assert steps["high"].change == pytest.approx(-0.4)
+    assert all(step.low < step.perplexity < step.high for step in steps.values())
     assert (steps["low"].against, steps["high"].against) == ("", "low")
     assert math.isnan(steps["low"].p_value)
+
+
+def test_one_bad_seed_does_not_put_the_perplexity_outside_its_interval() -> None:
+    rows = text()
+    trials = {name: [trial(rows), trial(rows + 0.001), trial(rows + away)] for name, away in (("low", 0), ("high", 3))}
+    step = steps_of(trials, [*PAIR])["high"]
+    assert step.perplexity == pytest.approx(math.exp(rows.mean() + 3.001 / 3))
+    assert step.low < step.perplexity < step.high
+
+
+def test_a_network_that_was_lost_is_still_reported(tmp_path) -> None:
+    found = ladder_result({"low": [trial(text())], "high": [trial(text() + 800)]}, PAIR, CONDITIONS, repeats=100)
+    assert found.steps[1].perplexity == math.exp(700)
+    assert found.steps[1].change > 1e300
+    write_ladder(tmp_path, found)
 
 
 def test_a_planted_difference_is_found_and_paired() -> None:
@@ -151,6 +168,22 @@ def test_one_seed_agrees_with_the_paired_bootstrap_of_two_models() -> None:
     assert 0.1 < found.p_value < 0.3
     assert math.log1p(found.change_low) == pytest.approx(asked.low, abs=0.004)
     assert math.log1p(found.change_high) == pytest.approx(asked.high, abs=0.004)
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_rung_whose_seeds_differ_most_is_not_taken_for_another(seeds) -> None:
+    """Nine equal rungs, one with five times the spread between seeds, which a few seeds cannot tell for sure."""
+    rungs = [rung("low"), *(rung(f"r{i}", "low") for i in range(8))]
+    found = []
+    for seed in range(100):
+        draws = np.random.default_rng(seed)
+        spreads = {one.name: 0.05 if one.name == "r3" else 0.01 for one in rungs}
+        rows = np.full(ROWS, 5.0)
+        trials = {
+            name: [trial(rows + draws.normal(0, spread)) for _ in range(seeds)] for name, spread in spreads.items()
+        }
+        found.append(steps_of(trials, rungs, repeats=200, seed=seed)["r3"].p_value < 0.05)
+    assert np.mean(found) < 0.1
 
 
 @pytest.mark.slow

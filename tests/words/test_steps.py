@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from embedpipe.words.postprocess import unit_rows, weighted_moments, zipfian_whitening
-from embedpipe.words.steps import post_process
+from embedpipe.words.steps import post_process, published_dim
 
 Matrix = NDArray[np.float32]
 
@@ -18,6 +18,26 @@ def trained() -> tuple[Matrix, Matrix, NDArray[np.float64]]:
     probabilities = 1 / np.arange(1.0, 501)
     probabilities[:4] = 0
     return vectors.astype(np.float32), contexts.astype(np.float32), probabilities / probabilities.sum()
+
+
+@pytest.mark.parametrize("n_trainings", [1, 2])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["add-contexts", "centre"],
+        ["join-contexts", "whiten:0.5"],
+        ["join-contexts", "unit", "join", "reduce:7"],
+        ["reduce:4", "join", "reduce:5"],
+        ["join", "all-but-the-top:2", "reduce:100"],
+        ["reduce:2"],
+    ],
+)
+def test_the_published_width_is_known_before(
+    trained: tuple[Matrix, Matrix, NDArray[np.float64]], steps: list[str], n_trainings: int
+) -> None:
+    vectors, contexts, probabilities = trained
+    published = post_process([(vectors, contexts)] * n_trainings, probabilities, steps).vectors
+    assert published.shape[1] == published_dim(6, n_trainings, steps)
 
 
 def test_no_steps_leave_the_vectors_as_they_are(trained: tuple[Matrix, Matrix, NDArray[np.float64]]) -> None:
