@@ -59,7 +59,7 @@ class Figures:
 
     @property
     def collapsed(self) -> str:
-        """Why the posterior counts as collapsed, and what to change; empty where z is used, or of one sentence alone."""
+        """Why the posterior counts as collapsed, and what to change; empty where z is used, and for one sentence."""
         if self.n_posteriors < 2:
             return ""
         return collapse(self.divergence, self.information, self.active, self.swapped - self.reconstruction)
