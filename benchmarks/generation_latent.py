@@ -88,9 +88,15 @@ def measure(
     if text is None:
         raise SystemExit(f"{bundle_path}.work: holds no prepared text")
     config = recorded_config(bundle.path / "config.toml")
-    sentences = some_sentences(text.test, config.latent.max_tokens, looked_at, config.seed)
+    sentences, documents = some_sentences(text.test, config.latent.max_tokens, looked_at, config.seed)
     found = measure_figures(
-        bundle.latent.model, bundle.generator.model, sentences, scored=scored, draws=draws, seed=config.seed
+        bundle.latent.model,
+        bundle.generator.model,
+        sentences,
+        documents=documents,
+        scored=scored,
+        draws=draws,
+        seed=config.seed,
     )
     rows: list[dict[str, Any]] = [
         {

@@ -22,7 +22,15 @@ from embedpipe.text.vocabulary import EOS, Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
-__all__ = ["begin_training", "shape_of", "softmax_of", "steps_of", "stream_counts", "windows_of"]
+__all__ = [
+    "begin_training",
+    "language_model_optimizers",
+    "shape_of",
+    "softmax_of",
+    "steps_of",
+    "stream_counts",
+    "windows_of",
+]
 
 _FULL_SOFTMAX_LIMIT = 8_000
 
@@ -54,15 +62,7 @@ def begin_training(
     table = initial_table(known, config.initial_norm, torch.Generator().manual_seed(seed))
     model.initialise(table, unigram_probabilities(counts))
     model.to(device)
-    tables = [model.table] if model.output is None else [model.table, model.output]
-    sparse = [table for table in tables if model.sparse and (table is model.table or softmax == "sampled")]
-    optimizers = make_optimizers(
-        model,
-        config.learning_rate,
-        config.weight_decay,
-        sparse=sparse,
-        dense=[table for table in tables if not any(table is other for other in sparse)],
-    )
+    optimizers = language_model_optimizers(model, config.learning_rate, config.weight_decay)
     comparing: Softmax
     if softmax == "sampled":
         comparing = SampledSoftmax(counts, config.samples, device, sparse=model.sparse)
@@ -70,6 +70,18 @@ def begin_training(
         comparing = FullSoftmax() if model.clusters is None else model.clusters
     noise = UnigramNoise(counts, config.noise_p, device) if config.noise_p else None
     return model, optimizers, Truncated(comparing, device, Penalties(config.ar, config.tar, config.l1), noise)
+
+
+def language_model_optimizers(
+    model: LanguageModel, learning_rate: float, weight_decay: float
+) -> list[torch.optim.Optimizer]:
+    """Return the optimizers of a language model; weight decay falls on none of its tables.
+
+    The table of a sparse model gets sparse gradients, and so does its output, unless clusters look at all of its rows.
+    """
+    tables = [model.table] if model.output is None else [model.table, model.output]
+    n_sparse = (2 if model.clusters is None else 1) if model.sparse else 0
+    return make_optimizers(model, learning_rate, weight_decay, sparse=tables[:n_sparse], dense=tables[n_sparse:])
 
 
 def windows_of(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embedpipe.errors import ConfigError
 from embedpipe.generation.units import perplexity_of
 
-__all__ = ["MIN_ROWS", "Paired", "compare_losses", "perplexity_interval"]
+__all__ = ["MIN_ROWS", "Paired", "compare_losses", "mean_interval", "perplexity_interval"]
 
 Rows = NDArray[np.floating[Any]] | Sequence[NDArray[np.floating[Any]]]
 
@@ -104,11 +104,27 @@ def perplexity_interval(losses: Rows, *, repeats: int = _REPEATS, seed: int = 0)
     >>> 75 < low < 100 < high < 133
     True
     """
+    low, high = mean_interval(losses, repeats=repeats, seed=seed)
+    return (math.nan, math.nan) if math.isnan(low) else (perplexity_of(low), perplexity_of(high))
+
+
+def mean_interval(losses: Rows, *, repeats: int = _REPEATS, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of all losses, by resamples of the rows; NaN as for `perplexity_interval`.
+
+    Parameters
+    ----------
+    losses : as `compare_losses` takes them; what is averaged need not be tokens.
+
+    Examples
+    --------
+    >>> mean_interval([np.array([2.0, 2.0]), np.array([2.0])] * 5), mean_interval(np.ones((9, 4)))
+    ((2.0, 2.0), (nan, nan))
+    """
     totals, sizes = _by_row(losses)
     if len(sizes) < MIN_ROWS or not np.isfinite(totals).all():
         return math.nan, math.nan
     low, high = np.percentile(_resampled(totals, sizes, repeats, seed), [2.5, 97.5])
-    return perplexity_of(float(low)), perplexity_of(float(high))
+    return float(low), float(high)
 
 
 def _by_row(losses: Rows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -95,14 +95,14 @@ def test_the_saved_model_is_the_one_that_is_opened(trained: Path, copy: Path) ->
         ({"kind": "language-model"}, "not a generative model"),
     ],
 )
-def test_a_damaged_part_is_refused(copy: Path, change: dict, said: str) -> None:
+def test_a_damaged_part_is_refused(trained: Path, tmp_path: Path, change: dict, said: str) -> None:
     from embedpipe.generation.vae.part import load_vae
 
-    path = copy / "vae" / "config.json"
+    path = Path(shutil.copytree(trained / "vae", tmp_path / "vae")) / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    n_tokens = json.loads((copy / "vae_decoder" / "config.json").read_text())["n_tokens"]
+    n_tokens = json.loads((trained / "vae_decoder" / "config.json").read_text())["n_tokens"]
     with pytest.raises(BundleError, match=said):
-        load_vae(copy / "vae", copy / "vae_decoder", n_tokens)
+        load_vae(tmp_path / "vae", trained / "vae_decoder", n_tokens)
 
 
 def test_a_bundle_without_one_says_how_to_make_it(toy_bundle) -> None:

@@ -131,7 +131,6 @@ class Predictor:
         return Position(logits, hidden, state, memory)
 
 
-def _row_shapes(state: State) -> list[tuple[int, ...]]:
-    parts = [part for layer in state.layers for part in layer]
-    shapes = [(part.shape[0], *part.shape[2:]) for part in parts]
-    return shapes if state.given is None else [*shapes, tuple(state.given.shape[1:])]
+def _row_shapes(state: State) -> list[tuple[int, ...] | None]:
+    layers = [(part.shape[0], *part.shape[2:]) for layer in state.layers for part in layer]
+    return [*layers, *(None if part is None else tuple(part.shape[1:]) for part in (state.given, state.added))]

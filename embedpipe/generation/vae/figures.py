@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.generation.language_model import LanguageModel
-from embedpipe.generation.vae.likelihood import language_model_losses, likelihoods, posteriors
+from embedpipe.generation.paired import mean_interval
+from embedpipe.generation.units import perplexity_of
+from embedpipe.generation.vae.likelihood import language_model_losses, likelihoods, posteriors, swapped_losses
 from embedpipe.generation.vae.measures import active_units, collapse, mutual_information
 from embedpipe.generation.vae.network import SentenceVAE
 from embedpipe.runtime import Listener, silent
 
 __all__ = ["Figures", "measure"]
-
-_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,10 @@ class Figures:
     Parameters
     ----------
     nll : importance-weighted bound on the negative log-likelihood, with `draws` points for each sentence.
-    nll_interval : its 95 % interval over sentences.
-    bound, reconstruction, divergence : negative evidence lower bound, and what it is the sum of: the loss of the
-        words given z, and the KL divergence.
+    nll_interval : its 95 % interval by resamples of the documents; NaN for fewer than 10 of them.
+    bound, reconstruction, divergence : negative evidence lower bound, and what it is the sum of, but for the chance
+        of the draws: the loss of the words given z, and the KL divergence.
+    swapped : the loss of the words given the z of another sentence; NaN for one sentence.
     information : mutual information of z and the sentence, over `n_posteriors` sentences, of whose number it is at
         most the logarithm.
     active, dim : components of z that vary with the sentence, and all of them.
@@ -43,6 +44,7 @@ class Figures:
     bound: float
     reconstruction: float
     divergence: float
+    swapped: float
     information: float
     active: int
     dim: int
@@ -58,8 +60,10 @@ class Figures:
 
     @property
     def collapsed(self) -> str:
-        """Why the posterior counts as collapsed, and what to change; empty where z is used."""
-        return collapse(self.divergence, self.information, self.active)
+        """Why the posterior counts as collapsed, and what to change; empty where z is used, and for one sentence."""
+        if self.n_posteriors < 2:
+            return ""
+        return collapse(self.divergence, self.information, self.active, self.swapped - self.reconstruction)
 
     @property
     def summary(self) -> str:
@@ -80,6 +84,7 @@ class Figures:
             "negative_elbo": self.bound,
             "reconstruction": self.reconstruction,
             "kl": self.divergence,
+            "reconstruction_of_other_z": self.swapped,
             "mutual_information": self.information,
             "active_units": self.active,
             "dim": self.dim,
@@ -95,7 +100,7 @@ class Figures:
             plain["language_model_perplexity"] = self.model_perplexity
             plain["nll_minus_language_model"] = self.gap
             plain["nll_minus_language_model_interval"] = list(self.gap_interval)
-        return plain
+        return {name: value for name, value in plain.items() if isinstance(value, str) or np.isfinite(value).all()}
 
 
 def measure(
@@ -103,6 +108,7 @@ def measure(
     language_model: LanguageModel | None,
     sentences: Sequence[NDArray[np.uint32]],
     *,
+    documents: NDArray[np.int64] | None = None,
     scored: int,
     draws: int,
     seed: int = 0,
@@ -114,6 +120,7 @@ def measure(
     ----------
     language_model : scored on the same sentences.
     sentences : ids of each, at least one; the posteriors of all are looked at.
+    documents : number of the document of each, which intervals are made by drawing; None draws the sentences.
     scored : of how many of them, evenly spread, the likelihood is estimated.
     draws : of z for each.
     listener : is called with progress events.
@@ -121,23 +128,25 @@ def measure(
     posterior = posteriors(model, sentences)
     chosen = np.unique(np.linspace(0, len(sentences) - 1, min(scored, len(sentences))).astype(np.int64))
     some = [sentences[i] for i in chosen]
+    units = chosen if documents is None else documents[chosen]
     found = likelihoods(model, some, draws=draws, seed=seed, listener=listener)
     beside = np.full(len(some), np.nan) if language_model is None else language_model_losses(language_model, some)
     n_tokens = int(found.n_tokens.sum())
     return Figures(
         float(found.nll.mean()),
-        _interval(found.nll),
+        _interval(found.nll, units),
         float(found.bound.mean()),
         float(found.reconstruction.mean()),
-        float(posterior.divergence().double().sum(dim=1).mean()),
+        float(found.divergence.mean()),
+        float(swapped_losses(model, some, seed=seed).mean()),
         mutual_information(posterior, seed),
         active_units(posterior.mean),
         model.shape.dim,
-        _perplexity(found.nll, n_tokens),
+        perplexity_of(float(found.nll.sum()) / n_tokens),
         float(beside.mean()),
-        _perplexity(beside, n_tokens),
+        math.nan if language_model is None else perplexity_of(float(beside.sum()) / n_tokens),
         float((found.nll - beside).mean()),
-        _interval(found.nll - beside),
+        _interval(found.nll - beside, units),
         len(some),
         n_tokens,
         len(sentences),
@@ -145,11 +154,6 @@ def measure(
     )
 
 
-def _perplexity(losses: NDArray[np.float64], n_tokens: int) -> float:
-    return math.exp(min(float(losses.sum()) / n_tokens, 700.0))
-
-
-def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean under the central limit theorem."""
-    half = _NORMAL_95 * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
-    return float(values.mean()) - half, float(values.mean()) + half
+def _interval(values: NDArray[np.float64], units: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean, by resamples of the units; they stand in order."""
+    return mean_interval(np.split(values, np.flatnonzero(np.diff(units)) + 1))

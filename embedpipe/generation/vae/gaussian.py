@@ -47,6 +47,16 @@ class Gaussian:
         squares = (z - self.mean) ** 2 * torch.exp(-self.log_variance)
         return -0.5 * (squares + self.log_variance + _LOG_2_PI).sum(dim=-1)
 
+    def log_densities(self, z: Tensor) -> Tensor:
+        """Return log q(z) of each of `n` points, shape (n, dim), in each of the rows: shape (n, batch).
+
+        As matrix products, which hold nothing larger than what is returned; the squares cancel, so take float64.
+        """
+        precision = torch.exp(-self.log_variance)
+        scaled = self.mean * precision
+        own = (self.mean * scaled + self.log_variance + _LOG_2_PI).sum(dim=-1)
+        return z @ scaled.T - 0.5 * (z**2 @ precision.T + own)
+
 
 def log_prior(z: Tensor) -> Tensor:
     """Return the log-density of a standard normal at points of shape (..., dim): shape (...).

@@ -47,7 +47,8 @@ def between(
     steps : how many points, from 2 to 100,000.
     path : spherical turns the direction evenly and changes the length evenly, so that the points between are as far
         from the origin as the ends are, as points of a normal distribution are (White, 2016); linear is the straight
-        line. Ends in one or opposite directions, between which no turn is defined, are joined by the line.
+        line. Ends in one or opposite directions, and the origin, between which no turn is defined, are joined by the
+        line.
 
     Examples
     --------
@@ -60,11 +61,13 @@ def between(
     share = np.linspace(0, 1, steps)[:, None]
     line: NDArray[np.float32] = ((1 - share) * a + share * b).astype(np.float32)
     lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    cosine = float(np.clip(a @ b / max(lengths[0] * lengths[1], 1e-12), -1, 1))
-    angle = math.acos(cosine)
-    if path == "linear" or math.sin(angle) < 1e-4:
+    if path == "linear" or not min(lengths):
         return line
-    turned = np.sin((1 - share) * angle) * (a / lengths[0]) + np.sin(share * angle) * (b / lengths[1])
+    one, other = a / lengths[0], b / lengths[1]
+    angle = math.acos(float(np.clip(one @ other, -1, 1)))
+    if math.sin(angle) < 1e-4:
+        return line
+    turned = np.sin((1 - share) * angle) * one + np.sin(share * angle) * other
     found = turned / math.sin(angle) * ((1 - share) * lengths[0] + share * lengths[1])
     points: NDArray[np.float32] = found.astype(np.float32)
     return points

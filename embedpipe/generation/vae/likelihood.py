@@ -16,7 +16,14 @@ from embedpipe.generation.vae.sentences import Framed, frame
 from embedpipe.nn.batches import Padded, batches_by_tokens, pad
 from embedpipe.runtime import Listener, StageStarted, Step, silent
 
-__all__ = ["Likelihoods", "language_model_losses", "likelihoods", "posteriors", "reconstruction_losses"]
+__all__ = [
+    "Likelihoods",
+    "language_model_losses",
+    "likelihoods",
+    "posteriors",
+    "reconstruction_losses",
+    "swapped_losses",
+]
 
 _STAGE = "likelihood"
 _POSITIONS = 4_096
@@ -87,6 +94,34 @@ def likelihoods(
         found["reconstruction"][chosen] = losses.mean(dim=0).cpu().numpy()
         found["divergence"][chosen] = posterior.divergence().sum(dim=1).double().cpu().numpy()
     return Likelihoods(found["nll"], found["bound"], found["reconstruction"], found["divergence"], lengths + 1)
+
+
+@torch.no_grad()
+def swapped_losses(
+    model: SentenceVAE, sentences: Sequence[NDArray[np.uint32]], *, draws: int = 10, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the mean loss of each sentence given the z of another one of them; NaN where there is no other.
+
+    The other one is half of the sentences further on, so that it is seldom of the same document. Where the loss is no
+    higher than with a sentence's own z, the decoder does without z.
+
+    Parameters
+    ----------
+    sentences : ids of each, without ``<eos>``, in the order of the text.
+    draws : of z, for each sentence.
+    """
+    n = len(sentences)
+    found = np.full(n, np.nan)
+    if n < 2:
+        return found
+    noise = torch.randn(draws, n, model.shape.dim, generator=torch.Generator().manual_seed(seed))
+    points = torch.roll(posteriors(model, sentences).draw(noise), n // 2, dims=1)
+    lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
+    for chosen in batches_by_tokens(lengths + 1, _POSITIONS, 256):
+        framed = frame(pad([sentences[i] for i in chosen], model.device))
+        losses = _losses_of_draws(model, framed, points[:, torch.from_numpy(chosen)].to(model.device))
+        found[chosen] = losses.mean(dim=0).cpu().numpy()
+    return found
 
 
 @torch.no_grad()

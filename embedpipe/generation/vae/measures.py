@@ -11,7 +11,7 @@ __all__ = ["ACTIVE", "active_units", "collapse", "mutual_information"]
 
 ACTIVE = 0.01
 """A component is active where its mean varies by more than this over sentences (Burda et al., 2016)."""
-_ROWS = 64
+_ROWS = 1_024
 _LEAST_NATS = 0.5
 
 
@@ -50,30 +50,41 @@ def mutual_information(posterior: Gaussian, seed: int = 0, draws: int = 4) -> fl
         points = exact.draw(torch.randn(mean.shape, generator=generator, dtype=torch.float64))
         total += float(exact.log_density(points).sum())
         for some in torch.split(points, _ROWS):
-            among = exact.log_density(some[:, None])  # (rows, n)
+            among = exact.log_densities(some)  # (rows, n)
             total -= float((torch.logsumexp(among, dim=1) - math.log(len(mean))).sum())
     return max(0.0, total / (draws * len(mean)))
 
 
-def collapse(divergence: float, information: float, n_active: int) -> str:
+def collapse(divergence: float, information: float, n_active: int, told: float) -> str:
     """Return why the posterior counts as collapsed, and what to change; empty where z is used.
+
+    The first three are of the posterior alone, and a decoder that ignores z leaves them as they are: then z tells no
+    nats of the words.
 
     Parameters
     ----------
     divergence, information : the KL divergence and the mutual information, in nats a sentence.
     n_active : components that vary with the sentence.
+    told : nats by which the words are less probable given the z of another sentence; NaN where that is not known.
 
     Examples
     --------
-    >>> collapse(6.0, 5.0, 12)
+    >>> collapse(6.0, 5.0, 12, 9.0)
     ''
-    >>> collapse(0.02, 0.01, 0)[:43]
+    >>> collapse(0.02, 0.01, 0, 0.0)[:43]
     'the posterior has collapsed: KL 0.02 nats, '
+    >>> collapse(10.5, 2.7, 16, 0.0)[:73]
+    'the posterior has collapsed: with KL 10.50 nats the decoder ignores z, fo'
     """
-    if divergence >= _LEAST_NATS and information >= _LEAST_NATS and n_active:
-        return ""
-    return (
-        f"the posterior has collapsed: KL {divergence:.2f} nats, mutual information {information:.2f} nats, {n_active} "
-        "active components, so texts hardly depend on z; raise latent.free_bits or latent.word_p, train longer, or use "
-        "latent.beta_schedule cyclical"
-    )
+    advice = "raise latent.word_p, train longer, or use latent.beta_schedule cyclical"
+    if divergence < _LEAST_NATS or information < _LEAST_NATS or not n_active:
+        return (
+            f"the posterior has collapsed: KL {divergence:.2f} nats, mutual information {information:.2f} nats, "
+            f"{n_active} active components, so texts hardly depend on z; raise latent.free_bits, {advice}"
+        )
+    if told < _LEAST_NATS:
+        return (
+            f"the posterior has collapsed: with KL {divergence:.2f} nats the decoder ignores z, for the z of another "
+            f"sentence costs the words {told:.2f} nats; {advice}"
+        )
+    return ""

@@ -89,8 +89,13 @@ def whole_sentences(store: TokenStore, max_tokens: int) -> tuple[Draw, float]:
     return draw, len(usable) / store.n_sentences
 
 
-def some_sentences(store: TokenStore, max_tokens: int, n: int, seed: int) -> list[NDArray[np.uint32]]:
-    """Return at most `n` different sentences of 3 to `max_tokens` tokens, drawn by the seed, in order of the text."""
+def some_sentences(
+    store: TokenStore, max_tokens: int, n: int, seed: int
+) -> tuple[list[NDArray[np.uint32]], NDArray[np.int64]]:
+    """Return at most `n` different sentences of 3 to `max_tokens` tokens, and the number of the document of each.
+
+    They are drawn by the seed, and stand in the order of the text.
+    """
     usable = _usable(store, max_tokens)
-    chosen = np.random.default_rng(seed).choice(usable, min(n, len(usable)), replace=False)
-    return [np.array(store.sentence(int(i))) for i in np.sort(chosen)]
+    chosen = np.sort(np.random.default_rng(seed).choice(usable, min(n, len(usable)), replace=False))
+    return [np.array(store.sentence(int(i))) for i in chosen], store.document_of_sentence[chosen]

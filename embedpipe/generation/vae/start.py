@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from embedpipe.generation.begin import begin_training, stream_counts
+from embedpipe.generation.begin import begin_training, language_model_optimizers, stream_counts
 from embedpipe.generation.language_model import Dropouts, LanguageModel
 from embedpipe.generation.vae.network import SentenceVAE, VAEShape
 from embedpipe.nn.optimizers import make_optimizers
@@ -103,11 +103,4 @@ def optimizers_of(model: SentenceVAE, config: "LatentConfig") -> list[torch.opti
     if not config.decoder_learning_rate:
         model.decoder.requires_grad_(False)
         return optimizers
-    table = [model.decoder.table]
-    return optimizers + make_optimizers(
-        model.decoder,
-        config.decoder_learning_rate,
-        config.weight_decay,
-        sparse=table if model.decoder.sparse else [],
-        dense=[] if model.decoder.sparse else table,
-    )
+    return optimizers + language_model_optimizers(model.decoder, config.decoder_learning_rate, config.weight_decay)

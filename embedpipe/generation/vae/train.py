@@ -112,8 +112,10 @@ def train_vae(
     """
     draw, share = whole_sentences(train, config.max_tokens)
     held = [some_sentences(store, config.max_tokens, _LOOKED_AT, seed) for store in (train, validation, test)]
-    watched = (held[1] or held[0])[:: max(1, len(held[1] or held[0]) // _WATCHED)][:_WATCHED]
-    scored = held[2] or held[1] or held[0]
+    (train_sentences, _), (validation_sentences, _), _ = held
+    watched = validation_sentences or train_sentences
+    watched = watched[:: max(1, len(watched) // _WATCHED)][:_WATCHED]
+    scored, documents = next(found for found in reversed(held) if found[0])
     kept = None
     if checkpoint is not None:
         arrays = [tensor.detach().cpu().numpy() for tensor in generator.state_dict().values()]
@@ -155,6 +157,7 @@ def train_vae(
         model,
         generator.to(device) if compared else None,
         scored,
+        documents=documents,
         scored=config.scored,
         draws=config.importance,
         seed=seed,

@@ -7,7 +7,7 @@ from embedpipe.config import LatentConfig
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.state import BEGINNING, State
 from embedpipe.generation.vae.network import SentenceVAE, VAEShape
-from embedpipe.generation.vae.start import ReaderStart, reader_of, start_vae
+from embedpipe.generation.vae.start import ReaderStart, optimizers_of, reader_of, start_vae
 from embedpipe.nn.batches import Padded
 from embedpipe.nn.readers import make_reader
 from embedpipe.sentences.network import EncoderShape, SentenceNetwork
@@ -67,6 +67,23 @@ def test_it_begins_as_the_generator_and_the_reader_of_the_encoder() -> None:
     assert isinstance(
         start_vae(generator, None, LatentConfig(hidden=7), sparse=False).reader, type(make_reader("bilstm", 4, 7))
     )
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_no_table_of_the_decoder_has_weight_decay(*, sparse: bool) -> None:
+    """Nor does a dense optimizer take sparse gradients, which it refuses; untied, the output is a table too."""
+    config = LatentConfig(dim=3, hidden=7)
+    model = start_vae(LanguageModel(Shape(9, 4, 5, 2, tied=False)), None, config, sparse=sparse)
+    tables = {id(model.decoder.table), id(model.decoder.output)}
+    decays = {
+        id(parameter): (type(optimizer).__name__, group.get("weight_decay", 0.0))
+        for optimizer in optimizers_of(model, config)
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert {decays[table] for table in tables} == {("SparseAdam" if sparse else "AdamW", 0.0)}
+    assert decays[id(model.to_given.weight)] == ("AdamW", config.weight_decay)
+    assert decays.keys() == {id(parameter) for parameter in model.parameters()}
 
 
 def test_the_reader_is_described_by_what_it_is() -> None:

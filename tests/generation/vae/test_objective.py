@@ -69,7 +69,7 @@ def store(tmp_path, lengths: list[int]) -> TokenStore:
     tokens = [np.array([4 + i] * n + [EOS], np.uint32) for i, n in enumerate(lengths)]
     np.save(tmp_path / "tokens.npy", np.concatenate(tokens))
     np.save(tmp_path / "sentences.npy", np.cumsum([0, *map(len, tokens)]).astype(np.uint64))
-    np.save(tmp_path / "documents.npy", np.array([0, len(tokens)], np.uint64))
+    np.save(tmp_path / "documents.npy", np.array([0, len(tokens) - 1, len(tokens)], np.uint64))
     return TokenStore(tmp_path)
 
 
@@ -80,7 +80,9 @@ def test_sentences_are_taken_whole_or_not_at_all(tmp_path) -> None:
     assert share == 0.5
     assert set(spans.tags) == {1, 3}
     assert set(spans.lengths[0]) == {5, 4}
-    assert [one.tolist() for one in some_sentences(found, 6, 10, seed=0)] == [[5] * 5, [7] * 4]
+    sentences, documents = some_sentences(found, 6, 10, seed=0)
+    assert [one.tolist() for one in sentences] == [[5] * 5, [7] * 4]
+    assert documents.tolist() == [0, 1]
     with pytest.raises(NotEnoughDataError, match="no sentence of 3 to 4 tokens"):
         whole_sentences(store(tmp_path, [1, 2, 9]), 4)
 

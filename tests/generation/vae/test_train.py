@@ -55,7 +55,7 @@ def write_store(folder: Path, sentences: list[str]) -> TokenStore:
     folder.mkdir(parents=True)
     np.save(folder / "tokens.npy", np.concatenate(ids))
     np.save(folder / "sentences.npy", np.cumsum([0, *map(len, ids)]).astype(np.uint64))
-    np.save(folder / "documents.npy", np.array([0, len(ids)], dtype=np.uint64))
+    np.save(folder / "documents.npy", np.append(np.arange(0, len(ids), 3), len(ids)).astype(np.uint64))
     return TokenStore(folder)
 
 
@@ -64,9 +64,9 @@ def some(n: int, seed: int) -> list[str]:
     return [sentence(int(rng.integers(2)), THINGS[rng.integers(len(THINGS))]) for _ in range(n)]
 
 
-def generator() -> LanguageModel:
+def generator(*, tied: bool = True) -> LanguageModel:
     torch.manual_seed(0)
-    return LanguageModel(Shape(len(vocabulary()), 12, 16, 1)).eval()
+    return LanguageModel(Shape(len(vocabulary()), 12, 16, 1, tied=tied)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,9 @@ def stores(tmp_path_factory):
     ]
 
 
-def trained(stores, checkpoint=None, listener=lambda _: None, **settings) -> TrainedVAE:
+def trained(stores, checkpoint=None, listener=lambda _: None, *, tied=True, **settings) -> TrainedVAE:
     return train_vae(
-        generator(),
+        generator(tied=tied),
         None,
         vocabulary(),
         *stores,
@@ -109,6 +109,7 @@ def test_its_figures_are_those_of_the_source(result: TrainedVAE) -> None:
     assert np.log(2) + 0.3 < figures.information < np.log(12) + 0.1, "more than the style"
     assert figures.active >= 2
     assert not figures.collapsed
+    assert figures.swapped > figures.reconstruction + 1, "the z of another sentence says other words"
     assert figures.gap == pytest.approx(figures.nll - figures.model_nll)
     assert figures.gap < -5, "the untrained language model knows nothing of the sentences"
     assert figures.gap_interval[0] < figures.gap < figures.gap_interval[1]
@@ -142,6 +143,15 @@ def test_the_way_between_two_texts_begins_and_ends_with_them(latent: SentenceLat
     assert len(way) == 5
 
 
+def test_the_way_from_the_origin_is_the_line() -> None:
+    origin, end = np.zeros(2, np.float32), np.array([2, 4], np.float32)
+    assert between(origin, end, 3).tolist() == [[0, 0], [1, 2], [2, 4]]
+    assert between(end, origin, 3).tolist() == [[2, 4], [1, 2], [0, 0]]
+    assert between(origin, origin, 2).tolist() == [[0, 0], [0, 0]]
+    tiny = between(end * np.float32(1e-10), np.array([-4e-10, 2e-10], np.float32), 3)[1]
+    np.testing.assert_allclose(np.linalg.norm(tiny), np.sqrt(20) * 1e-10, rtol=1e-4)
+
+
 def test_samples_are_repeated_by_their_seed_and_of_the_language(latent: SentenceLatent) -> None:
     one, other = latent.sample(40, seed=3), latent.sample(40, seed=4)
     assert one == latent.sample(40, seed=3) != other
@@ -161,12 +171,20 @@ def test_a_training_without_free_bits_and_time_says_that_it_collapsed(stores) ->
     assert figures.nll == pytest.approx(figures.model_nll, abs=0.05), "z has no effect at the start"
 
 
+@pytest.mark.parametrize("samples", [4, 4_096])
+def test_the_output_of_an_untied_generator_is_trained_too(stores, samples: int) -> None:
+    found = trained(stores, tied=False, samples=samples, steps=3, scored=2, importance=2)
+    output, before = found.model.decoder.output, generator(tied=False).output
+    assert output is not None
+    assert (output - before).abs().max() > 0.01
+
+
 def test_an_interrupted_training_goes_on_to_the_same_weights(stores, tmp_path) -> None:
-    settings = {"steps": 24, "beta_schedule": "cyclical"}
+    settings = {"steps": 8, "beta_schedule": "cyclical", "scored": 2, "importance": 2}
     whole = trained(stores, **settings)
 
     def stop(event: Event) -> None:
-        if isinstance(event, Evaluated) and event.step >= 12:
+        if isinstance(event, Evaluated) and event.step >= 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
