@@ -33,6 +33,9 @@ class Units:
     n_words: int
     n_characters: int
 
+    def __add__(self, other: "Units") -> "Units":
+        return Units(self.n_words + other.n_words, self.n_characters + other.n_characters)
+
     def word_perplexity(self, nats: float) -> float:
         """Return the perplexity per word of a text whose negative log-probability is `nats`.
 
