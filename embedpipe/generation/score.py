@@ -17,7 +17,7 @@ from embedpipe.generation.dynamic import DynamicEvaluation, DynamicReader, Gradi
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.reader import ModelReader, Predicted, Reader, block_length
 from embedpipe.generation.scored_text import Line, LineReading, groups_of_lines
-from embedpipe.generation.units import Units, perplexity_of
+from embedpipe.generation.units import NO_TEXT, Units, perplexity_of
 from embedpipe.text.codec import check_texts
 from embedpipe.text.vocabulary import EOS, UNK
 
@@ -51,7 +51,7 @@ class Score:
     log_probability: float
     n_tokens: int
     n_unknown: int
-    units: Units = Units(0, 0)
+    units: Units = NO_TEXT
     baseline: float | None = None
 
     def __add__(self, other: "Score") -> "Score":
