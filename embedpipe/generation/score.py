@@ -31,6 +31,7 @@ Losses = Callable[[NDArray[np.uint32]], NDArray[np.float64]]
 """From ids of shape (rows, time + 1) to negative log-probabilities in nats of all but the first, (rows, time)."""
 
 _ROWS, _BATCH_TOKENS = 256, 16_384
+_FEW_ROWS, _PADDED = 32, 1.05
 _STREAM_BLOCK = 1_024
 _CONTEXT = 8
 
@@ -283,12 +284,15 @@ class _BaselineReader:
 
 
 def _batches(lengths: NDArray[np.int64], rows: int) -> Iterator[list[int]]:
-    """Yield rows of similar lengths together, those of length 0 left out."""
+    """Yield rows of similar lengths together, few with much to fill up, those of length 0 left out."""
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
     start = 0
     while start < len(order):
-        within = lengths[order[start:]] * np.arange(1, len(order) - start + 1) <= _BATCH_TOKENS
+        of_rest, n_rows = lengths[order[start:]], np.arange(1, len(order) - start + 1)
+        padded = of_rest * n_rows
+        tight = (padded <= _PADDED * of_rest.cumsum()) | (n_rows <= _FEW_ROWS)
+        within = (padded <= _BATCH_TOKENS) & tight
         n = max(1, min(rows, int(within.argmin()) if not within.all() else len(within)))
         yield order[start : start + n].tolist()
         start += n

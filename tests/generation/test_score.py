@@ -12,7 +12,7 @@ from embedpipe.generation.cache import ContinuousCache, cached_losses
 from embedpipe.generation.dynamic import DynamicEvaluation, dynamic_losses
 from embedpipe.generation.evaluation import token_losses
 from embedpipe.generation.language_model import LanguageModel, Shape
-from embedpipe.generation.score import Score, TextScorer
+from embedpipe.generation.score import Score, TextScorer, _batches
 from embedpipe.generation.scored_text import LineReading
 from embedpipe.generation.units import Units
 from embedpipe.text.codec import TextCodec
@@ -106,6 +106,13 @@ def test_a_text_is_its_stream(codec, model, way):
         assert line.score.log_probability == pytest.approx(-expected[0, start:stop].sum(), rel=1e-4)
     total = sum((line.score for line in found), Score(0.0, 0, 0))
     assert total.log_probability == pytest.approx(-expected.sum(), rel=1e-5)
+
+
+def test_rows_read_together_have_little_to_fill_up():
+    lengths = np.random.default_rng(0).integers(0, 20, 600)
+    batches = list(_batches(lengths, 256))
+    assert sorted(row for rows in batches for row in rows) == np.flatnonzero(lengths).tolist()
+    assert sum(len(rows) * lengths[rows].max() for rows in batches) < 1.1 * lengths.sum()
 
 
 def test_only_what_is_needed_is_read(codec, model):
