@@ -187,7 +187,7 @@ def _rows(lines: _Lines, by: str) -> Iterator[dict[str, object]]:
         return
     for (file, _), of_file in groupby(lines, key=lambda found: found[0][::2] if by == "document" else ("all", 0)):
         score = reduce(add, (scored.score for _, scored in of_file))
-        yield {"file": file, "words": score.n_words, "characters": score.n_characters, **_figures(score)}
+        yield {"file": file, "words": score.units.n_words, "characters": score.units.n_characters, **_figures(score)}
 
 
 def _token_rows(lines: _Lines) -> Iterator[dict[str, object]]:

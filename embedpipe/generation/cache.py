@@ -9,6 +9,7 @@ of the text, what the model knew before it met them: a token that followed a sim
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -162,25 +163,44 @@ class CachedReader:
         self.model, self.memory = model, CacheMemory(cache)
         self.state: State = BEGINNING
 
-    @torch.no_grad()
     def read(self, ids: Tensor, *, ranked: bool = False) -> Predicted:
         """See `Reader.read`."""
-        cache, targets = self.memory.cache, ids[:, 1:]
-        hidden, self.state = self.model(ids[:, :-1], self.state)
-        hidden = hidden.float()
-        logits = self.model.logits(hidden.flatten(0, 1)).float()
-        products, words, any_ = self.memory.similarities(hidden, targets)
+        cache, targets, seen = self.memory.cache, ids[:, 1:], self.look(ids, whole=ranked)
         ranks = None
-        if ranked:
-            near = torch.softmax(_scores(products, cache.theta), dim=2).masked_fill(~any_[:, None], 0.0).flatten(0, 1)
-            words_of_each = words[:, None].expand(*targets.shape, -1).flatten(0, 1)
-            weight = (cache.weight * any_).repeat(len(ids))[:, None]
-            mixed = _mixed(torch.log_softmax(logits, dim=1), near, words_of_each, weight)
-            ranks = ranks_of(mixed, targets.flatten()).view(targets.shape)
-        losses = F.cross_entropy(logits, targets.flatten(), reduction="none").view(targets.shape)
-        remembered = _log_share(products, words, targets, cache.theta)
+        if seen.log_probabilities is not None:
+            near = torch.softmax(_scores(seen.products, cache.theta), dim=2)
+            near = near.masked_fill(~seen.any_[:, None], 0.0).flatten(0, 1)
+            words = seen.words[:, None].expand(*targets.shape, -1).flatten(0, 1)
+            weight = (cache.weight * seen.any_).repeat(len(ids))[:, None]
+            ranks = ranks_of(_mixed(seen.log_probabilities, near, words, weight), targets.flatten()).view(targets.shape)
+        remembered = _log_share(seen.products, seen.words, targets, cache.theta)
+        return Predicted(_mixed_losses(seen.losses, remembered, seen.any_, cache.weight), ranks)
+
+    @torch.no_grad()
+    def look(self, ids: Tensor, *, whole: bool = False) -> "_Seen":
+        """Read on, and return what a mixture of the model and the cache is made of; `whole`: for all tokens."""
+        targets = ids[:, 1:]
+        hidden, self.state = self.model(ids[:, :-1], self.state)
+        flat, log_probabilities = hidden.flatten(0, 1), None
+        if whole:
+            log_probabilities = torch.log_softmax(self.model.logits(flat).float(), dim=1)
+            losses = F.nll_loss(log_probabilities, targets.flatten(), reduction="none")
+        else:
+            losses = self.model.losses(flat, targets.flatten())
+        hidden = hidden.float()
+        found = self.memory.similarities(hidden, targets)
         self.memory.remember(hidden, targets)
-        return Predicted(_mixed_losses(losses, remembered, any_, cache.weight), ranks)
+        return _Seen(losses.view(targets.shape), *found, log_probabilities)
+
+
+class _Seen(NamedTuple):
+    """Losses of the model (rows, time), what `similarities` gives, and the model's log-probabilities or None."""
+
+    losses: Tensor
+    products: Tensor
+    words: Tensor
+    any_: Tensor
+    log_probabilities: Tensor | None
 
 
 def cached_losses(
@@ -203,7 +223,6 @@ def cached_losses(
         return losses_along(CachedReader(model, cache or ContinuousCache()), tokens, model.device)
 
 
-@torch.no_grad()
 def tune_cache(
     model: LanguageModel,
     tokens: NDArray[np.uint32],
@@ -221,24 +240,17 @@ def tune_cache(
     window : how many tokens are remembered.
     thetas, weights : the grid. The weight 0, no cache, is always tried too.
     """
-    memory, state = CacheMemory(ContinuousCache(0.0, 0.0, window)), BEGINNING
     ids = torch.from_numpy(tokens.astype(np.int64)).to(model.device)
-    step = block_length(len(ids))
+    step, reader = block_length(len(ids)), CachedReader(model, ContinuousCache(0.0, 0.0, window))
     totals = np.zeros((len(thetas), 1 + len(weights)))
     with evaluating(model):
         for position in range(0, ids.shape[1] - 1, step):
             block = ids[:, position : position + step + 1]
-            targets = block[:, 1:]
-            hidden, state = model(block[:, :-1], state)
-            hidden = hidden.float()
-            logits = model.logits(hidden.flatten(0, 1)).float()
-            losses = F.cross_entropy(logits, targets.flatten(), reduction="none").view(targets.shape)
-            products, words, any_ = memory.similarities(hidden, targets)
+            seen = reader.look(block)
             for i, theta in enumerate(thetas):
-                remembered = _log_share(products, words, targets, theta)
+                remembered = _log_share(seen.products, seen.words, block[:, 1:], theta)
                 for j, weight in enumerate((0.0, *weights)):
-                    totals[i, j] += float(_mixed_losses(losses, remembered, any_, weight).double().sum())
-            memory.remember(hidden, targets)
+                    totals[i, j] += float(_mixed_losses(seen.losses, remembered, seen.any_, weight).double().sum())
     theta, weight = divmod(int(totals.argmin()), totals.shape[1])
     return ContinuousCache(thetas[theta], (0.0, *weights)[weight], window)
 

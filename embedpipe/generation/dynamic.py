@@ -34,6 +34,7 @@ __all__ = [
     "Rule",
     "dynamic_losses",
     "gradient_sizes",
+    "shapes_of_sizes",
 ]
 
 Rule = Literal["rms", "sgd"]
@@ -245,6 +246,16 @@ def gradient_sizes(model: LanguageModel, tokens: NDArray[np.uint32], *, segment:
     if not n_segments:
         raise NotEnoughDataError("the sizes of gradients need text of at least one token to predict; give more of it")
     return GradientSizes({name: (square / n_segments).sqrt() for name, square in squares.items()})
+
+
+def shapes_of_sizes(model: LanguageModel) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each of the `GradientSizes` of a model, by name."""
+    learnt = _TABLES if model.clusters is None else _TABLES[:1]
+    return {
+        name: tuple(weight.shape[1:] if name in _TABLES else weight.shape)
+        for name, weight in model.named_parameters()
+        if name not in _TABLES or name in learnt
+    }
 
 
 @dataclass(frozen=True, slots=True)

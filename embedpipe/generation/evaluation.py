@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.ngrams.kneser_ney import KneserNey
-from embedpipe.generation.state import BEGINNING
+from embedpipe.generation.reader import ModelReader, evaluating, losses_along
 from embedpipe.generation.units import perplexity_of
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS, UNK
@@ -89,7 +87,6 @@ def perplexity(model: LanguageModel, sample: HeldOut) -> float:
     return perplexity_of(float(token_losses(model, sample.tokens).mean()))
 
 
-@torch.no_grad()
 def token_losses(model: LanguageModel, tokens: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Return the negative log-probability, in nats, of every token after the first of each row.
 
@@ -104,19 +101,8 @@ def token_losses(model: LanguageModel, tokens: NDArray[np.uint32]) -> NDArray[np
     -------
     float64 array of shape (rows, time)
     """
-    was_training = model.training
-    model.eval()
-    ids = torch.from_numpy(tokens.astype(np.int64)).to(model.device)
-    step = max(1, 1_024 // len(ids))
-    state, found = BEGINNING, []
-    for position in range(0, ids.shape[1] - 1, step):
-        block = ids[:, position : position + step + 1]
-        hidden, state = model(block[:, :-1], state)
-        logits = model.logits(hidden.flatten(0, 1)).float()
-        loss = F.cross_entropy(logits, block[:, 1:].flatten(), reduction="none")
-        found.append(loss.view(len(ids), -1).cpu())
-    model.train(was_training)
-    return torch.cat(found, dim=1).double().numpy()
+    with evaluating(model):
+        return losses_along(ModelReader(model), tokens, model.device)
 
 
 def unigram_probabilities(counts: NDArray[np.float64]) -> NDArray[np.float64]:

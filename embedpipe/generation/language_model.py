@@ -16,6 +16,7 @@ from embedpipe.nn.causal import CausalKind, RecurrentStack
 from embedpipe.nn.causal_attention import CausalTransformer
 from embedpipe.nn.clusters import Clusters
 from embedpipe.nn.layers import LockedDropout, draw_normal, embedding_dropout
+from embedpipe.nn.softmax import exact_losses
 
 __all__ = ["Dropouts", "LanguageModel", "Reading", "Shape", "initial_table"]
 
@@ -201,6 +202,12 @@ class LanguageModel(nn.Module):
         if self.clusters is not None:
             return self.clusters.log_probabilities(self.output_table, self.bias, hidden)
         return F.linear(hidden, self.output_table, self.bias)
+
+    def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Return the negative log-probabilities of `targets` (n,) after `hidden` (n, width), float32, in nats."""
+        if self.clusters is not None:
+            return F.nll_loss(self.logits(hidden).float(), targets, reduction="none")
+        return exact_losses(self.output_table, self.bias, hidden, targets)
 
     def initialise(self, table: Tensor, probabilities: NDArray[np.float64]) -> None:
         """Start from word vectors and from the unigram distribution (all probabilities above zero)."""

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError
 from embedpipe.generation.units import perplexity_of
+from embedpipe.resampling import MIN_UNITS, paired_p_value, percentile_interval
 
-__all__ = ["MIN_ROWS", "Paired", "compare_losses", "mean_interval", "perplexity_interval"]
+__all__ = ["Paired", "compare_losses", "mean_interval", "perplexity_interval"]
 
 Rows = NDArray[np.floating[Any]] | Sequence[NDArray[np.floating[Any]]]
 
-MIN_ROWS = 10
-"""Resamples of fewer rows repeat each other; their interval and test claim a certainty that is not there."""
 _REPEATS = 10_000
 
 
@@ -30,8 +29,8 @@ class Paired:
     Parameters
     ----------
     difference : mean nats of the first less those of the second; below 0 the first predicts better.
-    low, high : its 95 % interval; NaN for fewer than `MIN_ROWS` rows.
-    p_value : two-sided, that the two do not differ; NaN for fewer than `MIN_ROWS` rows.
+    low, high : its 95 % interval; NaN for fewer than `MIN_UNITS` rows.
+    p_value : two-sided, that the two do not differ; NaN for fewer than `MIN_UNITS` rows.
     ratio : perplexity of the first over that of the second.
     n_rows, n_tokens : what was drawn, and the predicted tokens in it.
     """
@@ -81,18 +80,17 @@ def compare_losses(first: Rows, second: Rows, *, repeats: int = _REPEATS, seed: 
             )
     difference = float((totals - others).sum() / sizes.sum())
     low = high = p_value = math.nan
-    if len(sizes) >= MIN_ROWS:
+    if len(sizes) >= MIN_UNITS:
         drawn = _resampled(totals - others, sizes, repeats, seed)
-        low, high = (float(edge) for edge in np.percentile(drawn, [2.5, 97.5]))
-        below, above = int((drawn <= 0).sum()), int((drawn >= 0).sum())
-        p_value = min(1.0, 2 * (1 + min(below, above)) / (1 + repeats))
+        low, high = percentile_interval(drawn)
+        p_value = paired_p_value(drawn, np.zeros(1))
     return Paired(difference, low, high, p_value, perplexity_of(difference), len(sizes), int(sizes.sum()))
 
 
 def perplexity_interval(losses: Rows, *, repeats: int = _REPEATS, seed: int = 0) -> tuple[float, float]:
     """Return the 95 % interval of a perplexity, by resamples of the rows.
 
-    NaN for fewer than `MIN_ROWS` rows, and where a loss is not a finite number.
+    NaN for fewer than `MIN_UNITS` rows, and where a loss is not a finite number.
 
     Parameters
     ----------
@@ -121,9 +119,9 @@ def mean_interval(losses: Rows, *, repeats: int = _REPEATS, seed: int = 0) -> tu
     ((2.0, 2.0), (nan, nan))
     """
     totals, sizes = _by_row(losses)
-    if len(sizes) < MIN_ROWS or not np.isfinite(totals).all():
+    if len(sizes) < MIN_UNITS or not np.isfinite(totals).all():
         return math.nan, math.nan
-    low, high = np.percentile(_resampled(totals, sizes, repeats, seed), [2.5, 97.5])
+    low, high = percentile_interval(_resampled(totals, sizes, repeats, seed))
     return float(low), float(high)
 
 

@@ -66,10 +66,12 @@ class ModelReader:
     def read(self, ids: Tensor, *, ranked: bool = False) -> Predicted:
         """See `Reader.read`."""
         hidden, self.state = self.model(ids[:, :-1], self.state)
-        logits, targets = self.model.logits(hidden.flatten(0, 1)).float(), ids[:, 1:]
+        flat, targets = hidden.flatten(0, 1), ids[:, 1:]
+        if not ranked:
+            return Predicted(self.model.losses(flat, targets.flatten()).view(targets.shape))
+        logits = self.model.logits(flat).float()
         losses = F.cross_entropy(logits, targets.flatten(), reduction="none").view(targets.shape)
-        ranks = ranks_of(logits, targets.flatten()).view(targets.shape) if ranked else None
-        return Predicted(losses, ranks)
+        return Predicted(losses, ranks_of(logits, targets.flatten()).view(targets.shape))
 
 
 def ranks_of(logits: Tensor, targets: Tensor) -> Tensor:

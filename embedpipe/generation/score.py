@@ -17,6 +17,7 @@ from embedpipe.generation.dynamic import DynamicEvaluation, DynamicReader, Gradi
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.reader import ModelReader, Predicted, Reader, block_length
 from embedpipe.generation.scored_text import Line, LineReading, groups_of_lines
+from embedpipe.generation.units import NO_TEXT, Units, perplexity_of
 from embedpipe.text.codec import check_texts
 from embedpipe.text.vocabulary import EOS, UNK
 
@@ -30,10 +31,9 @@ Losses = Callable[[NDArray[np.uint32]], NDArray[np.float64]]
 """From ids of shape (rows, time + 1) to negative log-probabilities in nats of all but the first, (rows, time)."""
 
 _ROWS, _BATCH_TOKENS = 256, 16_384
+_FEW_ROWS, _PADDED = 32, 1.05
 _STREAM_BLOCK = 1_024
 _CONTEXT = 8
-_LONG_WORD = 20
-_LARGEST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,14 @@ class Score:
     log_probability : natural logarithm of the probability of the text, the ends of its sentences included.
     n_tokens : predicted tokens, the closing ``<eos>`` of each sentence included.
     n_unknown : how many of them were scored as ``<unk>``.
-    n_words : words between white space.
-    n_characters : with one for the end of each line.
+    units : its words between white space, and its characters, with one for the end of each line.
     baseline : the log-probability of the same tokens to another model, None where there is none.
     """
 
     log_probability: float
     n_tokens: int
     n_unknown: int
-    n_words: int = 0
-    n_characters: int = 0
+    units: Units = NO_TEXT
     baseline: float | None = None
 
     def __add__(self, other: "Score") -> "Score":
@@ -63,24 +61,19 @@ class Score:
             self.log_probability + other.log_probability,
             self.n_tokens + other.n_tokens,
             self.n_unknown + other.n_unknown,
-            self.n_words + other.n_words,
-            self.n_characters + other.n_characters,
+            self.units + other.units,
             (self.baseline or 0.0) + (other.baseline or 0.0) if both else None,
         )
 
     @property
     def perplexity(self) -> float | None:
         """The inverse geometric mean of the tokens' probabilities; None where there is no token."""
-        return _perplexity(self.log_probability, self.n_tokens)
+        return perplexity_of(-self.log_probability / self.n_tokens) if self.n_tokens else None
 
     @property
     def word_perplexity(self) -> float | None:
-        """The perplexity for each word between white space, whatever the tokens; None where text is not so written.
-
-        That is where there are no words, or they have more than 20 characters each.
-        """
-        spaced = self.n_words and self.n_characters <= _LONG_WORD * self.n_words
-        return _perplexity(self.log_probability, self.n_words) if spaced else None
+        """The perplexity for each word between white space, whatever the tokens; None where text is not so written."""
+        return _known(self.units.word_perplexity(-self.log_probability))
 
     @property
     def bits_per_character(self) -> float | None:
@@ -88,7 +81,7 @@ class Score:
 
         An unknown word is charged for being unknown and not for its spelling.
         """
-        return -self.log_probability / math.log(2) / self.n_characters if self.n_tokens and self.n_characters else None
+        return _known(self.units.bits_per_character(-self.log_probability)) if self.n_tokens else None
 
     @property
     def unknown_share(self) -> float:
@@ -98,7 +91,7 @@ class Score:
     @property
     def baseline_perplexity(self) -> float | None:
         """The perplexity of the other model on the same tokens; None where there is none."""
-        return None if self.baseline is None else _perplexity(self.baseline, self.n_tokens)
+        return None if self.baseline is None or not self.n_tokens else perplexity_of(-self.baseline / self.n_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +284,15 @@ class _BaselineReader:
 
 
 def _batches(lengths: NDArray[np.int64], rows: int) -> Iterator[list[int]]:
-    """Yield rows of similar lengths together, those of length 0 left out."""
+    """Yield rows of similar lengths together, few with much to fill up, those of length 0 left out."""
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
     start = 0
     while start < len(order):
-        within = lengths[order[start:]] * np.arange(1, len(order) - start + 1) <= _BATCH_TOKENS
+        of_rest, n_rows = lengths[order[start:]], np.arange(1, len(order) - start + 1)
+        padded = of_rest * n_rows
+        tight = (padded <= _PADDED * of_rest.cumsum()) | (n_rows <= _FEW_ROWS)
+        within = (padded <= _BATCH_TOKENS) & tight
         n = max(1, min(rows, int(within.argmin()) if not within.all() else len(within)))
         yield order[start : start + n].tolist()
         start += n
@@ -307,8 +303,7 @@ def _scored(text: str, line: Line, read: _Read) -> ScoredLine:
         0.0 - float(read.losses.sum()),
         len(line.ids),
         int((line.ids == UNK).sum()),
-        line.n_words,
-        line.n_characters,
+        Units(line.n_words, line.n_characters),
         None if read.baseline is None else 0.0 - float(read.baseline.sum()),
     )
     if not line.tokens or read.ranks is None:
@@ -324,5 +319,5 @@ def _join(first: _Read, second: _Read) -> _Read:
     return _Read(*(None if a is None or b is None else np.concatenate([a, b]) for a, b in columns))  # type: ignore[arg-type]
 
 
-def _perplexity(log_probability: float, n: int) -> float | None:
-    return math.exp(min(-log_probability / n, _LARGEST)) if n else None
+def _known(figure: float) -> float | None:
+    return None if math.isnan(figure) else figure

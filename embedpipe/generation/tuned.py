@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError, EmbedpipeError
 from embedpipe.generation.cache import ContinuousCache, tune_cache
-from embedpipe.generation.dynamic import DynamicEvaluation, GradientSizes, gradient_sizes
+from embedpipe.generation.dynamic import DynamicEvaluation, GradientSizes, gradient_sizes, shapes_of_sizes
 from embedpipe.generation.evaluation import held_out
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.tune_dynamic import tune_dynamic
@@ -55,13 +57,13 @@ def find_dynamic(
     return found.settings, sizes
 
 
-def load_tuned(folder: Path, of: str) -> Tuned:
-    """Return what `save_tuned` wrote for the model `of`; nothing where it wrote nothing, or for another one.
+def load_tuned(folder: Path, of: str, model: LanguageModel) -> Tuned:
+    """Return what `save_tuned` wrote for `model`, whose hash is `of`; nothing where it wrote nothing or for another.
 
     Raises
     ------
     BundleError
-        If a file is damaged; the message says what to delete.
+        If a file is damaged, or its gradients are not those of the model; the message says what to delete.
     """
     file = folder / _SETTINGS
     if not file.is_file():
@@ -70,14 +72,39 @@ def load_tuned(folder: Path, of: str) -> Tuned:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT or content["of"] != of:
             return Tuned()
-        cache = content["cache"] and ContinuousCache(**content["cache"])
-        dynamic = content["dynamic"] and DynamicEvaluation(**content["dynamic"])
-        if not dynamic:
-            return Tuned(cache or None)
-        sizes = {name: torch.from_numpy(size.copy()) for name, size in map_tensors(folder / _GRADIENTS).items()}
-    except (OSError, ValueError, KeyError, TypeError, EmbedpipeError) as error:
+        cache, dynamic, sizes = content["cache"], content["dynamic"], None
+        if cache is not None:
+            cache = ContinuousCache(**_checked(cache, ContinuousCache()))
+        if dynamic is not None:
+            dynamic = DynamicEvaluation(**_checked(dynamic, DynamicEvaluation()))
+            sizes = _sizes(folder / _GRADIENTS, model)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EmbedpipeError) as error:
         raise BundleError(f"{folder}: cannot be read: {error}; delete it to have its settings found again") from error
-    return Tuned(cache or None, dynamic, GradientSizes(sizes))
+    return Tuned(cache, dynamic, sizes)
+
+
+def _checked(content: Any, of: ContinuousCache | DynamicEvaluation) -> dict[str, Any]:
+    """Return settings that were written as JSON, each of its type in `of`; a float may be a whole number."""
+    wanted = {name: type(value) for name, value in asdict(of).items()}
+    if content.keys() != wanted.keys():
+        raise ValueError(f"holds the settings {', '.join(content)}, not {', '.join(wanted)}")
+    for name, value in content.items():
+        if type(value) is not wanted[name] and not (wanted[name] is float and type(value) is int):
+            raise ValueError(f"{name} is {value!r}, not of type {wanted[name].__name__}")
+    return dict(content)
+
+
+def _sizes(file: Path, model: LanguageModel) -> GradientSizes:
+    arrays, wanted = map_tensors(file), shapes_of_sizes(model)
+    if arrays.keys() != wanted.keys():
+        raise ValueError(f"{file.name} lacks or adds {', '.join(sorted(arrays.keys() ^ wanted.keys()))}")
+    for name, shape in wanted.items():
+        size = arrays[name]
+        if size.shape != shape or size.dtype != np.float32:
+            raise ValueError(f"{file.name}: {name} is {size.dtype} of shape {size.shape}, not float32 of {shape}")
+        if not (np.isfinite(size).all() and (size >= 0).all()):
+            raise ValueError(f"{file.name}: {name} holds numbers that are negative or not finite")
+    return GradientSizes({name: torch.from_numpy(size.copy()) for name, size in arrays.items()})
 
 
 def save_tuned(folder: Path, of: str, tuned: Tuned) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embedpipe.text.tokenizer_bpe import piece_bytes
 from embedpipe.text.vocabulary import SPECIALS, WORD_START
 
-__all__ = ["Units", "perplexity_of", "piece_units"]
+__all__ = ["NO_TEXT", "Units", "perplexity_of", "piece_units"]
 
 _LARGEST = 700.0
 _LONG_WORD = 20
@@ -33,6 +33,9 @@ class Units:
     n_words: int
     n_characters: int
 
+    def __add__(self, other: "Units") -> "Units":
+        return Units(self.n_words + other.n_words, self.n_characters + other.n_characters)
+
     def word_perplexity(self, nats: float) -> float:
         """Return the perplexity per word of a text whose negative log-probability is `nats`.
 
@@ -47,6 +50,9 @@ class Units:
         Of a text with unknown words it is too low: ``<unk>`` does not say how they are spelt.
         """
         return nats / math.log(2) / self.n_characters if self.n_characters else math.nan
+
+
+NO_TEXT = Units(0, 0)
 
 
 def perplexity_of(nats: float) -> float:

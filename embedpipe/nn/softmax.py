@@ -8,9 +8,43 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["FullSoftmax", "SampledSoftmax"]
+__all__ = ["FullSoftmax", "SampledSoftmax", "exact_losses"]
 
 _ROWS_IN_CACHE = 256
+_COLUMNS_IN_CACHE = 2_048
+
+
+def exact_losses(table: Tensor, bias: Tensor, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Return the negative log-probability of each target under the softmax over the whole vocabulary.
+
+    The normaliser is added up over parts of the vocabulary, so that the scores stay in the cache and are never held
+    together: nearly twice as fast on a CPU as `F.cross_entropy` of all of them. For losses without gradients.
+
+    Parameters
+    ----------
+    table, bias : what `hidden` is compared with, shape (n_tokens, dim), and what is added, shape (n_tokens,).
+    hidden : shape (n, dim).
+    targets : int64, shape (n,).
+
+    Returns
+    -------
+    float32 of shape (n,), in nats.
+
+    Examples
+    --------
+    >>> exact_losses(torch.eye(2), torch.zeros(2), torch.tensor([[0.0, 0.0]]), torch.tensor([1])).exp().tolist()
+    [2.0]
+    """
+    normaliser = torch.full(targets.shape, -torch.inf, device=targets.device)
+    own = torch.zeros_like(normaliser)
+    for start in range(0, len(table), _COLUMNS_IN_CACHE):
+        part = table[start : start + _COLUMNS_IN_CACHE]
+        scores = F.linear(hidden, part, bias[start : start + _COLUMNS_IN_CACHE]).float()
+        place = targets - start
+        found = scores.gather(1, place.clamp(0, len(part) - 1)[:, None])[:, 0]
+        own = torch.where((place >= 0) & (place < len(part)), found, own)
+        normaliser = torch.logaddexp(normaliser, scores.logsumexp(dim=1))
+    return normaliser - own
 
 
 class FullSoftmax:

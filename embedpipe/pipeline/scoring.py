@@ -91,7 +91,7 @@ def _cache(
     from embedpipe.generation.tuned import find_cache, load_tuned, save_tuned
 
     folder, of = work_folder(bundle.path) / _FOLDER, _hash(bundle)
-    tuned = load_tuned(folder, of)
+    tuned = load_tuned(folder, of, model)
     found = tuned.cache
     if found is not None:
         where = f"found before, kept in {folder}"
@@ -113,7 +113,7 @@ def _dynamic(
     from embedpipe.generation.tuned import find_dynamic, load_tuned, save_tuned
 
     folder, of = work_folder(bundle.path) / _FOLDER, _hash(bundle)
-    tuned = load_tuned(folder, of)
+    tuned = load_tuned(folder, of, model)
     found, sizes = tuned.dynamic, tuned.sizes
     if found is not None:
         where = f"found before, kept in {folder}"

@@ -2,7 +2,8 @@
 
 Correlations are resampled as *weights*: a bootstrap resample that draws question *i* three times gives it weight 3.
 Ranks of a weighted sample follow from a cumulative sum over one fixed order, so a thousand resamples of a Spearman
-correlation need no sorting at all, and all systems see the same resamples (the difference is paired).
+correlation need no sorting at all, and all systems see the same resamples (the difference is paired). What is read
+off them stands in `embedpipe.resampling`, whose names can be had from here too.
 """
 
 import math
@@ -11,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from embedpipe.resampling import MIN_UNITS, paired_p_value, percentile_interval
 
 __all__ = [
     "MIN_UNITS",
@@ -28,9 +31,6 @@ __all__ = [
 
 Correlation = Literal["spearman", "pearson"]
 Array = NDArray[np.float64]
-
-MIN_UNITS = 10
-"""Resamples of fewer units repeat each other; their interval and test claim a certainty that is not there."""
 
 _BLOCK = 500_000
 _FLAT = 1e-12
@@ -178,29 +178,6 @@ def bootstrap_correlations(
         block = weighted_correlation(kind, systems, target, weights)
         replicates[:, start : start + block.shape[1]] = block
     return replicates
-
-
-def percentile_interval(replicates: Array) -> tuple[float, float]:
-    """Return the 2.5th and 97.5th percentile of the replicates that are numbers; NaN where fewer than half are."""
-    finite = replicates[np.isfinite(replicates)]
-    if 2 * len(finite) < len(replicates) or not len(finite):
-        return math.nan, math.nan
-    low, high = np.percentile(finite, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def paired_p_value(replicates: Array, others: Array) -> float:
-    """Return the two-sided bootstrap p-value that two systems do not differ, from the same resamples of both.
-
-    NaN where fewer than half of the resamples are numbers.
-    """
-    difference = replicates - others
-    finite = np.isfinite(difference)
-    if 2 * finite.sum() < len(difference) or not finite.any():
-        return math.nan
-    difference = difference[finite]
-    below, above = int((difference <= 0).sum()), int((difference >= 0).sum())
-    return min(1.0, 2 * (1 + min(below, above)) / (1 + len(difference)))
 
 
 def permutation_p_values(

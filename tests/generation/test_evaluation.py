@@ -12,6 +12,7 @@ from embedpipe.generation.evaluation import (
     by_documents,
     held_out,
     perplexity,
+    token_losses,
     unigram_perplexity,
     unigram_probabilities,
 )
@@ -45,6 +46,18 @@ def test_perplexity_is_that_of_one_long_reading() -> None:
         logits = model.logits(model(ids[:, :-1])[0])[0].double()
         nats = torch.nn.functional.cross_entropy(logits, ids[0, 1:])
     assert perplexity(model, held_out(tokens, limit=10**6, rows=1)) == pytest.approx(math.exp(nats), rel=1e-4)
+
+
+def test_a_model_that_fails_is_left_in_its_mode() -> None:
+    model = LanguageModel(Shape(12, dim=5, hidden=7, layers=2)).train()
+    with pytest.raises(IndexError):
+        token_losses(model, np.array([[1, 12, 3]], dtype=np.uint32))
+    assert model.training
+
+
+def test_a_row_of_one_token_predicts_nothing() -> None:
+    model = LanguageModel(Shape(12, dim=5, hidden=7, layers=2))
+    assert token_losses(model, np.array([[1], [2]], dtype=np.uint32)).shape == (2, 0)
 
 
 def test_a_sample_is_spread_and_counted() -> None:

@@ -12,8 +12,9 @@ from embedpipe.generation.cache import ContinuousCache, cached_losses
 from embedpipe.generation.dynamic import DynamicEvaluation, dynamic_losses
 from embedpipe.generation.evaluation import token_losses
 from embedpipe.generation.language_model import LanguageModel, Shape
-from embedpipe.generation.score import Score, TextScorer
+from embedpipe.generation.score import Score, TextScorer, _batches
 from embedpipe.generation.scored_text import LineReading
+from embedpipe.generation.units import Units
 from embedpipe.text.codec import TextCodec
 from embedpipe.text.sentences import SentenceSplitter
 from embedpipe.text.tokenizer import RegexTokenizer
@@ -59,7 +60,7 @@ def test_a_line_by_hand(codec, model):
     expected = losses_of(model, EOS, the, cat, sat, stop, EOS, the, UNK, stop, EOS)
     score = TextScorer(codec, model, SentenceSplitter()).score(line)
     assert score.log_probability == pytest.approx(-expected.sum(), rel=1e-6)
-    assert (score.n_tokens, score.n_unknown, score.n_words, score.n_characters) == (9, 1, 5, 24)
+    assert (score.n_tokens, score.n_unknown, score.units) == (9, 1, Units(5, 24))
     assert score.perplexity == pytest.approx(math.exp(expected.mean()), rel=1e-6)
     assert score.word_perplexity == pytest.approx(math.exp(expected.sum() / 5), rel=1e-6)
     assert score.bits_per_character == pytest.approx(expected.sum() / math.log(2) / 24, rel=1e-6)
@@ -77,7 +78,7 @@ def test_side_by_side_is_alone(codec, model):
     for text, score in list(zip(texts, together, strict=True))[::17]:
         alone = scorer.score(text)
         assert score.log_probability == pytest.approx(alone.log_probability, rel=1e-5)
-        assert (score.n_tokens, score.n_words) == (alone.n_tokens, alone.n_words)
+        assert (score.n_tokens, score.units) == (alone.n_tokens, alone.units)
     assert together[0].n_tokens == together[-1].n_tokens == 0
     assert together[0].log_probability == 0.0
     assert math.copysign(1, together[0].log_probability) == 1
@@ -105,6 +106,13 @@ def test_a_text_is_its_stream(codec, model, way):
         assert line.score.log_probability == pytest.approx(-expected[0, start:stop].sum(), rel=1e-4)
     total = sum((line.score for line in found), Score(0.0, 0, 0))
     assert total.log_probability == pytest.approx(-expected.sum(), rel=1e-5)
+
+
+def test_rows_read_together_have_little_to_fill_up():
+    lengths = np.random.default_rng(0).integers(0, 20, 600)
+    batches = list(_batches(lengths, 256))
+    assert sorted(row for rows in batches for row in rows) == np.flatnonzero(lengths).tolist()
+    assert sum(len(rows) * lengths[rows].max() for rows in batches) < 1.1 * lengths.sum()
 
 
 def test_only_what_is_needed_is_read(codec, model):
@@ -168,8 +176,16 @@ def test_long_sentences_are_cut_as_in_training(codec):
 
 
 def test_text_without_spaces_has_no_word_perplexity():
-    assert Score(-10.0, 20, 0, n_words=1, n_characters=30).word_perplexity is None
-    assert Score(-10.0, 20, 0, n_words=2, n_characters=30).word_perplexity == pytest.approx(math.exp(5))
+    assert Score(-10.0, 20, 0, Units(1, 30)).word_perplexity is None
+    assert Score(-10.0, 20, 0, Units(2, 30)).word_perplexity == pytest.approx(math.exp(5))
+
+
+def test_figures_of_a_model_without_numbers_and_of_no_text():
+    """No loss is no certainty: a perplexity that is not known is the worst one, as in all other tables."""
+    assert Score(math.nan, 2, 0).perplexity == Score(-math.inf, 2, 0).perplexity == math.inf
+    assert Score(-1.0, 2, 0, baseline=-math.inf).baseline_perplexity == math.inf
+    assert Score(0.0, 0, 0, Units(0, 1), baseline=0.0).baseline_perplexity is None
+    assert (Score(-1.0, 2, 1, Units(1, 5)) + Score(-2.0, 3, 0, Units(2, 7))).units == Units(3, 12)
 
 
 def test_both_ways_at_once_and_what_is_no_text(codec, model):

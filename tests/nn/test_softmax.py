@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from embedpipe.generation.language_model import LanguageModel, Shape
-from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
+from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax, exact_losses
 
 CPU = torch.device("cpu")
 SIZE = 400
@@ -26,6 +26,18 @@ def positions() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     hidden = torch.randn(3, 150, 8, generator=generator)
     return hidden, torch.randint(0, SIZE, (3, 150), generator=generator)
+
+
+@pytest.mark.parametrize("columns", [1, 7, SIZE, 10 * SIZE])
+def test_losses_over_parts_of_the_vocabulary_are_those_over_all(model, monkeypatch, columns) -> None:
+    monkeypatch.setattr("embedpipe.nn.softmax._COLUMNS_IN_CACHE", columns)
+    hidden, targets = (one.flatten(0, 1) for one in positions())
+    targets[:2] = torch.tensor([0, SIZE - 1])
+    with torch.no_grad():
+        logits = 30 * hidden @ model.table.T + model.bias
+        expected = torch.nn.functional.cross_entropy(logits.double(), targets, reduction="none")
+        found = exact_losses(model.table, model.bias, 30 * hidden, targets)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=2e-5)
 
 
 def test_full_softmax_is_the_mean_negative_log_probability(model) -> None:

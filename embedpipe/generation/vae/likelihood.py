@@ -119,7 +119,7 @@ def swapped_losses(
     lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
     for chosen in batches_by_tokens(lengths + 1, _POSITIONS, 256):
         framed = frame(pad([sentences[i] for i in chosen], model.device))
-        losses = _losses_of_draws(model, framed, points[:, torch.from_numpy(chosen)].to(model.device))
+        losses = _losses_of_draws(model, framed, points[:, torch.from_numpy(chosen)].to(model.device), lambda _: None)
         found[chosen] = losses.mean(dim=0).cpu().numpy()
     return found
 
