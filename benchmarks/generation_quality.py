@@ -1,11 +1,18 @@
 """How well language models predict text: plain and AWD-LSTM, from word vectors and from random ones, caches, counts.
 
+python benchmarks/generation.py quality BUNDLE [--text FILE]... [--steps 1000] [--seeds 1] [--limit 100000]
+    [--models build/generation_quality] [--out docs/experiments] [--name generation_quality]
+
 All models share the vocabulary of one bundle and the training text that lies beside it. A model is trained once and
 kept in a folder; the settings it was trained with and the seconds it took stand beside it. Every figure is on held-out
-text: documents of the bundle's own test split, and any other files. Caches are tuned on the validation split.
+text: documents of the bundle's own test split, and any other files. Caches are tuned on the validation split. With
+several seeds the models of a row are compared by the mean of their losses on each token.
 """
 
+import argparse
 import json
+import platform
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,12 +31,23 @@ from embedpipe.generation.ngrams.kneser_ney import KneserNey
 from embedpipe.generation.paired import compare_losses, perplexity_interval
 from embedpipe.generation.part import load_generator, save_generator
 from embedpipe.generation.train import train_language_model
+from embedpipe.generation.units import perplexity_of
 from embedpipe.loading import Bundle, load, text_beside
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.vocabulary import EOS, UNK
 
 CPU = torch.device("cpu")
 ROWS = 16
+AWD = "AWD-LSTM, starts from the word vectors"
+REGULARISED = {
+    "input_p": 0.2,
+    "hidden_p": 0.2,
+    "output_p": 0.3,
+    "embed_p": 0.05,
+    "weight_p": 0.2,
+    "ar": 1.0,
+    "tar": 1.0,
+}
 PLAIN = {"start": "random", "input_p": 0.0, "hidden_p": 0.0, "output_p": 0.0, "weight_decay": 0.0}
 
 
@@ -46,14 +64,16 @@ def recipes(common: dict[str, Any], plain: dict[str, Any], regularised: dict[str
     """Return the models that are compared: the same network, trained in three ways."""
     return [
         Recipe("plain", "two-layer LSTM, random start, no dropout", {**common, **PLAIN, **plain}),
-        Recipe("awd", "AWD-LSTM, starts from the word vectors", {**common, **regularised}),
+        Recipe("awd", AWD, {**common, **regularised}),
         Recipe("awd-random", "AWD-LSTM, random start", {**common, **regularised, "start": "random"}),
     ]
 
 
-def trained(recipe: Recipe, bundle: Bundle, text: PreparedText, folder: Path, seed: int) -> tuple[LanguageModel, dict]:
+def trained(
+    recipe: Recipe, bundle: Bundle, text: PreparedText, folder: Path, seed: int
+) -> tuple[LanguageModel, dict[str, Any]]:
     """Return a model of the folder, trained first where it is missing or of other settings or text."""
-    own = folder / recipe.name
+    own = folder / f"{recipe.name}-{seed}"
     config = GenerationConfig(**recipe.settings)
     made_with = {
         "settings": config.model_dump(mode="json"),
@@ -78,6 +98,7 @@ def trained(recipe: Recipe, bundle: Bundle, text: PreparedText, folder: Path, se
         listener=lambda event: print(recipe.name, event, flush=True),
     )
     save_generator(own / "generator", result.model)
+    shutil.rmtree(own / "checkpoint", ignore_errors=True)
     found = {
         "made_with": made_with,
         "seconds": time.monotonic() - began,
@@ -105,48 +126,55 @@ def measure(
     plain: dict[str, Any],
     regularised: dict[str, Any],
     limit: int,
-    seed: int = 1,
+    seeds: int = 1,
 ) -> dict[str, Any]:
     """Return the perplexities of every model on every text, and their paired comparisons with the AWD-LSTM."""
     bundle = load(bundle_path)
     text = text_beside(bundle)
     if text is None:
         raise SystemExit(f"{bundle_path}.work holds no prepared text: make the bundle with `embedpipe run` again")
-    size = len(text.vocabulary)
     streams = {"own held-out documents": text.test.tokens, **{path.name: stream_of(bundle, path) for path in files}}
     samples = {name: held_out(np.asarray(stream), limit=limit, rows=ROWS).tokens for name, stream in streams.items()}
-    counted = {order: KneserNey.fit(text.train.tokens, size, order=order) for order in (5,)}
-    losses: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in samples}
+    counted = KneserNey.fit(text.train.tokens, len(text.vocabulary), order=5)
+    # By text and by model, the losses that each seed gave.
+    losses = {name: {"Kneser-Ney 5-gram": [counted.losses(tokens)]} for name, tokens in samples.items()}
     about: dict[str, dict[str, Any]] = {"Kneser-Ney 5-gram": {"parameters": None}}
-    for name, tokens in samples.items():
-        losses[name]["Kneser-Ney 5-gram"] = counted[5].losses(tokens)
     development = held_out(np.asarray(text.validation.tokens), limit=limit // 2, rows=ROWS // 2).tokens
     for recipe in recipes(common, plain, regularised):
-        model, record = trained(recipe, bundle, text, models, seed)
-        cache: ContinuousCache = tune_cache(model, development)
+        records, caches = [], []
+        for seed in range(1, seeds + 1):
+            model, record = trained(recipe, bundle, text, models, seed)
+            cache: ContinuousCache = tune_cache(model, development)
+            records.append(record)
+            caches.append(asdict(cache))
+            for name, tokens in samples.items():
+                losses[name].setdefault(recipe.says, []).append(token_losses(model, tokens))
+                losses[name].setdefault(f"{recipe.says} + cache", []).append(cached_losses(model, tokens, cache))
         parameters = sum(p.numel() for p in model.parameters())
-        about[recipe.says] = {"parameters": parameters, **{k: v for k, v in record.items() if k != "made_with"}}
-        about[f"{recipe.says} + cache"] = {"parameters": parameters, "cache": asdict(cache)}
-        for name, tokens in samples.items():
-            losses[name][recipe.says] = token_losses(model, tokens)
-            losses[name][f"{recipe.says} + cache"] = cached_losses(model, tokens, cache)
+        mean = {key: float(np.mean([record[key] for record in records])) for key in ("seconds", "tokens_read")}
+        about[recipe.says] = {"parameters": parameters, **mean, "seeds": records}
+        about[f"{recipe.says} + cache"] = {"parameters": parameters, "cache": caches}
     return {"rows": _rows(samples, losses, about), "models": about}
 
 
 def _rows(
-    samples: dict[str, NDArray[np.uint32]], losses: dict[str, dict[str, NDArray[np.float64]]], about: dict[str, Any]
+    samples: dict[str, NDArray[np.uint32]],
+    losses: dict[str, dict[str, list[NDArray[np.float64]]]],
+    about: dict[str, Any],
 ) -> list[dict[str, Any]]:
     rows = []
     for text, found in losses.items():
-        base = found["AWD-LSTM, starts from the word vectors"]
-        for name, own in found.items():
+        base = np.mean(found[AWD], axis=0)
+        for name, of_each in found.items():
+            own = np.mean(of_each, axis=0)
             low, high = perplexity_interval(own)
             against = compare_losses(base, own)
             rows.append(
                 {
                     "text": text,
                     "model": name,
-                    "perplexity": float(np.exp(own.mean())),
+                    "perplexity": perplexity_of(float(own.mean())),
+                    "of_each_seed": [perplexity_of(float(one.mean())) for one in of_each],
                     "low": low,
                     "high": high,
                     "awd_over_it": against.ratio,
@@ -162,25 +190,78 @@ def _rows(
 
 
 def to_markdown(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as a table for each text."""
+    """Return the rows as a table for each text, with what its p-values and intervals leave out."""
     lines = []
+    seeds = max(len(row["of_each_seed"]) for row in rows)
+    chance = (
+        "Intervals and p-values hold the chance of the text alone: each model was trained once, and what another seed "
+        "would have given is not in them."
+        if seeds == 1
+        else f"Figures are of the mean losses of {seeds} seeds. Intervals and p-values hold the chance of the text "
+        "alone; how far apart the seeds are stands beside them."
+    )
     for text in dict.fromkeys(row["text"] for row in rows):
         own = [row for row in rows if row["text"] == text]
         lines += [
-            f"`{text}`: {own[0]['n_tokens']:,} tokens, {100 * own[0]['unknown_share']:.1f} % unknown.",
+            f"`{text}`: {own[0]['n_tokens']:,} tokens, {100 * own[0]['unknown_share']:.1f} % unknown. {chance}",
             "",
-            "| model | perplexity | 95 % | AWD-LSTM from vectors is at | p | parameters | tokens read | seconds |",
-            "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+            "| model | perplexity | 95 % | seeds | AWD from vectors is at | p | parameters | tokens read | seconds |",
+            "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
         ]
         for row in own:
+            each = row["of_each_seed"]
             cells = [
                 row["model"],
                 f"{row['perplexity']:.1f}",
                 f"{row['low']:.1f} to {row['high']:.1f}",
+                f"{min(each):.1f} to {max(each):.1f}" if len(each) > 1 else "",
                 f"{100 * row['awd_over_it']:.1f} %",
-                f"{row['p_value']:.4f}",
+                "" if row["model"] == AWD else f"{row['p_value']:.4f}",
                 *("" if row[key] is None else f"{row[key]:,.0f}" for key in ("parameters", "tokens_read", "seconds")),
             ]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def main() -> None:
+    """Train what is missing, measure, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--text", type=Path, action="append", default=[], help="a text to measure on; repeatable")
+    parser.add_argument("--models", type=Path, default=Path("build/generation_quality"), help="where models are kept")
+    parser.add_argument("--steps", type=int, default=1_000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=100_000, help="predicted tokens of each text")
+    for group, default in (("common", {}), ("plain", {}), ("regularised", REGULARISED)):
+        parser.add_argument(
+            f"--{group}", type=json.loads, default=default, help=f"[generation] settings as JSON; {json.dumps(default)}"
+        )
+    parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
+    parser.add_argument("--name", default="generation_quality")
+    args = parser.parse_args()
+    found = measure(
+        args.bundle,
+        args.text,
+        args.models,
+        common={"steps": args.steps, **args.common},
+        plain=args.plain,
+        regularised=args.regularised,
+        limit=args.limit,
+        seeds=args.seeds,
+    )
+    about = (
+        f"`{args.bundle.name}`, {args.steps:,} steps, {args.seeds} seeds; torch {torch.__version__}, "
+        f"{platform.machine()}, {torch.get_num_threads()} threads."
+    )
+    text = f"# How well language models predict text\n\nWritten by `benchmarks/generation.py quality`. {about}\n\n"
+    text += to_markdown(found["rows"])
+    print(text)
+    args.out.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"about": about, **found}, indent=1) + "\n"
+    (args.out / f"{args.name}.json").write_text(content, encoding="utf-8")
+    (args.out / f"{args.name}.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

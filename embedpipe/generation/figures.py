@@ -37,11 +37,12 @@ def perplexity_figures(trained: "TrainedGenerator") -> dict[str, Any]:
 
 
 def perplexity_summary(trained: "TrainedGenerator") -> str:
-    """Return the perplexities in one line."""
+    """Return the perplexities in one line, which says of what text they are."""
     low, high = trained.interval
+    text = "held-out" if trained.scored_split == "test" else trained.scored_split
     interval = f" ({low:,.1f} to {high:,.1f})" if math.isfinite(low) else ""
     return (
-        f"perplexity {trained.perplexity:,.1f}{interval} on held-out text "
+        f"perplexity {trained.perplexity:,.1f}{interval} on {text} text "
         f"(Kneser-Ney 5-gram {trained.kneser_ney_perplexity:,.1f}, bigram {trained.bigram_perplexity:,.1f}, "
         f"unigram {trained.unigram_perplexity:,.1f})"
     )

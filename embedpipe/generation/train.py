@@ -62,7 +62,7 @@ class TrainedGenerator:
     Parameters
     ----------
     model : on the device it was trained on, in evaluation mode.
-    perplexity : on a sample of the test split, full softmax, ``<unk>`` counted as a token.
+    perplexity : on a sample of the scored split, full softmax, ``<unk>`` counted as a token.
     unigram_perplexity, bigram_perplexity : of the counting baselines on the same sample.
     unknown_share : share of ``<unk>`` among the predicted tokens of the sample.
     n_scored : predicted tokens in the sample.
@@ -73,6 +73,7 @@ class TrainedGenerator:
     kneser_ney_perplexity : of a 5-gram model of the training text on the same sample.
     interval : 95 % interval of the perplexity; NaN where the sample has few rows.
     units : words and characters of the sample, where the tokens are pieces of words.
+    scored_split : the split of the sample: ``test``, or where that is too small ``validation`` or ``training``.
     losses : float64 of shape (rows, time), the nats of each token of the sample.
     """
 
@@ -89,6 +90,7 @@ class TrainedGenerator:
     kneser_ney_perplexity: float = math.nan
     interval: tuple[float, float] = (math.nan, math.nan)
     units: Units | None = None
+    scored_split: str = "test"
     losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
 
 
@@ -119,7 +121,9 @@ def train_language_model(
     Parameters
     ----------
     vectors : float32 of shape (len(vocabulary), dim); zero rows become random ones.
-    train, validation, test : splits of one corpus; one of fewer than three tokens falls back on the one before it.
+    train, validation, test : splits of one corpus. With fewer than three tokens of `validation` the state is chosen by
+        `train`, never by `test`; with fewer of `test`, `validation` is reported or, failing that, `train`. Each is
+        warned of.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
     seconds : of training, in place of steps; evaluations do not count. 0: by steps.
     baselines : whether the counting baselines are measured too; if not, their perplexities are NaN.
@@ -145,12 +149,14 @@ def train_language_model(
         )
     _warn_of_small_text(len(tokens), config, listener)
     counts = stream_counts(vocabulary, train)
-    held_tokens = [store.tokens for store in (train, validation, test) if len(store.tokens) >= 3]
-    watched = held_out(held_tokens[min(1, len(held_tokens) - 1)], limit=_WATCHED_TOKENS)
-    scored = held_out(held_tokens[-1], limit=_SCORED_TOKENS)
+    choosing = {"validation": validation, "training": train}
+    _, watched_tokens = _first_usable("the best state is chosen", choosing, listener)
+    scored_split, scored_tokens = _first_usable("the perplexity is measured", {"test": test, **choosing}, listener)
+    watched = held_out(watched_tokens, limit=_WATCHED_TOKENS)
+    scored = held_out(scored_tokens, limit=_SCORED_TOKENS)
     kept = None
     if checkpoint is not None:
-        arrays = [vectors, counts, tokens, held_tokens[min(1, len(held_tokens) - 1)]]
+        arrays = [vectors, counts, tokens, watched_tokens]
         kept = Checkpoints(
             checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, *arrays)
         )
@@ -206,8 +212,19 @@ def train_language_model(
         kneser_ney_perplexity(tokens, len(counts), scored) if baselines else math.nan,
         perplexity_interval(losses, seed=seed),
         piece_units(scored.tokens[:, 1:], vocabulary.tokens) if vocabulary.holds_pieces else None,
+        scored_split,
         losses,
     )
+
+
+def _first_usable(what: str, splits: dict[str, TokenStore], listener: Listener) -> tuple[str, NDArray[np.uint32]]:
+    """Return the name and the tokens of the first split that has a token to predict; say so where it is another one."""
+    name, store = next((name, store) for name, store in splits.items() if len(store.tokens) >= 3)
+    wanted = next(iter(splits))
+    if name != wanted:
+        n = len(splits[wanted].tokens)
+        listener(Warned(_STAGE, f"{n} tokens of {wanted} text are too few: {what} on {name} text; give more documents"))
+    return name, store.tokens
 
 
 def _warn_of_small_text(n_tokens: int, config: "GenerationConfig", listener: Listener) -> None:

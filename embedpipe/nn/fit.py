@@ -292,7 +292,9 @@ class _State:
         self.average.load_state_dict(state["average"])
         self.guard.losses = state["losses"].tolist()
         self.best.load_state_dict(state["best"], weights)
-        self.budget.load_state_dict(state["budget"])
+        # An earlier version kept no clock: what it trained counts as no time.
+        unknown = {"spent": 0.0, "elapsed": [0.0] * len(self.best.history)}
+        self.budget.load_state_dict(state.get("budget", unknown))
         for each, saved in zip(self.carried, state["carried"], strict=True):
             each.load_state_dict(saved)
         torch.set_rng_state(state["random"])

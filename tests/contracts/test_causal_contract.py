@@ -146,7 +146,7 @@ def trained(corpus, kind: str, softmax: str, **settings):
     return train_language_model(*corpus, config, seed=1, device=CPU, **options)
 
 
-QUICK = {("gru", "adaptive"), ("rnn", "full"), ("transformer", "sampled")}
+QUICK = {("gru", "adaptive"), ("transformer", "sampled")}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,12 @@ def test_a_chain_is_learnt(corpus, kind, softmax) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "softmax", "tied"),
-    [("lstm", "adaptive", True), ("gru", "sampled", False), ("rnn", "full", True), ("transformer", "adaptive", False)],
+    [
+        ("lstm", "adaptive", True),
+        pytest.param("gru", "sampled", False, marks=pytest.mark.slow),
+        pytest.param("rnn", "full", True, marks=pytest.mark.slow),
+        pytest.param("transformer", "adaptive", False, marks=pytest.mark.slow),
+    ],
 )
 def test_interrupted_it_ends_with_the_same_bits(corpus, tmp_path, monkeypatch, kind, softmax, tied) -> None:
     monkeypatch.setattr(embedpipe.nn.fit, "_SECONDS_BETWEEN_EVENTS", 0.0)

@@ -12,7 +12,9 @@ import torch
 
 from embedpipe.config import GenerationConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError
-from embedpipe.generation.begin import softmax_of, stream_counts
+from embedpipe.generation.begin import begin_training, softmax_of, stream_counts
+from embedpipe.generation.evaluation import held_out, perplexity, unigram_perplexity
+from embedpipe.generation.figures import perplexity_summary
 from embedpipe.generation.search import search_rate
 from embedpipe.generation.train import train_language_model
 from embedpipe.runtime import Evaluated, Warned
@@ -45,28 +47,26 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stores")
     train = write_store(folder / "train", sentences(1_500, 0))
     validation = write_store(folder / "validation", sentences(300, 1))
+    test = write_store(folder / "test", sentences(250, 4))
     counts = np.bincount(train.tokens, minlength=4 + N_WORDS)
     counts[EOS] = 0
     vocabulary = Vocabulary([*SPECIALS, *(f"w{i}" for i in range(N_WORDS))], counts)
     vectors = np.random.default_rng(2).normal(size=(len(vocabulary), 16)).astype(np.float32)
     vectors[:4] = 0
-    return vectors, vocabulary, train, validation
+    return vectors, vocabulary, train, validation, test
 
 
 def train_small(corpus, *, seed: int = 1, events: list | None = None, **settings):
     config = GenerationConfig(**{**SMALL, "steps": 150, "learning_rate": 1e-2, **settings})
     listener = (lambda event: None) if events is None else events.append
-    vectors, vocabulary, train, validation = corpus
-    return train_language_model(
-        vectors, vocabulary, train, validation, validation, config, seed=seed, device=CPU, listener=listener
-    )
+    return train_language_model(*corpus, config, seed=seed, device=CPU, listener=listener)
 
 
-@pytest.mark.parametrize("softmax", ["full", "sampled"])
+@pytest.mark.parametrize("softmax", ["full", pytest.param("sampled", marks=pytest.mark.slow)])
 def test_a_chain_is_learnt(corpus, softmax) -> None:
     """The best possible: the first word of eight is one of 40, the rest are given but for the unknown ones."""
     events: list = []
-    trained = train_small(corpus, softmax=softmax, samples=30, steps=300, learning_rate=4e-2, events=events)
+    trained = train_small(corpus, softmax=softmax, samples=30, batch=16, steps=120, learning_rate=4e-2, events=events)
     assert trained.unigram_perplexity == pytest.approx(35, abs=6)
     assert trained.perplexity < 0.12 * trained.unigram_perplexity
     assert trained.perplexity < trained.bigram_perplexity
@@ -74,18 +74,18 @@ def test_a_chain_is_learnt(corpus, softmax) -> None:
     assert trained.interval[0] < trained.perplexity < trained.interval[1]
     assert trained.units is None, "the tokens are whole words"
     assert trained.unknown_share == pytest.approx(0.02 * 7 / 8, abs=0.01)
-    assert trained.n_tokens_seen == pytest.approx(300 * 8 * 10, rel=0.02)
+    assert trained.n_tokens_seen == pytest.approx(120 * 16 * 10, rel=0.02)
     values = [event.value for event in events if isinstance(event, Evaluated)]
     assert values[0] == pytest.approx(trained.unigram_perplexity, rel=0.3)
-    assert min(values) == pytest.approx(trained.perplexity, rel=0.05)
+    assert min(values) == pytest.approx(trained.perplexity, rel=0.1)
 
 
 def test_on_shuffled_words_there_is_nothing_to_learn(corpus, tmp_path) -> None:
-    vectors, vocabulary, train, validation = corpus
+    vectors, vocabulary, *stores = corpus
     rng = np.random.default_rng(3)
     stores = [
-        write_store(tmp_path / name, np.array_split(rng.permutation(store.tokens[store.tokens != EOS]), 300))
-        for name, store in (("train", train), ("validation", validation))
+        write_store(tmp_path / str(i), np.array_split(rng.permutation(store.tokens[store.tokens != EOS]), 300))
+        for i, store in enumerate(stores)
     ]
     trained = train_small((vectors, vocabulary, *stores), softmax="full", steps=60)
     assert trained.perplexity > 0.8 * trained.unigram_perplexity
@@ -123,24 +123,82 @@ def test_sentence_ends_are_counted(corpus) -> None:
 
 
 def test_too_little_text_is_said(corpus, tmp_path) -> None:
-    vectors, vocabulary, _, validation = corpus
+    vectors, vocabulary, _, *held = corpus
     empty = write_store(tmp_path / "train", [[]])
     with pytest.raises(NotEnoughDataError, match="too few to train a generator"):
-        train_small((vectors, vocabulary, empty, validation))
+        train_small((vectors, vocabulary, empty, *held))
+
+
+def without(corpus, folder: Path, *missing: str):
+    """Return the corpus with splits that hold too few tokens."""
+    stores = dict(zip(("train", "validation", "test"), corpus[2:], strict=True))
+    return (*corpus[:2], *(write_store(folder / name, [[]]) if name in missing else stores[name] for name in stores))
+
+
+@pytest.mark.parametrize(
+    ("missing", "watched", "scored"),
+    [
+        ((), "validation", "test"),
+        (("test",), "validation", "validation"),
+        (("validation",), "training", "test"),
+        (("validation", "test"), "training", "training"),
+    ],
+)
+def test_each_split_has_its_use(corpus, tmp_path, missing, watched, scored) -> None:
+    """What is measured after the one step is of the state that is kept, so each figure can be computed again."""
+    events: list = []
+    found = train_small(without(corpus, tmp_path, *missing), steps=1, events=events)
+    own = dict(zip(("training", "validation", "test"), corpus[2:], strict=True))
+    watched_values = {name: perplexity(found.model, held_out(own[name].tokens, limit=10_000)) for name in own}
+    assert len(set(watched_values.values())) == 3
+    assert found.timeline[-1][1] == pytest.approx(watched_values[watched], rel=1e-6)
+    sample = held_out(own[scored].tokens, limit=50_000)
+    assert found.perplexity == pytest.approx(perplexity(found.model, sample), rel=1e-6)
+    assert found.unigram_perplexity == unigram_perplexity(stream_counts(corpus[1], corpus[2]), sample)
+    assert found.n_scored == sample.n_scored
+    assert found.scored_split == scored
+    assert f" on {'held-out' if scored == 'test' else scored} text (" in perplexity_summary(found)
+    said = [event.message for event in events if isinstance(event, Warned)]
+    expected = {
+        "validation": f"the best state is chosen on {watched}",
+        "test": f"the perplexity is measured on {scored}",
+    }
+    assert said == [
+        f"1 tokens of {name} text are too few: {use} text; give more documents"
+        for name, use in expected.items()
+        if name in missing
+    ]
+
+
+def test_noise_reaches_what_is_read(corpus) -> None:
+    """The share of the settings, and the words of the text; without it what is read is what was given."""
+    ids = torch.from_numpy(corpus[2].tokens[:4_000].astype(np.int64))
+    words = ids >= len(SPECIALS)
+    counts = stream_counts(corpus[1], corpus[2])
+    for p in (0.0, 0.3):
+        config = GenerationConfig(**SMALL, noise_p=p)
+        objective = begin_training(corpus[0], counts, config, seed=1, device=CPU)[2]
+        if not p:
+            assert objective.noise is None
+            continue
+        assert objective.noise is not None
+        read = objective.noise(ids)
+        assert torch.equal(read[~words], ids[~words])
+        assert float((read != ids)[words].float().mean()) == pytest.approx(p * (1 - 1 / N_WORDS), abs=0.03)
 
 
 def test_tiny_stores_train(corpus, tmp_path) -> None:
-    vectors, vocabulary, _, _ = corpus
-    stores = [write_store(tmp_path / name, [[4, 5, 6]]) for name in ("train", "validation")]
+    vectors, vocabulary, *_ = corpus
+    stores = [write_store(tmp_path / name, [[4, 5, 6]]) for name in ("train", "validation", "test")]
     trained = train_small((vectors, vocabulary, *stores), steps=30)
     assert trained.perplexity < trained.unigram_perplexity
 
 
 def test_text_smaller_than_a_window_is_said(corpus, tmp_path) -> None:
-    vectors, vocabulary, _, validation = corpus
+    vectors, vocabulary, _, *held = corpus
     small = write_store(tmp_path / "train", [[4, 5, 6, 7, 8, 9]] * 5)
     events: list = []
-    train_small((vectors, vocabulary, small, validation), steps=1, events=events)
+    train_small((vectors, vocabulary, small, *held), steps=1, events=events)
     assert [event.message for event in events if isinstance(event, Warned)] == [
         "35 training tokens are fewer than one window of generation.batch 8 rows and generation.bptt 10 tokens: "
         "windows are of 8 rows and 4 tokens; give more text, or set a smaller batch"
@@ -168,7 +226,7 @@ def test_vectors_that_are_not_numbers_are_refused(corpus) -> None:
 
 @pytest.mark.parametrize("softmax", ["full", "sampled", "adaptive"])
 def test_a_rate_is_searched_with_every_softmax(corpus, softmax) -> None:
-    vectors, vocabulary, train, _ = corpus
+    vectors, vocabulary, train, *_ = corpus
     config = GenerationConfig(**SMALL, softmax=softmax, samples=20, tied=softmax == "full", weight_p=0.2, ar=1.0)
     found = search_rate(vectors, vocabulary, train, config, seed=1, device=CPU, steps=40)
     assert 1e-4 < found.suggested < 1
@@ -208,7 +266,7 @@ print(hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(s
 @pytest.mark.slow
 @pytest.mark.parametrize("softmax", ["full", "sampled"])
 def test_two_processes_make_the_same_bytes(corpus, softmax) -> None:
-    vectors, vocabulary, train, _ = corpus
+    vectors, vocabulary, train, *_ = corpus
     folder = train.path.parent
     np.save(folder / "vectors.npy", vectors)
     vocabulary.save(folder / "vocabulary.json")
@@ -261,9 +319,11 @@ for name, checkpoint, kill in (("whole", None, -1), ("killed", kept / "c", 13), 
 """
 
 
+# tests/contracts/test_causal_contract.py has a quick one, with an interrupt in place of a kill.
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")
 def test_a_killed_training_ends_with_the_same_bytes(corpus, tmp_path) -> None:
-    vectors, vocabulary, train, _ = corpus
+    vectors, vocabulary, train, *_ = corpus
     folder = train.path.parent
     np.save(folder / "vectors.npy", vectors)
     vocabulary.save(folder / "vocabulary.json")

@@ -16,17 +16,11 @@ from embedpipe.nn.batches import Padded
 
 
 def test_two_processes_train_like_one_with_the_whole_batch(tmp_path: Path) -> None:
-    command = [sys.executable, Path(__file__).with_name("together.py")]
-    calls = [("0", "2"), ("1", "2"), ("0", "1")]
+    command = [sys.executable, Path(__file__).with_name("together.py"), tmp_path]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen([*command, *call, tmp_path], stderr=subprocess.PIPE, text=True, env=environment)
-        for call in calls
-    ]
-    for process in running:
-        _, complaints = process.communicate(timeout=120)
-        assert process.returncode == 0, complaints
-    first, second, alone = (json.loads((tmp_path / f"{i}-of-{n}.json").read_text()) for i, n in calls)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second, alone = (json.loads((tmp_path / f"{i}.json").read_text()) for i in ("0-of-2", "1-of-2", "0-of-1"))
     assert first == second, "every process holds the same weights, to the bit"
     assert first["losses"] == pytest.approx(alone["losses"], abs=1e-5)
     assert len(set(alone["losses"])) == 5

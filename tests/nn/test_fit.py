@@ -83,13 +83,13 @@ def test_one_step_equals_adam_by_hand() -> None:
 
 def test_training_lowers_the_loss_and_reports_it() -> None:
     model, events = start(), []
-    result = run(model, 150, listener=events.append)
-    assert result.steps == 150
-    assert result.losses.shape == (150,)
+    result = run(model, 80, listener=events.append)
+    assert result.steps == 80
+    assert result.losses.shape == (80,)
     assert result.losses.dtype == np.float64
     assert result.losses[-10:].mean() < 0.1 * result.losses[:3].mean()
     steps = [event for event in events if isinstance(event, Step)]
-    assert steps[-1].done == 150
+    assert steps[-1].done == 80
     assert steps[-1].note == f"loss {result.losses[-20:].mean():.3f}"
     assert steps[-1].loss == pytest.approx(result.losses[-20:].mean())
     assert not model.training
@@ -300,7 +300,7 @@ def test_under_a_scaled_loss_what_stays_bad_ends_the_run(scaled_loss, poison: st
 
 
 def test_dense_updates_of_a_table_learn_as_sparse_ones_do() -> None:
-    sparse, whole = run(start(), 150), run(dense(), 150)
+    sparse, whole = run(start(), 80), run(dense(), 80)
     assert whole.losses[-10:].mean() == pytest.approx(sparse.losses[-10:].mean(), rel=0.5)
     assert whole.losses[-10:].mean() < 0.1 * whole.losses[:3].mean()
 

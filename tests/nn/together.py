@@ -1,7 +1,9 @@
-"""One of several processes that train together, or one alone: called with its number, how many there are, a folder."""
+"""Two processes that train together, and one that trains alone: called with the folder that they write to."""
 
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
 
 import torch
@@ -95,8 +97,8 @@ def check_the_rest(number: int, n: int) -> None:
     assert gather_rows(share_of_rows(three).ids, 3).tolist() == [[0], [1], [2]], "shares of different sizes"
 
 
-def main() -> None:
-    number, n, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+def train_as(number: int, n: int, folder: Path) -> None:
+    """Train as one of `n` processes and write what came of it."""
     if n > 1:
         dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=number, world_size=n)
     losses, network = train()
@@ -105,6 +107,26 @@ def main() -> None:
         dist.destroy_process_group()
     weights = {name: tensor.tolist() for name, tensor in network.state_dict().items()}
     (folder / f"{number}-of-{n}.json").write_text(json.dumps({"losses": losses, "weights": weights}))
+
+
+def main() -> None:
+    """Fork, so that torch is imported once for all: nothing has run yet that a child could not take over."""
+    folder, children = Path(sys.argv[1]), []
+    for number in (0, 1):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                train_as(number, 2, folder)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        children.append(child)
+    train_as(0, 1, folder)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
 
 
 if __name__ == "__main__":
