@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from embedpipe.generation.evaluation import unigram_probabilities
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape, initial_table
 from embedpipe.generation.noise import UnigramNoise
-from embedpipe.generation.stream import Window, windows
+from embedpipe.generation.stream import Window, rows_of, windows
 from embedpipe.generation.truncated import Penalties, Softmax, Truncated
 from embedpipe.nn.clusters import automatic_cutoffs
 from embedpipe.nn.optimizers import make_optimizers
@@ -123,13 +123,19 @@ def shape_of(config: "GenerationConfig", n_tokens: int, dim: int) -> Shape:
 def steps_of(config: "GenerationConfig", n_tokens: int, n_processes: int = 1) -> int:
     """Return how many windows a training on a stream of `n_tokens` reads, in each of several processes.
 
+    A pass over a stream that is too short for all rows has fewer or shorter windows, and is a pass all the same.
+
     >>> from embedpipe.config import GenerationConfig
+    >>> steps_of(GenerationConfig(epochs=10, batch=32, bptt=35), 41)
+    10
     >>> steps_of(GenerationConfig(epochs=2, batch=4, bptt=10), 1_001), steps_of(GenerationConfig(steps=7), 1_001)
     (50, 7)
     """
     if not config.epochs:
         return config.steps
-    return math.ceil(config.epochs * (n_tokens - 1) / (config.batch * config.bptt * n_processes))
+    row = int(rows_of(n_tokens, config.batch * n_processes)[1])
+    windows = row / config.bptt if row >= config.bptt else 1
+    return math.ceil(config.epochs * windows)
 
 
 def softmax_of(config: "GenerationConfig", n_tokens: int) -> Literal["full", "sampled", "adaptive"]:
