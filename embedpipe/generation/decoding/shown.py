@@ -72,6 +72,8 @@ class Shown:
             if draft.ended:
                 continue
             now = self.added(draft.ids)
+            if now == before:  # the end of a sentence settles nothing: what stands before it may still be spaced anew
+                continue
             settled = self._settled(now[: _shared(before, now)])
             if len(settled) > given:
                 yield settled[given:]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from embedpipe.generation.decoding.rules import Draft, Rules
@@ -65,6 +65,7 @@ def streamed(how: Shown, ids: list[int]) -> tuple[list[str], Draft]:
     return list(how.pieces(draft, steps())), draft
 
 
+@example(CODECS[0], "the", [9, EOS, 4], ())
 @settings(deadline=None, max_examples=100)
 @given(
     st.sampled_from(CODECS),
