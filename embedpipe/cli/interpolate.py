@@ -46,12 +46,11 @@ def command(
     latent = load(bundle).latent
 
     from embedpipe.generation.decoding.settings import Decoding
-    from embedpipe.generation.vae.latent import WayKind, between
+    from embedpipe.generation.vae.latent import WayKind
 
     path: WayKind = "linear" if linear else "spherical"
-    ends = latent.encode([a, b])
-    points = between(ends[0], ends[1], steps, path)
-    written = latent.decode(points, Decoding(temperature=temperature, no_repeat_ngram=2), seed=seed)
+    choice = Decoding(temperature=temperature, no_repeat_ngram=2)
+    written = latent.interpolate(a, b, steps, path, choice, seed=seed)
     say(f"{steps} points on a {path} way; the first and the last are the two texts as they are written again")
     if format_ == "table":
         for text in written:

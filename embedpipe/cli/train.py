@@ -1,8 +1,10 @@
 """The verb ``train``: going on with the training of a part of a bundle."""
 
 import shlex
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 
 @click.group("train")
 def command() -> None:
@@ -25,6 +29,33 @@ def command() -> None:
     embedpipe train sentences wiki.bundle --pairs paraphrases.tsv
     embedpipe train latent wiki.bundle
     """
+
+
+def _training_options(section: str) -> Callable[[Function], Function]:
+    """Return a decorator that adds the options of all trainings, their settings in `section` of the configuration."""
+    options = [
+        click.option(
+            "-o",
+            "--output",
+            metavar="NEW",
+            type=named_path,
+            help="Write another bundle, and leave BUNDLE as it is.",
+        ),
+        click.option(
+            "--set", "assignments", metavar=f"{section}.KEY=VALUE", multiple=True, help="One setting; repeatable."
+        ),
+        click.option("--steps", type=click.IntRange(min=0), help=f"Short for --set {section}.steps=N."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option(
+            "--resume/--no-resume",
+            default=True,
+            show_default=True,
+            help="Go on with an interrupted training from its checkpoint, or discard it and begin anew.",
+        ),
+        plots_option,
+        click.option("--force", is_flag=True, help="Replace a bundle at NEW, or files in BUNDLE that are not of it."),
+    ]
+    return lambda function: reduce(lambda made, option: option(made), reversed(options), function)
 
 
 @command.command("sentences")
@@ -38,18 +69,7 @@ def command() -> None:
 )
 @click.option("--nli", "--inference", "inference", metavar="FILE", multiple=True, help="'label text_a text_b'.")
 @click.option("--scores", metavar="FILE", multiple=True, help="'score text_a text_b': how alike people find them.")
-@click.option("-o", "--output", metavar="NEW", type=named_path, help="Write another bundle, and leave BUNDLE as it is.")
-@click.option("--set", "assignments", metavar="sentences.KEY=VALUE", multiple=True, help="One setting; repeatable.")
-@click.option("--steps", type=click.IntRange(min=0), help="Short for --set sentences.steps=N.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option(
-    "--resume/--no-resume",
-    default=True,
-    show_default=True,
-    help="Go on with an interrupted training from its checkpoint, or discard it and begin anew.",
-)
-@plots_option
-@click.option("--force", is_flag=True, help="Replace a bundle at NEW, or files in BUNDLE that are not of it.")
+@_training_options("sentences")
 def sentences(
     bundle: Path,
     pairs: tuple[str, ...],
@@ -100,18 +120,7 @@ def sentences(
 
 @command.command("latent")
 @bundle_argument
-@click.option("-o", "--output", metavar="NEW", type=named_path, help="Write another bundle, and leave BUNDLE as it is.")
-@click.option("--set", "assignments", metavar="latent.KEY=VALUE", multiple=True, help="One setting; repeatable.")
-@click.option("--steps", type=click.IntRange(min=0), help="Short for --set latent.steps=N.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option(
-    "--resume/--no-resume",
-    default=True,
-    show_default=True,
-    help="Go on with an interrupted training from its checkpoint, or discard it and begin anew.",
-)
-@plots_option
-@click.option("--force", is_flag=True, help="Replace a bundle at NEW, or files in BUNDLE that are not of it.")
+@_training_options("latent")
 def latent(
     bundle: Path,
     output: Path | None,

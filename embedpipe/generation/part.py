@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import torch
 
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError, ConfigError
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.nn.causal import CausalKind
+from embedpipe.nn.stored import checked_tensors, read_choices, read_config, read_sizes
 
 __all__ = ["load_generator", "save_generator"]
 
@@ -48,28 +48,14 @@ def load_generator(folder: Path, n_tokens: int) -> LanguageModel:
         If a file is missing or damaged, of another kind or a newer format, or a tensor has not the shape that
         the configuration implies; the message names the file and the tensor.
     """
-    kind, shape = _read_config(folder / "config.json", n_tokens)
+    kind, shape = _read_shape(folder / "config.json", n_tokens)
     path = folder / "model.safetensors"
-    tensors = map_tensors(path)
     with torch.device("meta"):
         model = LanguageModel(shape)
-    expected = {_stored_name(name, kind): (name, tensor) for name, tensor in model.state_dict().items()}
-    if missing := expected.keys() - tensors.keys():
-        raise BundleError(f"{path}: tensor '{min(missing)}' is missing")
-    if foreign := tensors.keys() - expected.keys():
-        raise BundleError(f"{path}: tensor '{min(foreign)}' does not belong to a generator of {shape}")
-    state = {}
-    for stored, (name, like) in expected.items():
-        found = tensors[stored]
-        if found.dtype != np.float32 or found.shape != tuple(like.shape):
-            raise BundleError(
-                f"{path}: tensor '{stored}' is {found.dtype}{found.shape}, "
-                f"but config.json implies float32{tuple(like.shape)}"
-            )
-        if not np.isfinite(found).all():
-            raise BundleError(f"{path}: tensor '{stored}' holds values that are not finite numbers")
-        state[name] = torch.from_numpy(np.array(found))
-    model.load_state_dict(state, assign=True)
+    names = {_stored_name(name, kind): name for name in model.state_dict()}
+    expected = {stored: model.state_dict()[name] for stored, name in names.items()}
+    found = checked_tensors(path, map_tensors(path), expected, f"a generator of {shape}")
+    model.load_state_dict({names[stored]: tensor for stored, tensor in found.items()}, assign=True)
     return model.requires_grad_(False).eval()
 
 
@@ -82,34 +68,15 @@ def _stored_name(name: str, kind: str) -> str:
     return name
 
 
-def _read_config(path: Path, n_tokens: int) -> tuple[str, Shape]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}") from error
-    kind = content.get("kind") if isinstance(content, dict) else None
-    if not isinstance(kind, str) or kind not in _FORMATS:
-        raise BundleError(f"{path}: not a generator of the kind '{_KIND}'")
-    if content.get("format") != _FORMATS[kind]:
-        raise BundleError(
-            f"{path}: format {content.get('format')!r} is not format {_FORMATS[kind]}, which this version of embedpipe "
-            "reads; a newer format needs a newer embedpipe"
-        )
-    sizes: dict[str, Any] = {}
-    for name, most in (_MOST | _MOST_NOW if kind == _KIND else _MOST).items():
-        value = content.get(name)
-        if type(value) is not int or not 1 <= value <= most:
-            raise BundleError(f"{path}: '{name}' is {value!r}, not a size from 1 to {most:,}")
-        sizes[name] = value
-    choices: dict[str, Any] = {}
-    for name, allowed in _CHOICES.items() if kind == _KIND else ():
-        value = content.get(name)
-        if type(value) is not type(allowed[0]) or value not in allowed:
-            raise BundleError(f"{path}: '{name}' is {value!r}, not one of {', '.join(map(str, allowed))}")
-        choices[name] = value
+def _read_shape(path: Path, n_tokens: int) -> tuple[str, Shape]:
+    """Return the kind of file that stands beside `path` and the shape of the network in it."""
+    kind, content = read_config(path, "a generator", _FORMATS)
+    first = kind == _FIRST_KIND
+    sizes = read_sizes(path, content, _MOST if first else _MOST | _MOST_NOW)
+    choices = {} if first else read_choices(path, content, _CHOICES)
     if sizes["n_tokens"] != n_tokens:
         raise BundleError(f"{path}: the generator has {sizes['n_tokens']:,} tokens but the vocabulary {n_tokens:,}")
-    cutoffs = content.get("cutoffs") if kind == _KIND else []
+    cutoffs = [] if first else content.get("cutoffs")
     if not isinstance(cutoffs, list) or not all(type(cutoff) is int for cutoff in cutoffs):
         raise BundleError(f"{path}: 'cutoffs' is {cutoffs!r}, not a list of ids")
     try:

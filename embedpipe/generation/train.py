@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.generation.begin import begin_training, shape_of, steps_of, stream_counts, windows_of
+from embedpipe.generation.begin import begin_training, steps_of, stream_counts, windows_of
 from embedpipe.generation.evaluation import (
     bigram_perplexity,
     held_out,
@@ -37,14 +37,7 @@ from embedpipe.text.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
-__all__ = [
-    "TrainedGenerator",
-    "begin_training",
-    "shape_of",
-    "steps_of",
-    "stream_counts",
-    "train_language_model",
-]
+__all__ = ["TrainedGenerator", "train_language_model"]
 
 _STAGE = "generation"
 _WATCHED_TOKENS = 10_000

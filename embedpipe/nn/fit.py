@@ -117,7 +117,7 @@ def fit(
     ConfigError
         For fp16 on a CPU.
     ValueError
-        For a checkpoint of a training by seconds.
+        For a checkpoint of a training by seconds, or several processes of one.
     OutputError
         If the disk is too full for a checkpoint, or several processes do not share it.
 
@@ -148,6 +148,8 @@ def fit(
     >>> round(line(torch.tensor([4.0])).item(), 1), bool(result.losses[-1] < 1e-3)
     (12.0, True)
     """
+    if seconds and n_processes() > 1:
+        raise ValueError("a training by seconds runs in one process, for several would stop at other steps")
     if seconds and checkpoint is not None:
         raise ValueError("a training by seconds takes other steps each time, so there is no checkpoint to go on from")
     stopped = None

@@ -1,5 +1,6 @@
 """A bundle with some of its files replaced: what has not changed is taken over byte for byte."""
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,19 +10,43 @@ from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
 from embedpipe.config import RECORDED, PipelineConfig
-from embedpipe.errors import BundleError, OutputError
+from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import bundle_content, write_pages
 from embedpipe.pipeline.plan import existing_bundle
 from embedpipe.pipeline.provenance import reproducibility
 from embedpipe.probes.findings import Findings, write_findings
 from embedpipe.probes.rows import headline
+from embedpipe.runtime import launched
 from embedpipe.settings import to_toml
 
-__all__ = ["Changed", "check_target", "save_changed"]
+__all__ = ["Changed", "save_changed", "source_and_target"]
 
 
-def check_target(source: BundleFolder, target: Path, *, force: bool) -> None:
+def source_and_target(bundle: str | Path, output: str | Path | None, *, force: bool) -> tuple[BundleFolder, Path]:
+    """Return the bundle that a training changes and the folder that the changed one is written to.
+
+    Raises
+    ------
+    ConfigError
+        In several processes.
+    OutputError
+        If the output has an empty name, or the bundle cannot be written there without a loss.
+    """
+    if launched()[1] > 1:
+        raise ConfigError(
+            f"a bundle is trained in one process, and a launcher started {launched()[1]}: call it without torchrun or "
+            "accelerate launch; embedpipe run is what several processes share"
+        )
+    source = BundleFolder(Path(bundle).resolve())
+    target = source.path if output is None else Path(output).resolve()
+    if output is not None and not os.fspath(output):
+        raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
+    _check_target(source, target, force=force)
+    return source, target
+
+
+def _check_target(source: BundleFolder, target: Path, *, force: bool) -> None:
     """Raise `OutputError` where a changed `source` cannot be written to `target` without a loss."""
     if target != source.path:
         if existing_bundle(target, force=force) is not None and not force:

@@ -1,6 +1,5 @@
 """Training the generative model of a bundle's sentences, on the text beside it."""
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +10,10 @@ from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.bundle.save import remove_leftovers
 from embedpipe.config import PipelineConfig
-from embedpipe.errors import ConfigError, NotEnoughDataError, OutputError
+from embedpipe.errors import ConfigError, NotEnoughDataError
 from embedpipe.loading import Bundle, text_beside
 from embedpipe.pipeline.assemble import again_command
-from embedpipe.pipeline.changed import check_target, save_changed
+from embedpipe.pipeline.changed import save_changed, source_and_target
 from embedpipe.pipeline.latent_inputs import latent_inputs
 from embedpipe.pipeline.plan import fingerprint
 from embedpipe.pipeline.provenance import threads_of, versions_of
@@ -28,7 +27,6 @@ from embedpipe.runtime import (
     StageFinished,
     StageStarted,
     Warned,
-    launched,
     resolve_device,
     seeded,
     silent,
@@ -100,16 +98,7 @@ def train_latent(
     from embedpipe.generation.vae.part import save_vae
     from embedpipe.nn.memory import device_errors
 
-    if launched()[1] > 1:
-        raise ConfigError(
-            f"a bundle is trained in one process, and a launcher started {launched()[1]}: call it without torchrun or "
-            "accelerate launch"
-        )
-    source = BundleFolder(Path(bundle).resolve())
-    target = source.path if output is None else Path(output).resolve()
-    if output is not None and not os.fspath(output):
-        raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
-    check_target(source, target, force=force)
+    source, target = source_and_target(bundle, output, force=force)
     work = WorkFolder(target)
     with work.locked():
         remove_leftovers(target)

@@ -1,6 +1,5 @@
 """Going on with the training of a bundle's sentence encoder, on labelled data and on the text where it is at hand."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,9 @@ from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.bundle.save import remove_leftovers
 from embedpipe.config import PipelineConfig
-from embedpipe.errors import ConfigError, OutputError
+from embedpipe.errors import ConfigError
 from embedpipe.loading import Bundle, text_beside
-from embedpipe.pipeline.changed import Changed, check_target, save_changed
+from embedpipe.pipeline.changed import Changed, save_changed, source_and_target
 from embedpipe.pipeline.conflict import WENT_ON
 from embedpipe.pipeline.plan import fingerprint
 from embedpipe.pipeline.probe_again import probe_again
@@ -30,7 +29,6 @@ from embedpipe.runtime import (
     Saved,
     StageFinished,
     StageStarted,
-    launched,
     resolve_device,
     seeded,
     silent,
@@ -109,17 +107,8 @@ def train_sentences(
     from embedpipe.sentences.labelled import read_labelled
     from embedpipe.sentences.part import save_encoder
 
-    if launched()[1] > 1:
-        raise ConfigError(
-            f"a bundle is trained in one process, and a launcher started {launched()[1]}: call it without torchrun or "
-            "accelerate launch; embedpipe run is what several processes share"
-        )
-    source = BundleFolder(Path(bundle).resolve())
-    target = source.path if output is None else Path(output).resolve()
-    if output is not None and not os.fspath(output):
-        raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
+    source, target = source_and_target(bundle, output, force=force)
     asked = _with_files(settings or {}, {"pairs": pairs, "inference": inference, "scores": scores})
-    check_target(source, target, force=force)
     work = WorkFolder(target)
     with work.locked():
         remove_leftovers(target)

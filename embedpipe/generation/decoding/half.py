@@ -37,9 +37,7 @@ class HalfOutput:
 
     @torch.inference_mode()
     def __init__(self, model: LanguageModel) -> None:
-        probe = torch.linspace(-1.0, 1.0, model.output_table.shape[1], device=model.device)[None]
-        plain = F.linear(probe, model.output_table, model.bias)
-        if not torch.allclose(plain, model.logits(probe), rtol=1e-3, atol=1e-3):
+        if model.clusters is not None:
             raise ConfigError(
                 "precision bf16 is for generators with one softmax over all words; write with precision fp32"
             )

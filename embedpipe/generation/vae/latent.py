@@ -203,11 +203,18 @@ class SentenceLatent:
         return self.decode(self.encode(texts), choice, seed=seed) if len(texts) else []
 
     def interpolate(
-        self, a: str, b: str, steps: int = 7, path: WayKind = "spherical", choice: Decoding | Beam = GREEDY
+        self,
+        a: str,
+        b: str,
+        steps: int = 7,
+        path: WayKind = "spherical",
+        choice: Decoding | Beam = GREEDY,
+        *,
+        seed: int | None = None,
     ) -> list[str]:
         """Return the texts on the way from `a` to `b`; the first and the last are the reconstructions of the two."""
         ends = self.encode([a, b])
-        return self.decode(between(ends[0], ends[1], steps, path), choice)
+        return self.decode(between(ends[0], ends[1], steps, path), choice, seed=seed)
 
     def attribute_vector(self, texts_with: Sequence[str], texts_without: Sequence[str]) -> NDArray[np.float32]:
         """Return what the texts that have an attribute differ by from those that have it not: shape (dim,).

@@ -1,20 +1,18 @@
 """The generative model's folders in a bundle: ``vae`` reads sentences and maps z, ``vae_decoder`` is what writes."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
 from embedpipe.generation.part import load_generator, save_generator
 from embedpipe.generation.vae.network import SentenceVAE, VAEShape
 from embedpipe.nn.readers import ReaderKind
+from embedpipe.nn.stored import checked_tensors, read_choices, read_config, read_sizes
 
 __all__ = ["load_vae", "save_vae"]
 
@@ -52,58 +50,20 @@ def load_vae(folder: Path, decoder_folder: Path, n_tokens: int) -> SentenceVAE:
         the configuration implies; the message names the file and the tensor.
     """
     decoder = load_generator(decoder_folder, n_tokens)
-    sizes = _read_config(folder / "config.json")
+    sizes = _read_sizes(folder / "config.json")
     path = folder / "model.safetensors"
-    tensors = map_tensors(path)
     with torch.device("meta"):
         model = SentenceVAE(VAEShape(decoder.shape, **sizes))
     expected = {name: like for name, like in model.state_dict().items() if not name.startswith(_DECODER)}
-    state = {name: _checked(path, name, tensors, like) for name, like in expected.items()}
-    if foreign := tensors.keys() - expected.keys():
-        raise BundleError(f"{path}: tensor '{min(foreign)}' does not belong to a generative model of {model.shape}")
+    state = checked_tensors(path, map_tensors(path), expected, f"a generative model of {model.shape}")
     state |= {f"{_DECODER}{name}": tensor for name, tensor in decoder.state_dict().items()}
     model.load_state_dict(state, assign=True)
     return model.requires_grad_(False).eval()
 
 
-def _checked(path: Path, name: str, tensors: Mapping[str, NDArray[Any]], like: torch.Tensor) -> torch.Tensor:
-    """Return a tensor of the file, if it is what the configuration implies."""
-    if name not in tensors:
-        raise BundleError(f"{path}: tensor '{name}' is missing")
-    found = tensors[name]
-    if found.dtype != np.float32 or found.shape != tuple(like.shape):
-        raise BundleError(
-            f"{path}: tensor '{name}' is {found.dtype}{found.shape}, but config.json and the decoder imply "
-            f"float32{tuple(like.shape)}"
-        )
-    if not np.isfinite(found).all():
-        raise BundleError(f"{path}: tensor '{name}' holds values that are not finite numbers")
-    return torch.from_numpy(np.array(found))
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(content, dict) or content.get("kind") != _KIND:
-        raise BundleError(f"{path}: not a generative model of the kind '{_KIND}'")
-    if content.get("format") != _FORMAT:
-        raise BundleError(
-            f"{path}: format {content.get('format')!r} is not format {_FORMAT}, which this version of embedpipe reads; "
-            "a newer format needs a newer embedpipe"
-        )
-    sizes: dict[str, Any] = {}
-    for name, most in _MOST.items():
-        value = content.get(name)
-        if type(value) is not int or not 1 <= value <= most:
-            raise BundleError(f"{path}: '{name}' is {value!r}, not a size from 1 to {most:,}")
-        sizes[name] = value
-    for name, allowed in _CHOICES.items():
-        value = content.get(name)
-        if type(value) is not type(allowed[0]) or value not in allowed:
-            raise BundleError(f"{path}: '{name}' is {value!r}, not one of {', '.join(map(str, allowed))}")
-        sizes[name] = value
+def _read_sizes(path: Path) -> dict[str, Any]:
+    _, content = read_config(path, "a generative model", {_KIND: _FORMAT})
+    sizes = read_sizes(path, content, _MOST) | read_choices(path, content, _CHOICES)
     if sizes["reader"] == "transformer" and sizes["hidden"] % sizes["heads"]:
         raise BundleError(f"{path}: 'hidden' is {sizes['hidden']}, not a multiple of 'heads', {sizes['heads']}")
     return sizes

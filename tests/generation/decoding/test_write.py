@@ -11,6 +11,7 @@ import torch
 from embedpipe.errors import BundleError, ConfigError
 from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 from embedpipe.generation.generator import TextGenerator
+from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.state import State
 from embedpipe.text.vocabulary import EOS, UNK
 
@@ -227,9 +228,9 @@ def test_half_precision_changes_little_and_only_the_output(network) -> None:
     assert half.begin(State(given=torch.zeros(1, 6))).precision == "bf16"
 
 
-def test_half_precision_is_refused_where_the_output_is_another(random_generator) -> None:
-    other = random_generator({"the": 1})
-    other.model.logits = lambda hidden: torch.zeros(*hidden.shape[:-1], 5)
+def test_half_precision_is_refused_where_the_output_is_another(network) -> None:
+    size = len(network.codec.vocabulary)
+    other = TextGenerator(network.codec, LanguageModel(Shape(size, dim=6, hidden=8, layers=1, cutoffs=(5,))))
     with pytest.raises(ConfigError, match="one softmax"):
         other.in_precision("bf16")
     with pytest.raises(ConfigError, match="unknown precision 'fp8'"):
