@@ -14,6 +14,7 @@ import json
 import platform
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,21 +50,27 @@ REGULARISED = {
     "tar": 1.0,
 }
 PLAIN = {"start": "random", "input_p": 0.0, "hidden_p": 0.0, "output_p": 0.0, "weight_decay": 0.0}
+UNTIED = {"tied": False, "hidden": 160}
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A model and what is said of it."""
+    """A model and what is said of it; `dim` is the width of its word vectors, those of the bundle where it is None."""
 
     name: str
     says: str
     settings: dict[str, Any]
+    dim: int | None = None
 
 
 def recipes(common: dict[str, Any], plain: dict[str, Any], regularised: dict[str, Any]) -> list[Recipe]:
-    """Return the models that are compared: the same network, trained in three ways."""
+    """Return the models that are compared: one network, trained in three ways, and one whose two tables differ.
+
+    The last has vectors and layers of 160, so that with two tables it has the parameters of the others.
+    """
     return [
         Recipe("plain", "two-layer LSTM, random start, no dropout", {**common, **PLAIN, **plain}),
+        Recipe("untied", "two-layer LSTM, the same, two tables", {**common, **PLAIN, **plain, **UNTIED}, dim=160),
         Recipe("awd", AWD, {**common, **regularised}),
         Recipe("awd-random", "AWD-LSTM, random start", {**common, **regularised, "start": "random"}),
     ]
@@ -86,7 +93,7 @@ def trained(
     own.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     result = train_language_model(
-        bundle.bag.vectors,
+        bundle.bag.vectors[:, : recipe.dim],
         text.vocabulary,
         text.train,
         text.validation,
@@ -110,6 +117,14 @@ def trained(
     return result.model, found
 
 
+def prepared_text(path: Path, bundle: Bundle) -> PreparedText:
+    """Return the text that lies beside a bundle."""
+    text = text_beside(bundle)
+    if text is None:
+        raise SystemExit(f"{path}.work holds no prepared text: make the bundle with `embedpipe run` again")
+    return text
+
+
 def stream_of(bundle: Bundle, path: Path) -> NDArray[np.uint32]:
     """Return the ids of a text file, a line that is not empty as a sentence, each closed by ``<eos>``."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -125,14 +140,13 @@ def measure(
     common: dict[str, Any],
     plain: dict[str, Any],
     regularised: dict[str, Any],
+    names: Sequence[str],
     limit: int,
     seeds: int = 1,
 ) -> dict[str, Any]:
     """Return the perplexities of every model on every text, and their paired comparisons with the AWD-LSTM."""
     bundle = load(bundle_path)
-    text = text_beside(bundle)
-    if text is None:
-        raise SystemExit(f"{bundle_path}.work holds no prepared text: make the bundle with `embedpipe run` again")
+    text = prepared_text(bundle_path, bundle)
     streams = {"own held-out documents": text.test.tokens, **{path.name: stream_of(bundle, path) for path in files}}
     samples = {name: held_out(np.asarray(stream), limit=limit, rows=ROWS).tokens for name, stream in streams.items()}
     counted = KneserNey.fit(text.train.tokens, len(text.vocabulary), order=5)
@@ -141,6 +155,8 @@ def measure(
     about: dict[str, dict[str, Any]] = {"Kneser-Ney 5-gram": {"parameters": None}}
     development = held_out(np.asarray(text.validation.tokens), limit=limit // 2, rows=ROWS // 2).tokens
     for recipe in recipes(common, plain, regularised):
+        if recipe.name not in names:
+            continue
         records, caches = [], []
         for seed in range(1, seeds + 1):
             model, record = trained(recipe, bundle, text, models, seed)
@@ -237,16 +253,26 @@ def main() -> None:
         parser.add_argument(
             f"--{group}", type=json.loads, default=default, help=f"[generation] settings as JSON; {json.dumps(default)}"
         )
+    parser.add_argument("--model", action="append", help="a model that is compared, by its name in --models; all")
+    parser.add_argument("--train", help="train the model of this name, where it is missing, and measure nothing")
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--name", default="generation_quality")
     args = parser.parse_args()
+    common = {"steps": args.steps, **args.common}
+    found_recipes = {recipe.name: recipe for recipe in recipes(common, args.plain, args.regularised)}
+    if args.train:
+        bundle = load(args.bundle)
+        for seed in range(1, args.seeds + 1):
+            trained(found_recipes[args.train], bundle, prepared_text(args.bundle, bundle), args.models, seed)
+        return
     found = measure(
         args.bundle,
         args.text,
         args.models,
-        common={"steps": args.steps, **args.common},
+        common=common,
         plain=args.plain,
         regularised=args.regularised,
+        names=["awd", *args.model] if args.model else list(found_recipes),
         limit=args.limit,
         seeds=args.seeds,
     )
