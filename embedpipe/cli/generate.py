@@ -151,10 +151,11 @@ class _InSections(Verb):
 @click.option("--stream", is_flag=True, help="Print one text word by word as it is written.")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "bf16"]),
-    default="fp32",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
     show_default=True,
-    help="Of the output layer: bf16 is about twice as fast where the processor has it, and nearly the same.",
+    help="Of the output layer: bf16 is about twice as fast where the processor has it, and nearly the same. auto: bf16 "
+    "there for 64 texts and more, else fp32.",
 )
 @format_option
 @click.pass_context
@@ -181,7 +182,7 @@ def command(
     ban: tuple[str, ...],
     prompts: Path | None,
     stream: bool,
-    precision: Literal["fp32", "bf16"],
+    precision: Literal["auto", "fp32", "bf16"],
     format_: str,
 ) -> None:
     """Continue PROMPT to the end of a sentence, or write a sentence from nothing.
@@ -210,7 +211,7 @@ def command(
     from embedpipe.loading import load
 
     generator = load(bundle).generator
-    if precision != "fp32":
+    if precision != generator.precision:
         generator = generator.in_precision(precision)
     seed = secrets.randbits(32) if seed is None else seed
     if stream:

@@ -63,7 +63,7 @@ def beam_search(
     n_found, alive, totals = 0, [start], [0.0]
     longest = rules.limits.max_tokens + rules.limits.sentences
     while alive:
-        raw = torch.log_softmax(position.logits, dim=1)
+        raw = torch.log_softmax(position.logits.float(), dim=1)
         check_numbers(raw.amax(dim=1))
         ranked = raw.clone()
         stuck = set(rules.put_to_(ranked, alive))

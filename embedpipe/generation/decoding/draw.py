@@ -79,7 +79,8 @@ def sample(logits: Tensor, decoding: Decoding, randoms: Randoms) -> Tensor:
 
     Parameters
     ----------
-    logits : shape (batch, n_tokens); tokens at minus infinity are never returned. Each row has one that is not.
+    logits : shape (batch, n_tokens), of any precision; tokens at minus infinity are never returned. Each row has one
+        that is not.
     randoms : a stream for each row; a greedy choice takes no number from it.
 
     Returns
@@ -170,6 +171,7 @@ def _below(points: Tensor, total: Tensor) -> Tensor:
 
 def _sample(logits: Tensor, decoding: Decoding, randoms: Randoms, first: int) -> Tensor:
     """Draw for rows whose streams begin at `first`."""
+    logits = logits.float()
     check_numbers(logits.amax(dim=1))
     logits = keep_top_k(logits, decoding.top_k)
     if decoding.temperature != 1.0:

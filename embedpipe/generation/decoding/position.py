@@ -38,7 +38,7 @@ class Position:
 
     Parameters
     ----------
-    logits : float of shape (rows, n_tokens); with a memory, log-probabilities.
+    logits : float of shape (rows, n_tokens), of any precision; with a memory, log-probabilities.
     hidden : shape (rows, width), what they were made from.
     state : of the model.
     memory : what is remembered, or None.
@@ -125,9 +125,9 @@ class Predictor:
         return self._at(hidden[:, -1], state, position.memory)
 
     def _at(self, hidden: Tensor, state: State, memory: Memory | None) -> Position:
-        logits = (self.output or self.model.logits)(hidden).float()
+        logits = (self.output or self.model.logits)(hidden)
         if memory is not None:
-            logits = memory.mix(torch.log_softmax(logits, dim=1), hidden.float())
+            logits = memory.mix(torch.log_softmax(logits.float(), dim=1), hidden.float())
         return Position(logits, hidden, state, memory)
 
 

@@ -96,4 +96,4 @@ def check_start(start: State, n_prompts: int) -> None:
 
 
 def _expects_end(logits: Tensor) -> Tensor:
-    return torch.softmax(logits, dim=1)[:, EOS] > 0.5
+    return torch.softmax(logits.float(), dim=1)[:, EOS] > 0.5

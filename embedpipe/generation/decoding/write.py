@@ -75,11 +75,11 @@ def _step(predictor: Predictor, batch: _Batch, decoding: Decoding, rules: Rules,
     """Choose a token for each draft, drop the finished ones and read the others on."""
     logits = batch.position.logits
     raw = logits.clone() if scored and rules.looks_back else logits
-    total = torch.logsumexp(raw, dim=1) if scored else None
+    total = torch.logsumexp(raw.float(), dim=1) if scored else None
     stuck = set(rules.put_to_(logits, batch.drafts))
     chosen = sample(logits, decoding, batch.randoms)
     if total is not None:
-        gained = (raw.gather(1, chosen[:, None])[:, 0] - total).tolist()
+        gained = (raw.gather(1, chosen[:, None])[:, 0].float() - total).tolist()
     tokens, going = chosen.tolist(), []
     for row, (draft, token) in enumerate(zip(batch.drafts, tokens, strict=True)):
         if total is not None and row not in stuck:
