@@ -11,7 +11,6 @@ trains the same decoder for as many steps with a z that is kept at nothing: what
 """
 
 import argparse
-import json
 import platform
 from collections import Counter
 from pathlib import Path
@@ -29,6 +28,7 @@ from embedpipe.generation.vae.start import reader_of
 from embedpipe.generation.vae.train import train_vae
 from embedpipe.loading import Bundle, load, text_beside
 from embedpipe.text.prepared import PreparedText
+from written import add_files, write_files
 
 Sentences = list[NDArray[np.uint32]]
 CPU = torch.device("cpu")
@@ -149,16 +149,12 @@ def main() -> None:
     parser.add_argument("--scored", type=int, default=300)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--control", action="store_true")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     args = parser.parse_args()
     rows = measure(args.bundle, scored=args.scored, draws=args.draws, with_control=args.control)
     about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
     print(markdown(rows))
-    if args.json:
-        args.json.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    if args.markdown:
-        args.markdown.write_text(markdown(rows), encoding="utf-8")
+    write_files({"about": about, "rows": rows}, markdown(rows), args.json, args.markdown)
 
 
 if __name__ == "__main__":
