@@ -56,10 +56,12 @@ def reconstructions(bundle: Bundle, sentences: Sentences) -> dict[str, float]:
     }
 
 
-def control(bundle: Bundle, text: PreparedText) -> Figures:
+def control(bundle: Bundle, text: PreparedText, scored: int, draws: int) -> Figures:
     """Return the figures of the same training with a z that may hold nothing, and no hidden words."""
     config = recorded_config(bundle.path / "config.toml")
     without = {"dim": 1, "free_bits": 0.0, "beta": 100.0, "beta_schedule": "constant", "word_p": 0.0}
+    # On the sentences that the generative model is measured on.
+    without |= {"scored": scored, "importance": draws}
     return train_vae(
         bundle.generator.model,
         reader_of(bundle.encoder.network) if "encoder/config.json" in bundle.parts else None,
@@ -74,14 +76,14 @@ def control(bundle: Bundle, text: PreparedText) -> Figures:
 
 
 def measure(
-    bundle_path: Path, *, scored: int = 300, draws: int = 200, looked_at: int = 4_000, with_control: bool = False
+    bundle_path: Path, *, scored: int = 300, draws: int = 200, looked_at: int = 2_000, with_control: bool = False
 ) -> list[dict[str, Any]]:
     """Return one row for each model: the generator, the generative model and, if asked for, the control.
 
     Parameters
     ----------
     scored, draws : sentences whose likelihood is estimated, and draws of z for each.
-    looked_at : sentences whose posteriors are looked at.
+    looked_at : sentences whose posteriors are looked at; as many as in training, so that those of the control are they.
     """
     bundle = load(bundle_path)
     text = text_beside(bundle)
@@ -111,7 +113,7 @@ def measure(
         },
     ]
     if with_control:
-        rows.append(_row("the same decoder and training without z", control(bundle, text)))
+        rows.append(_row("the same decoder and training without z", control(bundle, text, scored, draws)))
     return rows
 
 

@@ -91,8 +91,8 @@ def main() -> None:
     clock = time.perf_counter if options.clock == "wall" else time.process_time
     rows = measure(options.vocabulary, turns=options.turns, clock=clock)
     about = (
-        f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {options.clock} time; preset small "
-        f"at 300 dimensions, vocabulary of {options.vocabulary:,}; fastest of {options.turns} turns."
+        f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {options.clock} time; preset "
+        f"small at 300 dimensions, vocabulary of {options.vocabulary:,}; fastest of {options.turns} turns."
     )
     text = to_markdown(rows, about)
     print(text, end="")
