@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from embedpipe.errors import ConfigError, EmbedpipeWarning, NotEnoughDataError
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.reader import Predicted, half_table, ranks_of
-from embedpipe.generation.segment import TABLES, Segment, learner_of, learnt_tables, read_segment
+from embedpipe.generation.segment import TABLES, Segment, learner_of, learnt_tables, mean_of_others, read_segment
 from embedpipe.generation.state import BEGINNING, State
 
 __all__ = [
@@ -128,7 +128,7 @@ class DynamicReader:
         self.model = learner_of(model)
         self.weights = dict(self.model.named_parameters())
         self.rates, self.decays = _by_weight(self.weights, settings, sizes)
-        self.half = half_table(model) if half else None
+        self.half, self.others = half_table(model) if half else None, mean_of_others(model)
         self.moved = torch.zeros(model.n_tokens, dtype=torch.bool, device=model.device)
         self.state: State = BEGINNING
         self.left_out = self.n_steps = 0
@@ -144,14 +144,14 @@ class DynamicReader:
         losses, ranks = [], []
         for position in range(0, ids.shape[1] - 1, self.settings.segment):
             block = ids[:, position : position + self.settings.segment + 1]
-            found, state = read_segment(self.model, block, self.state, self.half)
+            found, state = read_segment(self.model, block, self.state, self.others, self.half)
             learns = found.is_finite
             if not learns:
                 self.left_out += 1
                 if not found.losses.isfinite().all():
                     # What was learnt has carried the weights off: the trained ones read on.
                     self.begin(anew=True)
-                    found, state = read_segment(self.model, block, self.state, self.half)
+                    found, state = read_segment(self.model, block, self.state, self.others, self.half)
             losses.append(found.losses)
             if ranked:
                 ranks.append(ranks_of(self.model.logits(found.hidden), block[:, 1:].flatten()).view(found.losses.shape))
@@ -247,12 +247,12 @@ def gradient_sizes(model: LanguageModel, tokens: NDArray[np.uint32], *, segment:
     NotEnoughDataError
         If no segment has a finite gradient.
     """
-    learner, n_segments = learner_of(model), 0
+    learner, others, n_segments = learner_of(model), mean_of_others(model), 0
     squares: dict[str, Tensor] = {}
     for row in torch.from_numpy(tokens.astype(np.int64)).to(model.device):
         state = BEGINNING
         for position in range(0, len(row) - 1, segment):
-            found, state = read_segment(learner, row[None, position : position + segment + 1], state)
+            found, state = read_segment(learner, row[None, position : position + segment + 1], state, others)
             if not found.is_finite:
                 continue
             n_segments += 1

@@ -1,7 +1,8 @@
 """A segment of text read by a model that will learn from it: its losses, and the gradients of their mean.
 
 Of a table of words the gradients are those of the segment's own rows. What flows back from the output into the layers
-is that of the frequent words and of the segment's own; the losses are exact.
+is that of the frequent words and of the segment's own; all others stand there together, with the probability that is
+left and the mean of their rows. The losses are exact.
 """
 
 import copy
@@ -15,12 +16,12 @@ from torch.func import functional_call
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.state import State
 
-__all__ = ["TABLES", "Segment", "learner_of", "learnt_tables", "read_segment"]
+__all__ = ["TABLES", "Segment", "learner_of", "learnt_tables", "mean_of_others", "read_segment"]
 
 TABLES = ("table", "bias", "output")
 """Parameters that have a row, or one number, for each word."""
 _FREQUENT = 4_096
-"""Words, from the most frequent one down, that the layers always hear of."""
+"""Words, from the most frequent one down, that the layers hear of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,26 @@ def learnt_tables(model: LanguageModel) -> tuple[str, ...]:
     )
 
 
-def read_segment(model: LanguageModel, ids: Tensor, state: State, half: Tensor | None = None) -> tuple[Segment, State]:
+@torch.no_grad()
+def mean_of_others(model: LanguageModel) -> Tensor:
+    """Return the mean output row of the words that are not frequent, weighted by exp(bias), shape (width,).
+
+    The bias of an output begins as the logarithm of the frequency. Zeros where all words are frequent.
+    """
+    rows, bias = model.output_table[_FREQUENT:], model.bias[_FREQUENT:]
+    return torch.softmax(bias, dim=0) @ rows if len(rows) else model.output_table.new_zeros(model.output_table.shape[1])
+
+
+def read_segment(
+    model: LanguageModel, ids: Tensor, state: State, others: Tensor, half: Tensor | None = None
+) -> tuple[Segment, State]:
     """Read a segment on from `state`; return what it gave, and the state after it.
 
     Parameters
     ----------
     model : as `learner_of` makes it.
     ids : int64 of shape (rows, time + 1); the first of each row is read and not predicted.
+    others : what `mean_of_others` gives.
     half : the output table in bfloat16, for the losses.
     """
     words, local = torch.unique(ids, return_inverse=True)
@@ -85,7 +99,7 @@ def read_segment(model: LanguageModel, ids: Tensor, state: State, half: Tensor |
             gradients = dict(zip(leaves, torch.autograd.grad(losses.mean(), list(leaves.values())), strict=True))
         else:
             losses = model.losses(flat.detach(), targets, half)
-            to_hidden, to_rows, to_bias = _of_softmax(model, flat.detach(), targets, words, losses)
+            to_hidden, to_rows, to_bias = _of_softmax(model, flat.detach(), targets, words, losses, others)
             flowing = torch.autograd.grad(flat, list(leaves.values()), to_hidden)
             gradients = dict(zip(leaves, flowing, strict=True)) | {"bias": to_bias}
             gradients["table" if model.output is None else "output"] = to_rows + (
@@ -96,7 +110,7 @@ def read_segment(model: LanguageModel, ids: Tensor, state: State, half: Tensor |
 
 @torch.no_grad()
 def _of_softmax(
-    model: LanguageModel, hidden: Tensor, targets: Tensor, words: Tensor, losses: Tensor
+    model: LanguageModel, hidden: Tensor, targets: Tensor, words: Tensor, losses: Tensor, others: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of the mean loss in `hidden`, in the output rows of `words` and in their biases."""
     table, bias, n = model.output_table, model.bias, len(targets)
@@ -105,7 +119,8 @@ def _of_softmax(
     frequent, rare_rows = table[:_FREQUENT], table[rare]
     p_frequent = (bias[:_FREQUENT] - normaliser).addmm_(hidden, frequent.T).exp_()  # (n, frequent)
     p_rare = (bias[rare] - normaliser).addmm_(hidden, rare_rows.T).exp_()
-    to_hidden = (p_frequent @ frequent).addmm_(p_rare, rare_rows).sub_(table[targets])
+    left = (1.0 - p_frequent.sum(dim=1) - p_rare.sum(dim=1)).clamp_(min=0.0)[:, None]
+    to_hidden = (p_frequent @ frequent).addmm_(p_rare, rare_rows).sub_(table[targets]).add_(left * others)
     error = torch.cat([p_frequent[:, common], p_rare], dim=1)  # (n, words)
     error.sub_(F.one_hot(torch.searchsorted(words, targets), len(words)))
     return to_hidden / n, error.T @ hidden / n, error.sum(dim=0) / n

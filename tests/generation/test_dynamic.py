@@ -35,6 +35,8 @@ def with_whole_tables(
     tables = {"table", "bias", "output"}
     learner, trained = copy.deepcopy(model).requires_grad_(True), dict(model.named_parameters())
     ids, state, moved, found = torch.from_numpy(row.astype(np.int64)), BEGINNING, set(), []
+    share = model.bias[frequent:].exp() / model.bias[frequent:].exp().sum()
+    others = (share[:, None] * model.output_table[frequent:]).sum(dim=0)
     for number, start in enumerate(range(0, len(ids) - 1, settings.segment), start=1):
         block = ids[start : start + settings.segment + 1]
         own = torch.tensor([token in block for token in range(N_TOKENS)])
@@ -44,8 +46,9 @@ def with_whole_tables(
         losses = F.cross_entropy(logits, block[1:], reduction="none")
         found.append(losses.detach())
         learner.zero_grad()
+        left = torch.softmax(logits, dim=1).detach() @ (~heard).to(logits.dtype)
         logits.register_hook(lambda gradient, heard=heard: gradient * heard)
-        losses.mean().backward()
+        (losses.mean() + (left * (hidden[0] @ others)).mean()).backward()
         moved |= set(block.tolist())
         ever = torch.tensor([token in moved for token in range(N_TOKENS)])
         with torch.no_grad():
