@@ -11,7 +11,6 @@ trains the same decoder for as many steps with a z that is kept at nothing: what
 """
 
 import argparse
-import json
 import platform
 from collections import Counter
 from pathlib import Path
@@ -29,6 +28,7 @@ from embedpipe.generation.vae.start import reader_of
 from embedpipe.generation.vae.train import train_vae
 from embedpipe.loading import Bundle, load, text_beside
 from embedpipe.text.prepared import PreparedText
+from written import add_files, write_files
 
 Sentences = list[NDArray[np.uint32]]
 CPU = torch.device("cpu")
@@ -56,10 +56,12 @@ def reconstructions(bundle: Bundle, sentences: Sentences) -> dict[str, float]:
     }
 
 
-def control(bundle: Bundle, text: PreparedText) -> Figures:
+def control(bundle: Bundle, text: PreparedText, scored: int, draws: int) -> Figures:
     """Return the figures of the same training with a z that may hold nothing, and no hidden words."""
     config = recorded_config(bundle.path / "config.toml")
     without = {"dim": 1, "free_bits": 0.0, "beta": 100.0, "beta_schedule": "constant", "word_p": 0.0}
+    # On the sentences that the generative model is measured on.
+    without |= {"scored": scored, "importance": draws}
     return train_vae(
         bundle.generator.model,
         reader_of(bundle.encoder.network) if "encoder/config.json" in bundle.parts else None,
@@ -74,14 +76,14 @@ def control(bundle: Bundle, text: PreparedText) -> Figures:
 
 
 def measure(
-    bundle_path: Path, *, scored: int = 300, draws: int = 200, looked_at: int = 4_000, with_control: bool = False
+    bundle_path: Path, *, scored: int = 300, draws: int = 200, looked_at: int = 2_000, with_control: bool = False
 ) -> list[dict[str, Any]]:
     """Return one row for each model: the generator, the generative model and, if asked for, the control.
 
     Parameters
     ----------
     scored, draws : sentences whose likelihood is estimated, and draws of z for each.
-    looked_at : sentences whose posteriors are looked at.
+    looked_at : sentences whose posteriors are looked at; as many as in training, so that those of the control are they.
     """
     bundle = load(bundle_path)
     text = text_beside(bundle)
@@ -111,7 +113,7 @@ def measure(
         },
     ]
     if with_control:
-        rows.append(_row("the same decoder and training without z", control(bundle, text)))
+        rows.append(_row("the same decoder and training without z", control(bundle, text, scored, draws)))
     return rows
 
 
@@ -149,16 +151,12 @@ def main() -> None:
     parser.add_argument("--scored", type=int, default=300)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--control", action="store_true")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     args = parser.parse_args()
     rows = measure(args.bundle, scored=args.scored, draws=args.draws, with_control=args.control)
     about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
     print(markdown(rows))
-    if args.json:
-        args.json.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    if args.markdown:
-        args.markdown.write_text(markdown(rows), encoding="utf-8")
+    write_files({"about": about, "rows": rows}, markdown(rows), args.json, args.markdown)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from embedpipe.generation.units import perplexity_of
 from embedpipe.loading import Bundle, load, text_beside
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.vocabulary import EOS, UNK
+from written import write_files
 
 CPU = torch.device("cpu")
 ROWS = 16
@@ -283,10 +284,7 @@ def main() -> None:
     text = f"# How well language models predict text\n\nWritten by `benchmarks/generation.py quality`. {about}\n\n"
     text += to_markdown(found["rows"])
     print(text)
-    args.out.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"about": about, **found}, indent=1) + "\n"
-    (args.out / f"{args.name}.json").write_text(content, encoding="utf-8")
-    (args.out / f"{args.name}.md").write_text(text, encoding="utf-8")
+    write_files({"about": about, **found}, text, args.out / f"{args.name}.json", args.out / f"{args.name}.md")
 
 
 if __name__ == "__main__":

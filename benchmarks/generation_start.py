@@ -22,6 +22,7 @@ from embedpipe.generation.paired import Paired, compare_losses
 from embedpipe.generation.train import train_language_model
 from embedpipe.generation.units import perplexity_of
 from embedpipe.loading import load, text_beside
+from written import write_files
 
 STARTS = {"vectors": "the word vectors", "random": "random vectors"}
 
@@ -107,10 +108,8 @@ def main() -> None:
     text = f"# What word vectors are worth at the start\n\nWritten by `benchmarks/generation.py start`. {about}\n\n"
     text += to_markdown(rows, against)
     print(text)
-    args.out.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"about": about, "rows": rows, "p_value": against.p_value}, indent=1) + "\n"
-    (args.out / f"{args.name}.json").write_text(content, encoding="utf-8")
-    (args.out / f"{args.name}.md").write_text(text, encoding="utf-8")
+    content = {"about": about, "rows": rows, "p_value": against.p_value}
+    write_files(content, text, args.out / f"{args.name}.json", args.out / f"{args.name}.md")
 
 
 if __name__ == "__main__":

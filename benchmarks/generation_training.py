@@ -9,12 +9,10 @@ work beside.
 """
 
 import argparse
-import json
 import platform
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from embedpipe.config import GenerationConfig
 from embedpipe.generation.begin import begin_training, windows_of
 from embedpipe.generation.stream import Window
 from embedpipe.nn.fit import fit
+from written import add_files, write_files
 
 CPU = torch.device("cpu")
 PLAIN = {"input_p": 0.0, "hidden_p": 0.0, "output_p": 0.0}
@@ -236,8 +235,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clock = time.perf_counter if options.clock == "wall" else time.process_time
@@ -248,10 +246,7 @@ def main() -> None:
     )
     text = to_markdown(rows, about)
     print(text, end="")
-    if options.json:
-        options.json.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(text, encoding="utf-8")
+    write_files({"about": about, "rows": rows}, text, options.json, options.markdown)
 
 
 if __name__ == "__main__":

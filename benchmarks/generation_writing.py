@@ -8,12 +8,10 @@ programs on the machine disturb less.
 """
 
 import argparse
-import json
 import platform
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,6 +24,7 @@ from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.text.codec import TextCodec
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import Vocabulary
+from written import add_files, write_files
 
 TOKENS = 40
 
@@ -151,8 +150,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = measure(options.vocabulary, rows=options.rows, turns=options.turns)
@@ -162,10 +160,7 @@ def main() -> None:
     )
     text = to_markdown(rows, about)
     print(text, end="")
-    if options.json:
-        options.json.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(text, encoding="utf-8")
+    write_files({"about": about, "rows": rows}, text, options.json, options.markdown)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ was chosen on the validation split. Writes initialisation.json and initialisatio
 """
 
 import argparse
-import json
 import platform
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from embedpipe.config import GenerationConfig, PipelineConfig
 from embedpipe.generation.train import TrainedGenerator, train_language_model
 from embedpipe.settings import load_config
 from embedpipe.text.prepared import PreparedText
+from written import write_files
 
 
 def trained(bundle: embedpipe.Bundle, vectors: np.ndarray, length: float, steps: int, seed: int) -> TrainedGenerator:
@@ -67,10 +67,9 @@ def main() -> None:
     lines = ["# What the generator begins with", "", f"Written by `benchmarks/initialisation.py`. {about}", ""]
     lines += ["| first table | perplexity, median | of each seed |", "| --- | ---: | --- |"]
     lines += [f"| {row['table']} | {row['median']} | {', '.join(map(str, row['all']))} |" for row in rows]
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"about": about, "rows": rows}, indent=1) + "\n"
-    (arguments.out / "initialisation.json").write_text(content, encoding="utf-8")
-    (arguments.out / "initialisation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page = "\n".join(lines) + "\n"
+    content = {"about": about, "rows": rows}
+    write_files(content, page, arguments.out / "initialisation.json", arguments.out / "initialisation.md")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.pipeline.provenance import merged_versions
+from written import write_files
 
 _CHILD = """
 import json, resource, sys
@@ -104,11 +105,9 @@ def main() -> None:
         result["bundle_mb"] = round(sum(file["size"] for file in manifest["files"].values()) / 1e6, 1)
         asked = queries(bundle)
         probes = json.loads((bundle / "probes.json").read_text(encoding="utf-8"))["rows"]
-    arguments.out.mkdir(parents=True, exist_ok=True)
     content = {**result, "stages": manifest["stages"], "queries": asked, "probes": probes}
-    (arguments.out / f"{arguments.name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     text = to_markdown(result, manifest, asked)
-    (arguments.out / f"{arguments.name}.md").write_text(text, encoding="utf-8")
+    write_files(content, text, arguments.out / f"{arguments.name}.json", arguments.out / f"{arguments.name}.md")
     print(text)
 
 

@@ -8,7 +8,6 @@ the ends of sentences is compared on the validation split. Writes ngrams.json an
 """
 
 import argparse
-import json
 import platform
 import resource
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from written import write_files
 
 SCORED, ASKED = 50_000, 40
 ORDERS = {"5, three discounts each": (5, None), "4": (4, None), "3": (3, None), "2": (2, None), "1": (1, None)}
@@ -209,9 +210,7 @@ def write(out: Path, found: dict[str, Any]) -> None:
             f"Contexts over the ends of sentences: {across['perplexity']:.2f} on the validation split; ending there: "
             f"{within['perplexity']:.2f}.",
         ]
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "ngrams.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (out / "ngrams.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_files(found, "\n".join(lines) + "\n", out / "ngrams.json", out / "ngrams.md")
 
 
 if __name__ == "__main__":

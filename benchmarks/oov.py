@@ -30,6 +30,7 @@ from embedpipe.words.postprocess import unit_rows
 from embedpipe.words.steps import post_process
 from embedpipe.words.subword import mean_rows, publish_subwords
 from embedpipe.words.table import WordVectors
+from written import write_files
 
 REMOVED, DIM, EPOCHS, BINS = 300, 100, 5, 5
 CONFIG = WordsConfig()
@@ -234,10 +235,8 @@ def main() -> None:
         f"Skip-gram, {DIM} dimensions, {EPOCHS} epochs, seed {arguments.seed}, one thread. "
         f"{platform.machine()}, gensim {gensim.__version__}, NumPy {np.__version__}."
     )
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"about": about, "results": results}, indent=1) + "\n"
-    (arguments.out / "oov.json").write_text(content, encoding="utf-8")
-    (arguments.out / "oov.md").write_text(table_of(results, about), encoding="utf-8")
+    content = {"about": about, "results": results}
+    write_files(content, table_of(results, about), arguments.out / "oov.json", arguments.out / "oov.md")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from embedpipe.text.prepared import PreparedText
 from embedpipe.words.steps import post_process
 from embedpipe.words.table import WordVectors
 from embedpipe.words.train import TrainedWords, train_words
+from written import add_files, write_files
 
 SKIPGRAM = {"architecture": "skipgram", "window": 5, "negatives": 5}
 CBOW = {"architecture": "cbow", "window": 8, "negatives": 20, "subsample": 1e-4, "learning_rate": 0.05}
@@ -86,8 +87,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15, help="of CBOW; skip-gram has two thirds")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -135,11 +135,7 @@ def main() -> None:
         figures = " | ".join(f"{row[task]:.3f}" for task in tasks)
         lines.append(f"| {row['training']} | {seconds} | {row['steps']} | {figures} |")
     markdown = "\n".join(lines) + "\n"
-    if options.json:
-        content = {"source": name, "about": about, "rows": rows}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(markdown, encoding="utf-8")
+    write_files({"source": name, "about": about, "rows": rows}, markdown, options.json, options.markdown)
     print(markdown)
 
 

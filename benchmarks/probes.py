@@ -5,7 +5,6 @@ the cache. The seconds of a task are those that one worker spent on it, its shar
 """
 
 import argparse
-import json
 import os
 import platform
 import tempfile
@@ -21,6 +20,7 @@ from embedpipe.probes.measure import MeasureSettings
 from embedpipe.probes.rows import Row
 from embedpipe.runtime import n_cores
 from embedpipe.tasks.suite import read_suite
+from written import add_files, write_files
 
 
 def measure(bundle: embedpipe.Bundle, folders: list[Path], workers: int) -> dict[str, Any]:
@@ -92,8 +92,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--workers", type=int, default=n_cores())
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     options = parser.parse_args()
     if absent := [str(path) for path in (options.bundle, *options.folders) if not path.is_dir()]:
         print(f"skipped: {', '.join(absent)} is not here")
@@ -110,10 +109,7 @@ def main() -> None:
         + f", seed {bundle.manifest.seed}; the load of the machine was {os.getloadavg()[0]:.1f} at the end."
     )
     print(to_markdown(found), end="")
-    if options.markdown:
-        options.markdown.write_text(to_markdown(found), encoding="utf-8")
-    if options.json:
-        options.json.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_files(found, to_markdown(found), options.json, options.markdown)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+from written import add_files, write_files
+
 
 def measure(arguments: list[str], repeats: int) -> dict[str, object]:
     """Return the times of `repeats` processes in milliseconds, after one that is not counted."""
@@ -70,8 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--repeats", type=int, default=11)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     options = parser.parse_args()
     rows: list[dict[str, object]] = [
         {"command": name, **measure(arguments, options.repeats)} for name, arguments in commands(options.bundle).items()
@@ -82,10 +83,7 @@ def main() -> None:
     )
     text = to_markdown(rows, about)
     print(text, end="")
-    if options.json:
-        options.json.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(text, encoding="utf-8")
+    write_files({"about": about, "rows": rows}, text, options.json, options.markdown)
 
 
 if __name__ == "__main__":

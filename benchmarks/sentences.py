@@ -28,6 +28,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from written import add_files, write_files
+
 DIM, HIDDEN, PAIRS = 200, 256, 256
 _WARM_UP = 1_000
 
@@ -311,8 +313,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=40_000)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -349,11 +350,8 @@ def main() -> None:
         f"turn, ratios within one turn. {_machine(options)}"
     )
     report = {"about": about, "rows": rows, "ratios": ratios, "runs": found}
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     markdown = to_markdown(report)
-    if options.markdown:
-        options.markdown.write_text(markdown, encoding="utf-8")
+    write_files(report, markdown, options.json, options.markdown)
     print(markdown, end="")
 
 

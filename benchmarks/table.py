@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from written import add_files, write_files
+
 _START = """
 import json, sys, time
 import numpy as np
@@ -147,8 +149,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="Where the table is written.  [default: a temporary folder]")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         text = make(Path(name), options.words, options.dim)
@@ -163,11 +164,7 @@ def main() -> None:
     )
     markdown = to_markdown(rows, text, about)
     print(markdown, end="")
-    if options.json:
-        content = {"about": about, "rows": rows, "text": text}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(markdown, encoding="utf-8")
+    write_files({"about": about, "rows": rows, "text": text}, markdown, options.json, options.markdown)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from embedpipe.text.normalise import fold, normalise
 from embedpipe.text.numbering import number_tokens
 from embedpipe.text.sentences import train_splitter
 from embedpipe.text.tokenizer import RegexTokenizer
+from written import write_files
 
 _LIBRARIES = ("numpy", "nltk", "gensim", "datasketch")
 _PREPARE = """
@@ -150,10 +151,6 @@ def main() -> None:
             for source, name in ((quarter, "1x"), (arguments.text, "4x")):
                 runs.append({"corpus": name, "workers": workers, **whole(source, workers)})
     speeds |= per_cpu_second(runs)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "text.json").write_text(
-        json.dumps({"machine": where, "one_core": speeds, "prepare": runs}, indent=1) + "\n"
-    )
     lines = ["# Speed and memory of text preparation", "", "Written by `benchmarks/text.py`.", ""]
     lines += [", ".join(f"{name}: {value}" for name, value in where.items()) + ".", ""]
     lines += ["| on one core | MB for each CPU second |", "| --- | ---: |"]
@@ -162,7 +159,8 @@ def main() -> None:
     lines += ["", "| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
     lines += ["| " + " | ".join(str(run[column]) for column in columns) + " |" for run in runs]
     report = "\n".join(lines) + "\n"
-    (arguments.out / "text.md").write_text(report, encoding="utf-8")
+    content = {"machine": where, "one_core": speeds, "prepare": runs}
+    write_files(content, report, arguments.out / "text.json", arguments.out / "text.md")
     print(report)
 
 

@@ -32,6 +32,7 @@ from embedpipe.tasks.shapes import Analogies, WordSimilarity
 from embedpipe.text.prepare import prepare
 from embedpipe.text.prepared import PreparedText
 from embedpipe.words.table import WordVectors
+from written import add_files, write_files
 
 _ATTEMPTS = 5
 """The package often stops with "Encountered NaN"; what that took is in its seconds."""
@@ -194,8 +195,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--prepared", type=Path, help="a folder of prepared text to use")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_files(parser)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(one(options.one, options.prepared, options.tasks, options.cores, options.seed)))
@@ -231,11 +231,8 @@ def main() -> None:
         "bootstrap intervals; analogies: 3CosAdd over the 30,000 most frequent words, questions outside them left out."
     )
     report = {"corpus": options.corpus.name, "about": about, "rows": rows, "pairs": pairs}
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     markdown = to_markdown(report)
-    if options.markdown:
-        options.markdown.write_text(markdown, encoding="utf-8")
+    write_files(report, markdown, options.json, options.markdown)
     print(markdown)
 
 

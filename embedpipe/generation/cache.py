@@ -157,10 +157,11 @@ class CachedReader:
     ----------
     model : in evaluation mode.
     cache : the settings.
+    half : as a `embedpipe.generation.reader.ModelReader` takes it.
     """
 
-    def __init__(self, model: LanguageModel, cache: ContinuousCache) -> None:
-        self.model, self.memory = model, CacheMemory(cache)
+    def __init__(self, model: LanguageModel, cache: ContinuousCache, half: Tensor | None = None) -> None:
+        self.model, self.memory, self.half = model, CacheMemory(cache), half
         self.state: State = BEGINNING
 
     def read(self, ids: Tensor, *, ranked: bool = False) -> Predicted:
@@ -186,7 +187,7 @@ class CachedReader:
             log_probabilities = torch.log_softmax(self.model.logits(flat).float(), dim=1)
             losses = F.nll_loss(log_probabilities, targets.flatten(), reduction="none")
         else:
-            losses = self.model.losses(flat, targets.flatten())
+            losses = self.model.losses(flat, targets.flatten(), self.half)
         hidden = hidden.float()
         found = self.memory.similarities(hidden, targets)
         self.memory.remember(hidden, targets)

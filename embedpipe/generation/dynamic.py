@@ -6,10 +6,10 @@ measured by how large gradients were on other text (the RMS rule), and the weigh
 
 Tables of words are learnt sparsely: a segment moves the rows of its own words alone, and all rows of a table share the
 size that gradients have in each of its columns. The gradient in the other rows, small and spread over the whole
-vocabulary, is left out.
+vocabulary, is left out (`embedpipe.generation.segment`). Tables are drawn back once in 32 segments, by as much as after
+each of them: that touches all rows that have ever moved.
 """
 
-import copy
 import math
 import warnings
 from dataclasses import dataclass
@@ -17,14 +17,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from embedpipe.errors import ConfigError, EmbedpipeWarning, NotEnoughDataError
 from embedpipe.generation.language_model import LanguageModel
-from embedpipe.generation.reader import Predicted, ranks_of
+from embedpipe.generation.reader import Predicted, half_table, ranks_of
+from embedpipe.generation.segment import TABLES, Segment, learner_of, learnt_tables, mean_of_others, read_segment
 from embedpipe.generation.state import BEGINNING, State
 
 __all__ = [
@@ -38,8 +37,9 @@ __all__ = [
 ]
 
 Rule = Literal["rms", "sgd"]
-_TABLES = ("table", "bias", "output")
 _DAMPING = 0.01
+_DRAWN_TOGETHER = 32
+"""Segments after which tables are drawn back, by as much as after each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class DynamicReader:
     model : is copied, and left as it is.
     settings : how the weights follow.
     sizes : of the gradients, for the RMS rule.
+    half : the losses are made with the output table in bfloat16, which follows the one that learns.
 
     Attributes
     ----------
@@ -112,17 +113,25 @@ class DynamicReader:
         If the RMS rule has no sizes.
     """
 
-    def __init__(self, model: LanguageModel, settings: DynamicEvaluation, sizes: GradientSizes | None = None) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        settings: DynamicEvaluation,
+        sizes: GradientSizes | None = None,
+        *,
+        half: bool = False,
+    ) -> None:
         if settings.rule == "rms" and sizes is None:
             raise ConfigError("the rule rms needs the sizes of gradients (gradient_sizes): measure them, or use sgd")
         self.settings = settings
         self.trained = {name: weight.detach() for name, weight in model.named_parameters()}
-        self.model = _copy_that_learns(model)
+        self.model = learner_of(model)
         self.weights = dict(self.model.named_parameters())
         self.rates, self.decays = _by_weight(self.weights, settings, sizes)
+        self.half, self.others = half_table(model) if half else None, mean_of_others(model)
         self.moved = torch.zeros(model.n_tokens, dtype=torch.bool, device=model.device)
         self.state: State = BEGINNING
-        self.left_out = 0
+        self.left_out = self.n_steps = 0
 
     def begin(self, *, anew: bool) -> None:
         """Begin another text; `anew`: with the trained weights, else with what was learnt so far."""
@@ -135,44 +144,53 @@ class DynamicReader:
         losses, ranks = [], []
         for position in range(0, ids.shape[1] - 1, self.settings.segment):
             block = ids[:, position : position + self.settings.segment + 1]
-            found, state = _read_segment(self.model, block, self.state)
-            if not found.is_finite:
+            found, state = read_segment(self.model, block, self.state, self.others, self.half)
+            learns = found.is_finite
+            if not learns:
                 self.left_out += 1
                 if not found.losses.isfinite().all():
                     # What was learnt has carried the weights off: the trained ones read on.
                     self.begin(anew=True)
-                    found, state = _read_segment(self.model, block, self.state)
-            elif self.settings.rate:
-                self._step(found)
-            self.state = state
+                    found, state = read_segment(self.model, block, self.state, self.others, self.half)
             losses.append(found.losses)
             if ranked:
-                ranks.append(ranks_of(found.logits, block[:, 1:].flatten()).view(found.losses.shape))
+                ranks.append(ranks_of(self.model.logits(found.hidden), block[:, 1:].flatten()).view(found.losses.shape))
+            if learns and self.settings.rate:
+                self._step(found)
+            self.state = state
         return Predicted(torch.cat(losses, dim=1), torch.cat(ranks, dim=1) if ranked else None)
 
     @torch.no_grad()
-    def _step(self, found: "_Segment") -> None:
+    def _step(self, found: Segment) -> None:
         """Move the weights against the gradient, then back towards the trained ones."""
-        self.moved[found.words] = True
-        moved = self.moved.nonzero()[:, 0]
-        for name, weight in self.weights.items():
-            if name not in found.gradients:
-                continue
-            change = found.gradients[name] * -self.rates[name]
-            if name in _TABLES:
-                weight.index_add_(0, found.words, change)
-                weight[moved] = torch.lerp(weight[moved], self.trained[name][moved], self.decays[name])
+        self.n_steps += 1
+        for name, gradient in found.gradients.items():
+            weight, rate = self.weights[name], self.rates[name]
+            if name in TABLES:
+                weight.index_add_(0, found.words, gradient * -rate)
             else:
-                weight.add_(change).lerp_(self.trained[name], self.decays[name])
+                weight.addcmul_(gradient, rate, value=-1).lerp_(self.trained[name], self.decays[name])
+        changed = found.words
+        self.moved[changed] = True
+        if self.n_steps % _DRAWN_TOGETHER == 0:
+            changed = self.moved.nonzero()[:, 0]
+            for name in learnt_tables(self.model):
+                weight, back = self.weights[name], 1 - (1 - self.decays[name]) ** _DRAWN_TOGETHER
+                weight[changed] = torch.lerp(weight[changed], self.trained[name][changed], back)
+        if self.half is not None:
+            self.half[changed] = self.model.output_table[changed].to(self.half.dtype)
 
     @torch.no_grad()
     def _restore(self) -> None:
         for name, weight in self.weights.items():
-            if name in _TABLES:
+            if name in TABLES:
                 weight[self.moved] = self.trained[name][self.moved]
             else:
                 weight.copy_(self.trained[name])
+        if self.half is not None:
+            self.half[self.moved] = self.model.output_table[self.moved].to(self.half.dtype)
         self.moved.zero_()
+        self.n_steps = 0
 
 
 def dynamic_losses(
@@ -229,18 +247,18 @@ def gradient_sizes(model: LanguageModel, tokens: NDArray[np.uint32], *, segment:
     NotEnoughDataError
         If no segment has a finite gradient.
     """
-    learner, n_segments = _copy_that_learns(model), 0
+    learner, others, n_segments = learner_of(model), mean_of_others(model), 0
     squares: dict[str, Tensor] = {}
     for row in torch.from_numpy(tokens.astype(np.int64)).to(model.device):
         state = BEGINNING
         for position in range(0, len(row) - 1, segment):
-            found, state = _read_segment(learner, row[None, position : position + segment + 1], state)
+            found, state = read_segment(learner, row[None, position : position + segment + 1], state, others)
             if not found.is_finite:
                 continue
             n_segments += 1
             for name, gradient in found.gradients.items():
                 square = gradient.square()
-                if name in _TABLES:
+                if name in TABLES:
                     square = square.mean(dim=0)
                 squares[name] = squares[name] + square if name in squares else square
     if not n_segments:
@@ -250,58 +268,12 @@ def gradient_sizes(model: LanguageModel, tokens: NDArray[np.uint32], *, segment:
 
 def shapes_of_sizes(model: LanguageModel) -> dict[str, tuple[int, ...]]:
     """Return the shape of each of the `GradientSizes` of a model, by name."""
-    learnt = _TABLES if model.clusters is None else _TABLES[:1]
+    learnt = learnt_tables(model)
     return {
-        name: tuple(weight.shape[1:] if name in _TABLES else weight.shape)
+        name: tuple(weight.shape[1:] if name in TABLES else weight.shape)
         for name, weight in model.named_parameters()
-        if name not in _TABLES or name in learnt
+        if name not in TABLES or name in learnt
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """What a segment gave: losses (rows, time), logits, its words, and the gradients of all weights or their rows."""
-
-    losses: Tensor
-    logits: Tensor
-    words: Tensor
-    gradients: dict[str, Tensor]
-
-    @property
-    def is_finite(self) -> bool:
-        # A sum is finite only where every number is.
-        return bool(torch.stack([part.sum() for part in (self.losses, *self.gradients.values())]).sum().isfinite())
-
-
-def _read_segment(model: LanguageModel, ids: Tensor, state: State) -> tuple[_Segment, State]:
-    """Return the losses of a segment and the gradients of their mean; those of a table for the rows `words` alone."""
-    words, local = torch.unique(ids, return_inverse=True)
-    # Of an adaptive softmax, whose output is no single product, the rows are learnt as input alone.
-    whole = getattr(model, "clusters", None) is None
-    tables = ((name, getattr(model, name)) for name in (_TABLES if whole else _TABLES[:1]))
-    # Outside of training, cuDNN's recurrent layers give no gradients.
-    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=ids.device.type != "cuda"):
-        rows = {name: weight[words].requires_grad_() for name, weight in tables if weight is not None}
-        # The words of the segment are all that it reads: their rows stand for the table.
-        hidden, state = functional_call(model, {"table": rows["table"]}, (local[:, :-1], state))
-        flat = hidden.flatten(0, 1)
-        logits = model.logits(flat)
-        if whole:
-            own = F.linear(flat, rows.get("output", rows["table"]), rows["bias"])
-            logits = logits.index_copy(1, words, own)
-        losses = F.cross_entropy(logits.float(), ids[:, 1:].flatten(), reduction="none")
-        leaves = rows | {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-        gradients = torch.autograd.grad(losses.mean(), list(leaves.values()))
-    by_name = dict(zip(leaves, gradients, strict=True))
-    return _Segment(losses.detach().view(len(ids), -1), logits.detach(), words, by_name), state.detach()
-
-
-def _copy_that_learns(model: LanguageModel) -> LanguageModel:
-    """Return a copy of which all weights but the tables ask for gradients; those of tables are asked for by row."""
-    learner = copy.deepcopy(model).eval()
-    for name, weight in learner.named_parameters():
-        weight.requires_grad_(name not in _TABLES)
-    return learner
 
 
 def _by_weight(

@@ -10,7 +10,7 @@ __all__ = ["perplexity_figures", "perplexity_summary"]
 
 
 def perplexity_figures(trained: "TrainedGenerator") -> dict[str, Any]:
-    """Return the figures by name, those left out that are not numbers.
+    """Return the figures by name, those left out that are not numbers, and of which split they are.
 
     ``word_perplexity`` and ``bits_per_character`` are there where tokens are pieces of words, and compare such a model
     with others.
@@ -32,7 +32,11 @@ def perplexity_figures(trained: "TrainedGenerator") -> dict[str, Any]:
     return (
         {"perplexity": trained.perplexity}
         | figures
-        | {"unknown_share": trained.unknown_share, "n_scored": trained.n_scored}
+        | {
+            "unknown_share": trained.unknown_share,
+            "n_scored": trained.n_scored,
+            "scored_split": trained.scored_split,
+        }
     )
 
 

@@ -203,11 +203,14 @@ class LanguageModel(nn.Module):
             return self.clusters.log_probabilities(self.output_table, self.bias, hidden)
         return F.linear(hidden, self.output_table, self.bias)
 
-    def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Return the negative log-probabilities of `targets` (n,) after `hidden` (n, width), float32, in nats."""
+    def losses(self, hidden: Tensor, targets: Tensor, half: Tensor | None = None) -> Tensor:
+        """Return the negative log-probabilities of `targets` (n,) after `hidden` (n, width), float32, in nats.
+
+        `half` is the output table in bfloat16 (`half_table`), with which most of the products are then made.
+        """
         if self.clusters is not None:
             return F.nll_loss(self.logits(hidden).float(), targets, reduction="none")
-        return exact_losses(self.output_table, self.bias, hidden, targets)
+        return exact_losses(self.output_table, self.bias, hidden, targets, half=half)
 
     def initialise(self, table: Tensor, probabilities: NDArray[np.float64]) -> None:
         """Start from word vectors and from the unigram distribution (all probabilities above zero)."""

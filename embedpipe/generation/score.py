@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.generation.cache import CachedReader, ContinuousCache
 from embedpipe.generation.dynamic import DynamicEvaluation, DynamicReader, GradientSizes
 from embedpipe.generation.language_model import LanguageModel
-from embedpipe.generation.reader import ModelReader, Predicted, Reader, block_length
+from embedpipe.generation.reader import ModelReader, Predicted, Reader, block_length, half_table
 from embedpipe.generation.scored_text import Line, LineReading, groups_of_lines
 from embedpipe.generation.units import NO_TEXT, Units, perplexity_of
 from embedpipe.text.codec import check_texts
@@ -138,11 +138,12 @@ class TextScorer:
     cache : mixes in what was read lately.
     dynamic : lets the weights follow the text, with the `sizes` of gradients.
     baseline : another model of the same tokens, which may look back on a few of them.
+    precision : of most of the products with the output table. Tokens that are listed have all digits.
 
     Raises
     ------
     ConfigError
-        If both a cache and dynamic evaluation are asked for.
+        If both a cache and dynamic evaluation are asked for, or the precision is another or not for such a model.
     """
 
     def __init__(
@@ -156,12 +157,16 @@ class TextScorer:
         dynamic: DynamicEvaluation | None = None,
         sizes: GradientSizes | None = None,
         baseline: Losses | None = None,
+        precision: Literal["fp32", "bf16"] = "fp32",
     ) -> None:
         if cache is not None and dynamic is not None:
             raise ConfigError("a cache and dynamic evaluation both follow the text; ask for one of them")
+        if precision not in ("fp32", "bf16"):
+            raise ConfigError(f"the precision of scoring is fp32 or bf16, not '{precision}'")
+        self.half = None if precision == "fp32" else half_table(model)
         self.reading, self.model = LineReading(codec, splitter, longest), model.eval()
         self.cache, self.baseline = cache, baseline
-        self.follower = None if dynamic is None else DynamicReader(model, dynamic, sizes)
+        self.follower = None if dynamic is None else DynamicReader(model, dynamic, sizes, half=self.half is not None)
 
     @property
     def left_out(self) -> int:
@@ -236,9 +241,9 @@ class TextScorer:
 
     def _readers(self) -> list[Reader]:
         """Return what predicts a text, at its beginning: the model, and the baseline where there is one."""
-        reader: Reader = ModelReader(self.model)
+        reader: Reader = ModelReader(self.model, self.half)
         if self.cache is not None:
-            reader = CachedReader(self.model, self.cache)
+            reader = CachedReader(self.model, self.cache, self.half)
         elif self.follower is not None:
             self.follower.begin(anew=True)
             reader = self.follower

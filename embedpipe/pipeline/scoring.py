@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from embedpipe.bundle.folder import work_folder
 from embedpipe.bundle.recorded import recorded_config
@@ -32,6 +32,7 @@ def open_scorer(
     cache: bool = False,
     dynamic: bool = False,
     baseline: bool = False,
+    precision: Literal["fp32", "bf16"] = "fp32",
     say: Callable[[str], None] = lambda _: None,
 ) -> "TextScorer":
     """Return what scores text with the generator of a bundle, which reads it as the training text was read.
@@ -41,12 +42,14 @@ def open_scorer(
     cache, dynamic : follow the text, with settings that were found on the validation text in ``BUNDLE.work`` and are
         kept there; with stated ones where there is none.
     baseline : a Kneser-Ney model of five tokens, counted on the training text in ``BUNDLE.work``.
+    precision : of most of the products with the output table (`embedpipe.generation.reader.half_table`).
     say : is told, in one line each, what was found, and what is missing.
 
     Raises
     ------
     ConfigError
-        If both a cache and dynamic evaluation are asked for.
+        If both a cache and dynamic evaluation are asked for, or the generator's softmax is adaptive and the precision
+        bf16.
     BundleError
         If the bundle has no generator or is damaged, or the text beside it was prepared for another one.
     """
@@ -69,6 +72,7 @@ def open_scorer(
         dynamic=settings,
         sizes=sizes,
         baseline=_baseline(bundle, text, say) if baseline else None,
+        precision=precision,
     )
 
 

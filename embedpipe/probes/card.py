@@ -11,7 +11,7 @@ from embedpipe.probes.findings import LearningCurve
 from embedpipe.probes.leaks.leakage import leak_lines
 from embedpipe.probes.methods import limits, methods
 from embedpipe.probes.report.content import ReportContent, figure, minus, notes_by_figure, signed, training_lines
-from embedpipe.probes.report.headline import strongest, strongest_counted, what
+from embedpipe.probes.report.headline import scored_text, strongest, strongest_counted, what
 from embedpipe.probes.report.leaks import by_share
 from embedpipe.probes.report.shape import geometry_value
 from embedpipe.probes.rows import MARKS, SECTION, Row, headline, pivot
@@ -78,7 +78,12 @@ def _front_matter(content: ReportContent) -> str:
     if generation:
         result = generation["result"]
         lines += _indexed(
-            "text-generation", "held-out text", "perplexity", result["perplexity"], _beside_perplexity(result)
+            "text-generation",
+            scored_text(result),
+            "perplexity",
+            result["perplexity"],
+            _beside_perplexity(result),
+            split=result.get("scored_split", ""),
         )
     return "\n".join([*lines, "---", ""])
 
@@ -110,12 +115,15 @@ def _args(row: Row) -> dict[str, Any]:
     }
 
 
-def _indexed(kind: str, dataset: str, metric: str, value: float, args: Mapping[str, Any]) -> list[str]:
+def _indexed(
+    kind: str, dataset: str, metric: str, value: float, args: Mapping[str, Any], *, split: str = ""
+) -> list[str]:
     """Return one result in the form that Hugging Face reads; JSON is YAML too."""
     more = f", args: {json.dumps(dict(args))}" if args else ""
+    of = f", split: {json.dumps(split)}" if split else ""
     return [
         f"      - task: {{type: {kind}}}",
-        f"        dataset: {{name: {json.dumps(dataset)}, type: {json.dumps(dataset)}}}",
+        f"        dataset: {{name: {json.dumps(dataset)}, type: {json.dumps(dataset)}{of}}}",
         f"        metrics: [{{type: {json.dumps(metric)}, value: {value:.4f}{more}}}]",
     ]
 

@@ -153,6 +153,18 @@ def test_files_that_are_no_text(bundle, tmp_path, embedpipe_cli, content, messag
     assert message in outcome.err
 
 
+def test_in_bf16_words_without_a_vector_are_as_probable(bundle, file, embedpipe_cli):
+    outcome = embedpipe_cli("score", bundle, file, "--precision", "bf16", "--format", "jsonl")
+    assert [json.loads(line)["perplexity"] for line in outcome.out.splitlines()] == [
+        pytest.approx(8),
+        None,
+        pytest.approx(8),
+    ]
+    refused = embedpipe_cli("score", bundle, file, "--precision", "bf16", "--tokens")
+    assert refused.exit_code == 2
+    assert "--tokens ranks every word" in refused.err
+
+
 def test_wrong_usage_and_missing_files(bundle, tmp_path, embedpipe_cli):
     assert embedpipe_cli("score", bundle, "-", "-").exit_code == 2
     assert "use one of them" in embedpipe_cli("score", bundle, "--cache", "--dynamic").err

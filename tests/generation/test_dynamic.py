@@ -28,56 +28,95 @@ def text(rows: int, time: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, N_TOKENS, (rows, time + 1)).astype(np.uint32)
 
 
-def with_whole_tables(model: LanguageModel, row: np.ndarray, settings: DynamicEvaluation, sizes=None) -> np.ndarray:
-    """The definition: dense gradients, of which a segment's own rows are taken; decay of what has ever moved."""
+def with_whole_tables(
+    model: LanguageModel, row: np.ndarray, settings: DynamicEvaluation, sizes=None, *, frequent: int, together: int
+) -> np.ndarray:
+    """The definition: dense gradients, of which a segment's own rows are taken; all that ever moved is drawn back."""
     tables = {"table", "bias", "output"}
     learner, trained = copy.deepcopy(model).requires_grad_(True), dict(model.named_parameters())
     ids, state, moved, found = torch.from_numpy(row.astype(np.int64)), BEGINNING, set(), []
-    for start in range(0, len(ids) - 1, settings.segment):
+    share = model.bias[frequent:].exp() / model.bias[frequent:].exp().sum()
+    others = (share[:, None] * model.output_table[frequent:]).sum(dim=0)
+    for number, start in enumerate(range(0, len(ids) - 1, settings.segment), start=1):
         block = ids[start : start + settings.segment + 1]
+        own = torch.tensor([token in block for token in range(N_TOKENS)])
+        heard = own | (torch.arange(N_TOKENS) < frequent)
         hidden, after = learner(block[None, :-1], state)
-        losses = F.cross_entropy(learner.logits(hidden[0]), block[1:], reduction="none")
+        logits = learner.logits(hidden[0])
+        losses = F.cross_entropy(logits, block[1:], reduction="none")
         found.append(losses.detach())
         learner.zero_grad()
-        losses.mean().backward()
+        left = torch.softmax(logits, dim=1).detach() @ (~heard).to(logits.dtype)
+        logits.register_hook(lambda gradient, heard=heard: gradient * heard)
+        (losses.mean() + (left * (hidden[0] @ others)).mean()).backward()
         moved |= set(block.tolist())
+        ever = torch.tensor([token in moved for token in range(N_TOKENS)])
         with torch.no_grad():
             for name, weight in learner.named_parameters():
                 size = None if sizes is None else sizes.of[name]
                 gradient = weight.grad if size is None else weight.grad / (size + 0.01 * sizes.mean)
                 back = settings.decay if size is None else (settings.decay * size / sizes.mean).clamp(max=1)
                 changed = weight - settings.rate * gradient
-                changed = changed + back * (trained[name] - changed)
                 if name in tables:
-                    learnt = torch.tensor([token in block for token in range(N_TOKENS)])
-                    only_back = weight + back * (trained[name] - weight)
                     shape = (-1, *[1] * (weight.ndim - 1))
-                    changed = torch.where(learnt.view(shape), changed, only_back)
-                    ever = torch.tensor([token in moved for token in range(N_TOKENS)])
-                    changed = torch.where(ever.view(shape), changed, weight)
+                    changed = torch.where(own.view(shape), changed, weight)
+                    if number % together == 0:
+                        nearer = trained[name] + (1 - back) ** together * (changed - trained[name])
+                        changed = torch.where(ever.view(shape), nearer, changed)
+                else:
+                    changed = changed + back * (trained[name] - changed)
                 weight.copy_(changed)
         state = after.detach()
     return torch.cat(found).double().numpy()
 
 
 @pytest.mark.parametrize(
-    ("architecture", "tied", "rule"),
+    ("architecture", "tied", "rule", "frequent"),
     [
-        ("lstm", True, "sgd"),
-        ("lstm", False, "sgd"),
-        ("lstm", True, "rms"),
-        ("lstm", False, "rms"),
-        ("gru", True, "rms"),
-        ("transformer", True, "rms"),
+        ("lstm", True, "sgd", N_TOKENS),
+        ("lstm", False, "sgd", 5),
+        ("lstm", True, "rms", 5),
+        ("lstm", False, "rms", N_TOKENS),
+        ("gru", True, "rms", 5),
+        ("transformer", True, "rms", 5),
     ],
 )
-def test_sparse_steps_are_the_rows_of_whole_ones(architecture, tied, rule):
+def test_sparse_steps_are_the_rows_of_whole_ones(monkeypatch, architecture, tied, rule, frequent):
+    """With all words among the frequent ones it is the dense gradient that flows back into the layers."""
+    monkeypatch.setattr("embedpipe.generation.segment._FREQUENT", frequent)
+    monkeypatch.setattr("embedpipe.generation.dynamic._DRAWN_TOGETHER", 2)
     model, tokens = small(architecture, tied=tied), text(1, 23)
     settings = DynamicEvaluation(rate=0.5 if rule == "sgd" else 0.02, decay=0.1, segment=4, rule=rule)
     sizes = gradient_sizes(model, text(2, 20, seed=1), segment=4) if rule == "rms" else None
-    expected = with_whole_tables(model, tokens[0], settings, sizes)
+    expected = with_whole_tables(model, tokens[0], settings, sizes, frequent=frequent, together=2)
     np.testing.assert_allclose(dynamic_losses(model, tokens, settings, sizes)[0], expected, rtol=1e-4)
     assert np.abs(expected - token_losses(model, tokens)[0]).max() > 0.05
+
+
+def test_a_step_by_hand():
+    """Where all weights are zero all words are equally probable, and only the biases of the two words met move."""
+    model, rate = small(), 0.6
+    for weight in model.parameters():
+        weight.zero_()
+    found = dynamic_losses(
+        model, np.array([[7, 4, 4]], dtype=np.uint32), DynamicEvaluation(rate, 0.0, segment=1, rule="sgd")
+    )[0]
+    scores = [rate * (1 - 1 / N_TOKENS), rate * (0 - 1 / N_TOKENS), *[0.0] * (N_TOKENS - 2)]
+    assert found[0] == pytest.approx(np.log(N_TOKENS), rel=1e-6)
+    assert found[1] == pytest.approx(np.log(np.exp(scores).sum()) - scores[0], rel=1e-6)
+
+
+def test_in_bf16_the_losses_are_nearly_the_same_and_follow_what_is_learnt():
+    model, repeated = small(), np.tile(np.array([4, 9, 6, 11], dtype=np.uint32), 40)[None]
+    settings, ids = DynamicEvaluation(rate=0.3, segment=4, rule="sgd"), torch.from_numpy(repeated.astype(np.int64))
+    reader = DynamicReader(model, settings, half=True)
+    found = reader.read(ids).losses.numpy()
+    expected = dynamic_losses(model, repeated, settings)
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert not np.array_equal(found, expected.astype(np.float32))
+    assert torch.equal(reader.half, reader.model.table.to(torch.bfloat16))
+    reader.begin(anew=True)
+    assert torch.equal(reader.half, model.table.to(torch.bfloat16))
 
 
 def test_sizes_are_root_mean_squares_over_segments():

@@ -188,6 +188,26 @@ def test_figures_of_a_model_without_numbers_and_of_no_text():
     assert (Score(-1.0, 2, 1, Units(1, 5)) + Score(-2.0, 3, 0, Units(2, 7))).units == Units(3, 12)
 
 
+def test_in_bf16_scores_are_nearly_the_same_each_way(codec, model):
+    lines = text_of(40, seed=6)
+    for following in ({}, {"cache": ContinuousCache()}, {"dynamic": DynamicEvaluation(rate=0.1, rule="sgd")}):
+        exact, found = (
+            [line.score for line in TextScorer(codec, model, precision=precision, **following).along(lines)]
+            for precision in ("fp32", "bf16")
+        )
+        off = [abs(a.log_probability - b.log_probability) / a.n_tokens for a, b in zip(exact, found, strict=True)]
+        assert 0 < max(off) < 5e-3
+        assert sum(b.log_probability for b in found) == pytest.approx(sum(a.log_probability for a in exact), rel=1e-3)
+
+
+def test_a_precision_that_is_none_or_not_for_the_model(codec):
+    adaptive = LanguageModel(Shape(len(codec.vocabulary), dim=6, hidden=8, layers=1, cutoffs=(5,))).eval()
+    with pytest.raises(ConfigError, match="this one's is adaptive; score with precision fp32"):
+        TextScorer(codec, adaptive, precision="bf16")
+    with pytest.raises(ConfigError, match="fp32 or bf16, not 'fp16'"):
+        TextScorer(codec, adaptive, precision="fp16")
+
+
 def test_both_ways_at_once_and_what_is_no_text(codec, model):
     with pytest.raises(ConfigError, match="ask for one of them"):
         TextScorer(codec, model, cache=ContinuousCache(), dynamic=DynamicEvaluation(rule="sgd"))

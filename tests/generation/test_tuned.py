@@ -51,7 +51,7 @@ def test_shapes_of_sizes_are_those_that_are_measured(shape):
 
 
 @pytest.mark.parametrize(
-    "damage", ["not json", "[]", '{"format": 1, "of": "abc", "cache": {"theta": -1}, "dynamic": null}']
+    "damage", ["not json", "[]", '{"format": 2, "of": "abc", "cache": {"theta": -1}, "dynamic": null}']
 )
 def test_a_damaged_file_says_what_to_delete(tmp_path, damage):
     (tmp_path / "settings.json").write_text(damage)
@@ -104,7 +104,7 @@ def test_gradients_that_are_missing(tmp_path):
     (tmp_path / "gradients.safetensors").unlink()
     with pytest.raises(BundleError, match=r"gradients\.safetensors"):
         load_tuned(tmp_path, "abc", MODEL)
-    (tmp_path / "settings.json").write_text(json.dumps({"format": 2, "of": "abc"}))
+    (tmp_path / "settings.json").write_text(json.dumps({"format": 1, "of": "abc"}))
     assert load_tuned(tmp_path, "abc", MODEL) == Tuned()
 
 

@@ -59,6 +59,7 @@ def test_figures_stand_beside_what_was_counted() -> None:
         "kneser_ney_perplexity": 153.9,
         "unknown_share": 0.01,
         "n_scored": 100,
+        "scored_split": "test",
     }
 
 

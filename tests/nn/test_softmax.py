@@ -40,6 +40,55 @@ def test_losses_over_parts_of_the_vocabulary_are_those_over_all(model, monkeypat
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=2e-5)
 
 
+def test_losses_of_words_that_are_hardly_possible(model) -> None:
+    """The sum of what is so many times as probable is beyond float32, and its logarithm is not."""
+    hidden, targets = (one.flatten(0, 1)[:50] for one in positions())
+    with torch.no_grad():
+        scores = (1_000 * hidden).double() @ model.table.double().T + model.bias.double()
+        expected = torch.nn.functional.cross_entropy(scores, targets, reduction="none")
+        found = exact_losses(model.table, model.bias, 1_000 * hidden, targets)
+    assert (expected > 100).any()
+    assert (expected < 80).any()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-3)
+    impossible = model.bias.detach().clone()
+    impossible[targets[0]] = -torch.inf
+    assert exact_losses(model.table, impossible, hidden, targets)[0] == torch.inf
+    assert exact_losses(model.table, model.bias, hidden * torch.nan, targets).isnan().all()
+
+
+def test_losses_in_bf16_are_off_by_what_its_digits_leave_out(model) -> None:
+    """Products have 8 digits of two in bfloat16; those of the targets have 24."""
+    hidden, targets = (one.flatten(0, 1) for one in positions())
+    exact = exact_losses(model.table, model.bias, 3 * hidden, targets)
+    found = exact_losses(model.table, model.bias, 3 * hidden, targets, half=model.table.detach().bfloat16())
+    off = (found - exact).abs()
+    assert 1e-4 < off.mean() < 0.02
+    assert off.max() < 0.1
+    assert (found - exact).mean().abs() < 0.1 * off.mean()
+
+
+def test_no_loss_is_below_nothing(model) -> None:
+    """A target that has all of the probability, whose score in bfloat16 is below that in float32."""
+    alone = torch.full((SIZE,), -1e4)
+    alone[7] = 0.0
+    hidden, half = 20 * positions()[0].flatten(0, 1), model.table.detach().bfloat16()
+    below = (hidden.bfloat16() @ half[7]).float() < hidden @ model.table[7]
+    found = exact_losses(model.table, alone, hidden, torch.full((len(hidden),), 7), half=half)
+    assert below.any()
+    assert (found[below] == 0).all()
+    assert (found < 0.5).all()
+
+
+def test_losses_shared_out_over_threads_are_those_of_one(model, monkeypatch) -> None:
+    hidden, targets = (one.flatten(0, 1) for one in positions())
+    alone = exact_losses(model.table, model.bias, hidden, targets)
+    monkeypatch.setattr("embedpipe.nn.softmax.n_torch_threads", lambda: 3)
+    monkeypatch.setattr("embedpipe.nn.parallel.n_torch_threads", lambda: 3)
+    with torch.inference_mode():
+        together = exact_losses(model.table, model.bias, hidden, targets)
+    torch.testing.assert_close(together, alone)
+
+
 def test_full_softmax_is_the_mean_negative_log_probability(model) -> None:
     hidden, targets = positions()
     logits = hidden @ model.table.T + model.bias

@@ -14,6 +14,7 @@ __all__ = [
     "MIN_QUESTIONS",
     "Standing",
     "headline_part",
+    "scored_text",
     "strongest",
     "strongest_counted",
     "summary_cards",
@@ -173,7 +174,17 @@ def _made(content: ReportContent) -> list[str]:
 def _perplexity_card(result: Mapping[str, Any]) -> str:
     beside = strongest_counted(result)
     counted = f"{beside[0]}: {beside[1]:,.1f}" if beside else ""
-    return _plain_card("perplexity of held-out text", f"{result['perplexity']:,.1f}", counted)
+    return _plain_card(f"perplexity of {scored_text(result)}", f"{result['perplexity']:,.1f}", counted)
+
+
+def scored_text(result: Mapping[str, Any]) -> str:
+    """Return of which text the perplexity of a generator is: of another than the test split, if that was too small.
+
+    >>> scored_text({"scored_split": "test"}), scored_text({"scored_split": "validation"})
+    ('held-out text', 'validation text')
+    """
+    split = result.get("scored_split", "test")
+    return "held-out text" if split == "test" else f"{split} text"
 
 
 def strongest_counted(result: Mapping[str, Any]) -> tuple[str, float] | None:

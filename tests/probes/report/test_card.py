@@ -157,6 +157,18 @@ def test_the_index_of_the_card_has_the_interval_and_the_best_of_the_counted_mode
 
 
 @pytest.mark.parametrize(
+    ("split", "dataset"),
+    [("test", "held-out text"), ("validation", "validation text"), ("training", "training text")],
+)
+def test_the_index_of_the_card_says_of_which_split_the_perplexity_is(tmp_path, content, split, dataset) -> None:
+    result = {**content.training["generation"]["result"], "scored_split": split}
+    training = {"generation": {"summary": "", "result": result}}
+    write_card(tmp_path / "README.md", replace(content, findings=Findings(), training=training))
+    (read,) = ModelCard.load(tmp_path / "README.md").data.eval_results
+    assert (read.dataset_name, read.dataset_split, read.metric_value) == (dataset, split, 120.5199)
+
+
+@pytest.mark.parametrize(
     ("stages", "tags", "sentence"),
     [
         ([], "", "A vocabulary, made"),

@@ -105,6 +105,13 @@ def test_the_perplexity_stands_beside_the_best_of_the_counted_models(tmp_path, c
     assert "bigram model" not in html
 
 
+def test_the_perplexity_says_of_which_text_it_is(tmp_path, content):
+    assert "<span>perplexity of held-out text</span><b>120.5</b>" in page_of(tmp_path, content)[0]
+    result = {**content.training["generation"]["result"], "scored_split": "training"}
+    of_training = replace(content, training={"generation": {"summary": "", "result": result}})
+    assert "<span>perplexity of training text</span><b>120.5</b>" in page_of(tmp_path, of_training)[0]
+
+
 def test_headline_sets_the_best_baseline_beside_each_figure(content):
     assert summary_cards(content) == [("lee pearson", "0.500", "tf-idf 0.450")]
 
