@@ -28,7 +28,7 @@ def table_hash(table: NDArray[np.float32]) -> str:
     >>> table_hash(np.zeros((2, 2), dtype=np.float32))[:12]
     '374708fff771'
     """
-    return hashlib.sha256(np.ascontiguousarray(table, dtype="<f4")).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(table, dtype="<f4").data).hexdigest()
 
 
 def problem_with_table(config: Path, words: Path) -> str:

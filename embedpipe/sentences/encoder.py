@@ -167,8 +167,8 @@ class SentenceEncoder:
     def _distinct(self, ids: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
         """Return the distinct ids, the padding first, and the place among them of each id."""
         if len(ids) < _FEW_TOKENS:
-            distinct, place = np.unique(np.append(ids, np.uint32(PAD)), return_inverse=True)
-            return distinct.astype(np.int64), place[:-1].astype(np.uint32)
+            found, places = np.unique(np.append(ids, np.uint32(PAD)), return_inverse=True)
+            return found.astype(np.int64), places[:-1].astype(np.uint32)
         seen = np.zeros(len(self._known), dtype=bool)
         seen[PAD] = True
         seen[ids] = True

@@ -1,6 +1,7 @@
 """A trained network as encoding runs it: at a precision, and an LSTM on a CPU as `nn.frozen` runs it."""
 
 from collections.abc import Callable
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,8 @@ def _read_in_bf16(network: SentenceNetwork, ids: Tensor, lengths: Tensor) -> tup
         return outputs.float(), last.float()
     outputs = embedded.new_zeros(*ids.shape, network.reader.out_dim)
     lasts, start = [], 0
-    for length, n in zip(*(found.tolist() for found in lengths.unique_consecutive(return_counts=True)), strict=True):
+    for length, group in groupby(lengths.tolist()):
+        n = len(list(group))
         rows = embedded[start : start + n, : max(length, 1)]
         filled = F.pad(rows, (0, 0, 0, 0, 0, max(FEWEST_ROWS - n, 0)))
         with torch.autocast("cpu", torch.bfloat16):

@@ -10,13 +10,14 @@ import embedpipe
 from embedpipe.bundle.folder import verify_bundle, work_folder
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
-from embedpipe.pipeline import run as run_module
+from embedpipe.pipeline.stages import RUNNERS
 from embedpipe.pipeline.train_sentences import train_sentences
 from embedpipe.runtime import Event, StageFinished
 
+# A reader narrower than half the word vectors would have them turned, and so be given a table of its own.
 SETTINGS = {
     "words": {"dim": 6, "epochs": 1},
-    "sentences": {"hidden": 4, "batch": 8, "steps": 3, "words_learning_rate": 0.0},
+    "sentences": {"hidden": 16, "batch": 8, "steps": 3, "words_learning_rate": 0.0},
 }
 TEXTS = ["the king sees a patient", "the old palace"]
 
@@ -75,6 +76,7 @@ def test_other_words_are_an_error_that_verify_names_too(bundle: Path) -> None:
     assert "words.safetensors" in problems
 
 
+@pytest.mark.slow
 def test_training_on_takes_the_table_along(bundle: Path, tmp_path: Path) -> None:
     before = embedpipe.load(bundle).encoder.encode(TEXTS)
     still = train_sentences(bundle, output=tmp_path / "still", settings={"sentences": {"steps": 0}})
@@ -88,18 +90,19 @@ def test_training_on_takes_the_table_along(bundle: Path, tmp_path: Path) -> None
     assert not [check for check in verify_bundle(moved.path) if check.problem]
 
 
+@pytest.mark.slow
 def test_words_made_anew_take_their_encoder_with_them(bundle: Path, few_documents: Path, monkeypatch) -> None:
     shutil.rmtree(bundle)
     shutil.rmtree(work_folder(bundle) / "words")
     assert run(few_documents, bundle) == ["words"], "on one thread they came out the same, to the bit"
-    make = run_module.RUNNERS["words"]
+    make = RUNNERS["words"]
 
     def with_other_words(job, out: Path):
         outcome = make(job, out)
         other_words(out / "words.safetensors")
         return outcome
 
-    monkeypatch.setitem(run_module.RUNNERS, "words", with_other_words)
+    monkeypatch.setitem(RUNNERS, "words", with_other_words)
     shutil.rmtree(bundle)
     shutil.rmtree(work_folder(bundle) / "words")
     assert run(few_documents, bundle) == ["words", "sentences"]
