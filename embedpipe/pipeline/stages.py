@@ -138,7 +138,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
             listener=job.listener,
         )
     (out / "encoder").mkdir()
-    save_encoder(out / "encoder", trained.network)
+    save_encoder(out / "encoder", trained.network, job.parts.bag.vectors)
     return StageOutcome(trained.summary, trained.result)
 
 

@@ -129,7 +129,7 @@ def train_sentences(
             records = dict(source.manifest.stages)
             records["sentences"] = _record(source, before, config, trained, prints, device, time.perf_counter() - start)
             (new / "encoder").mkdir()
-            save_encoder(new / "encoder", trained.network)
+            save_encoder(new / "encoder", trained.network, Bundle(source).bag.vectors)
             findings = Findings()
             if "probes" in records:
                 parts = Bundle(Changed(source, new, _ENCODER))
@@ -184,12 +184,9 @@ def _trained(
     checkpoint: Path,
     listener: Listener,
 ) -> "TrainedEncoder":
-    from embedpipe.sentences.part import load_encoder
     from embedpipe.sentences.train import train_encoder
 
-    start = None
-    if _ENCODER[0] in bundle.parts:
-        start = load_encoder(bundle.parts.folder("encoder", "sentences"), len(bundle.vocabulary))
+    start = bundle.encoder.network if _ENCODER[0] in bundle.parts else None
     train, validation, test = (None, None, None) if text is None else (text.train, text.validation, text.test)
     with seeded(config.seed, deterministic=config.reproducible):
         return train_encoder(

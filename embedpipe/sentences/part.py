@@ -1,12 +1,20 @@
-"""The sentence encoder on disk: a folder with config.json and model.safetensors."""
+"""The sentence encoder on disk: a folder with config.json and model.safetensors.
+
+An encoder that was trained over word vectors which stood still does not hold them: its configuration names them by
+their hash (format 3), and they are read where the words are. One with a table of its own is written as ever (format 2).
+"""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from embedpipe.bundle.table import TABLE_KEY, table_hash
 from embedpipe.bundle.tensors import map_tensors, save_tensors
 from embedpipe.errors import BundleError
 from embedpipe.sentences.network import Architecture, EncoderShape, SentenceNetwork
@@ -14,9 +22,11 @@ from embedpipe.sentences.pooling import Pooling
 
 __all__ = ["load_encoder", "save_encoder"]
 
-_KIND, _FORMAT = "sentence-network", 2
+_KIND = "sentence-network"
 _FIRST_KIND = "residual-lstm"
-_FORMATS = {_FIRST_KIND: 1, _KIND: _FORMAT}
+_FORMATS = {_FIRST_KIND: (1,), _KIND: (2, 3)}
+_OWN_TABLE, _NAMED_TABLE = _FORMATS[_KIND]
+_TABLE = "embedding.weight"
 _MOST = {"n_tokens": 2**31 - 1, "dim": 2**16, "word_dim": 2**16, "hidden": 2**16, "layers": 64, "heads": 2**16}
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "architecture": get_args(Architecture),
@@ -26,30 +36,46 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 _FIRST_NAMES = {"reader.forwards.0.": "lstm.forwards.", "reader.backwards.0.": "lstm.backwards."}
 
 
-def save_encoder(folder: Path, network: SentenceNetwork) -> None:
-    """Write ``config.json`` and ``model.safetensors`` into an existing folder; the same network, the same bytes."""
-    config = {"kind": _KIND, "format": _FORMAT, **asdict(network.shape)}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+def save_encoder(folder: Path, network: SentenceNetwork, words: NDArray[np.float32] | None = None) -> None:
+    """Write ``config.json`` and ``model.safetensors`` into an existing folder; the same network, the same bytes.
+
+    Parameters
+    ----------
+    words : float32 array of shape (n_tokens, word_dim), the sentence vectors of the words that the encoder will stand
+        beside. Where the word table of the network is the same, it is not written a second time.
+    """
     state = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+    config = {"kind": _KIND, "format": _OWN_TABLE, **asdict(network.shape)}
+    if words is not None and np.array_equal(words, state[_TABLE]):
+        config |= {"format": _NAMED_TABLE, TABLE_KEY: table_hash(words)}
+        del state[_TABLE]
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     save_tensors(folder / "model.safetensors", state)
 
 
-def load_encoder(folder: Path, n_tokens: int) -> SentenceNetwork:
+def load_encoder(
+    folder: Path, n_tokens: int, words: Callable[[], NDArray[np.float32]] | None = None
+) -> SentenceNetwork:
     """Read what `save_encoder` wrote, in this version or an earlier one: a network on the CPU, in evaluation mode.
 
     Parameters
     ----------
     n_tokens : size of the vocabulary that the encoder is to be used with.
+    words : gives the sentence vectors of the words that the encoder stands beside; called where it has no table of its
+        own.
 
     Raises
     ------
     BundleError
-        If a file is missing, damaged, of another kind or of a newer format, or a tensor is not of the shape that
-        the configuration implies; the message names the file and the tensor.
+        If a file is missing, damaged, of another kind or of a newer format, a tensor is not of the shape that the
+        configuration implies, or the words are not those that the encoder was made over; the message names the file
+        and the tensor.
     """
-    kind, shape = _read_shape(folder / "config.json", n_tokens)
+    kind, shape, named = _read_shape(folder / "config.json", n_tokens)
     path = folder / "model.safetensors"
     tensors = map_tensors(path)
+    if named is not None:
+        tensors[_TABLE] = _named_table(folder / "config.json", named, words)
     with torch.device("meta"):
         network = SentenceNetwork(shape)
     expected = {_stored_name(name, kind): (name, tensor) for name, tensor in network.state_dict().items()}
@@ -70,6 +96,20 @@ def load_encoder(folder: Path, n_tokens: int) -> SentenceNetwork:
     return network.requires_grad_(False).eval()
 
 
+def _named_table(path: Path, named: str, words: Callable[[], NDArray[np.float32]] | None) -> NDArray[np.float32]:
+    """Return the table that the configuration at `path` names, if `words` gives it."""
+    if words is None:
+        raise BundleError(f"{path}: the encoder has no word vectors of its own, and no words were given beside it")
+    table = words()
+    if (found := table_hash(table)) != named:
+        raise BundleError(
+            f"{path}: the encoder was made over other word vectors than the sentence_vectors in words.safetensors, "
+            f"whose sha256 is {found[:12]}… and not {named[:12]}…; put back the words that it was made with, or make "
+            "the bundle again"
+        )
+    return table
+
+
 def _stored_name(name: str, kind: str) -> str:
     """Return the name that a tensor of the network has in a file of that kind."""
     if kind == _FIRST_KIND:
@@ -79,8 +119,8 @@ def _stored_name(name: str, kind: str) -> str:
     return name
 
 
-def _read_shape(path: Path, n_tokens: int) -> tuple[str, EncoderShape]:
-    """Return the kind of file that stands beside `path` and the shape of the network in it."""
+def _read_shape(path: Path, n_tokens: int) -> tuple[str, EncoderShape, str | None]:
+    """Return the kind of file beside `path`, the shape of the network in it, and the hash of the table it lacks."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         kind, version = config["kind"], config["format"]
@@ -88,9 +128,10 @@ def _read_shape(path: Path, n_tokens: int) -> tuple[str, EncoderShape]:
         raise BundleError(f"{path}: cannot be read as the configuration of an encoder: {error!r}") from error
     if kind not in (_KIND, _FIRST_KIND):
         raise BundleError(f"{path}: unknown kind of encoder {kind!r}; this version knows {', '.join(_FORMATS)}")
-    if version != _FORMATS[kind]:
+    if version not in _FORMATS[kind]:
+        known = " and ".join(map(str, _FORMATS[kind]))
         raise BundleError(
-            f"{path}: format {version!r}, but this version reads {_FORMATS[kind]} of the kind {kind}; upgrade embedpipe"
+            f"{path}: format {version!r}, but this version reads {known} of the kind {kind}; upgrade embedpipe"
         )
     if kind == _FIRST_KIND:
         config = _as_second_format(config)
@@ -112,7 +153,12 @@ def _read_shape(path: Path, n_tokens: int) -> tuple[str, EncoderShape]:
         raise BundleError(
             f"{path}: the encoder has {shape.n_tokens} tokens but the vocabulary {n_tokens}: they are not of one bundle"
         )
-    return kind, shape
+    if version != _NAMED_TABLE:
+        return kind, shape, None
+    named = config.get(TABLE_KEY)
+    if not isinstance(named, str) or not named:
+        raise BundleError(f"{path}: '{TABLE_KEY}' is {named!r}, expected the sha256 of the word vectors")
+    return kind, shape, named
 
 
 def _as_second_format(config: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from embedpipe.errors import ConfigError
-from embedpipe.nn.frozen import FrozenLSTM, freeze, is_int8_exact
+from embedpipe.nn.frozen import FrozenLSTM, freeze, is_int8_exact, read_one
 
 N, WIDTH, HIDDEN = 30, 7, 32
 
@@ -67,7 +67,25 @@ def test_a_sequence_gives_the_same_alone(lstm, words, precision) -> None:
     rows = layer.project(words)
     together = read(layer, rows, INDEX, LIVE)
     alone = read(layer, rows, INDEX[:4, 2:3], [1, 1, 1])
-    torch.testing.assert_close(alone[:3, 0], together[:3, 2], atol=0 if precision == "int8" else 1e-6, rtol=0)
+    torch.testing.assert_close(alone[:3, 0], together[:3, 2], atol=1e-6 if precision == "fp32" else 0, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_few_words_are_projected_to_the_same_bits(lstm, words, precision) -> None:
+    (layer,) = freeze(lstm, precision)
+    assert torch.equal(layer.project(words[:2]), layer.project(words)[:2])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_one_sequence_is_read_as_a_batch_of_it(lstm, words, precision, directions) -> None:
+    layers = [*freeze(lstm, precision), *freeze(nn.LSTM(WIDTH, HIDDEN).requires_grad_(False), precision)][:directions]
+    rows, index = [layer.project(words) for layer in layers], INDEX[:, 0]
+    outputs = torch.zeros(6, 1, directions * HIDDEN)
+    for number, (layer, table) in enumerate(zip(layers, rows, strict=True)):
+        into = outputs[:, :, number * HIDDEN : (number + 1) * HIDDEN]
+        layer(table, index[:, None], [1] * 6, into, backwards=number == 1)
+    torch.testing.assert_close(read_one(layers, rows, index), outputs[:, 0], atol=0, rtol=0)
 
 
 def test_a_processor_that_saturates_is_refused(lstm, monkeypatch) -> None:

@@ -108,6 +108,34 @@ def test_a_saved_encoder_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
+def test_a_table_that_stands_with_the_words_is_not_written_twice(tmp_path: Path) -> None:
+    network = make_network()
+    words = network.embedding.weight.detach().numpy().copy()
+    save_encoder(tmp_path, network, words)
+    assert "embedding.weight" not in map_tensors(tmp_path / "model.safetensors")
+    loaded = load_encoder(tmp_path, 34, lambda: words)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    with pytest.raises(BundleError, match=r"config\.json: the encoder has no word vectors of its own, and no words"):
+        load_encoder(tmp_path, 34)
+    words[5, 0] += 1e-6
+    with pytest.raises(BundleError, match=r"made over other word vectors than .* words\.safetensors, whose sha256 is "):
+        load_encoder(tmp_path, 34, lambda: words)
+    edit_config(tmp_path, word_table=None)
+    with pytest.raises(BundleError, match="'word_table' is None, expected the sha256"):
+        load_encoder(tmp_path, 34, lambda: words)
+
+
+def test_a_table_that_was_trained_or_turned_is_the_encoders_own(tmp_path: Path) -> None:
+    network = make_network()
+    own = network.embedding.weight.detach().numpy()
+    for words in (own + np.float32(1e-6), own[:, ::-1], own[:, :4], None):
+        save_encoder(tmp_path, network, words)
+        assert json.loads((tmp_path / "config.json").read_text())["format"] == 2
+        loaded = load_encoder(tmp_path, 34, lambda: pytest.fail("the words are not asked for"))
+        assert torch.equal(loaded.embedding.weight, network.embedding.weight)
+
+
 def edit_config(folder: Path, **changes: object) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | changes))
@@ -117,8 +145,9 @@ def edit_config(folder: Path, **changes: object) -> None:
     ("changes", "message"),
     [
         ({"kind": "os.system"}, "config.json: unknown kind of encoder 'os.system'"),
-        ({"format": 3}, "config.json: format 3.*upgrade"),
-        ({"format": 1}, "config.json: format 1, but this version reads 2"),
+        ({"format": 4}, "config.json: format 4.*upgrade"),
+        ({"format": 3}, "config.json: 'word_table' is None, expected the sha256"),
+        ({"format": 1}, "config.json: format 1, but this version reads 2 and 3"),
         ({"kind": "residual-lstm", "format": 1}, "model.safetensors: tensor 'reader.backwards.0.bias_hh_l0' belongs"),
         ({"kind": ["residual-lstm"]}, "unknown kind of encoder"),
         ({"hidden": 6}, "model.safetensors: tensor 'reader.forwards.0.weight_ih_l0'"),

@@ -1,0 +1,177 @@
+"""How fast encoders train, measured by `sentences.py`: the training as a run calls it, beside what it stands on.
+
+embedpipe trains the network of the preset small with `train_encoder`: batches drawn from a token store, forward, two
+contrastive losses, backward, clipping, optimizers, progress. Its contenders are given the batches that it draws. A
+bidirectional ``nn.LSTM`` of the same shape does no more than forward and backward over an input that is drawn
+beforehand; sentence-transformers trains word vectors, an LSTM and their mean.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+WORD_DIM = 300
+"""Width of the word vectors that the preset publishes."""
+PRESET = "small"
+_SENTENCES_PER_DOCUMENT = 5
+_STEPS, _FEWEST_STEPS, _WARM_UP = 120, 12, 4
+_SEED = 1
+
+
+class Batch(NamedTuple):
+    """The first sentences of the pairs and then the second: as texts, and as padded ids with their lengths."""
+
+    texts: list[str]
+    ids: torch.Tensor
+    lengths: torch.Tensor
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the sentences have, padding left out."""
+        return int(self.lengths.sum())
+
+
+Step = Callable[[Batch], Any]
+Measure = Callable[[Path, int], float]
+"""From the folder of the benchmark and a number of steps to tokens a second."""
+
+
+def write_store(folder: Path, ids: np.ndarray, lengths: np.ndarray) -> None:
+    """Write the texts as the token store that is trained on."""
+    from embedpipe.text.store_writer import StoreWriter
+
+    n_documents = len(lengths) // _SENTENCES_PER_DOCUMENT
+    lengths = lengths[: n_documents * _SENTENCES_PER_DOCUMENT]
+    sizes = {"n_tokens": int(lengths.sum()), "n_sentences": len(lengths), "n_documents": n_documents}
+    with StoreWriter(folder / "store", **sizes) as writer:
+        writer.append(ids[: sizes["n_tokens"]], lengths, np.full(n_documents, _SENTENCES_PER_DOCUMENT))
+
+
+def our_training(precision: str) -> Measure:
+    """Return embedpipe's training of the preset's network."""
+
+    def tokens_per_s(folder: Path, steps: int) -> float:
+        from embedpipe.runtime import Step as Progress
+        from embedpipe.sentences.train import train_encoder
+        from embedpipe.text.token_store import TokenStore
+
+        seen: list[tuple[int, float]] = []
+
+        def listen(event: object) -> None:
+            if isinstance(event, Progress) and event.done >= _WARM_UP:
+                seen.append((event.done, time.perf_counter()))
+
+        train_encoder(
+            _bag(folder),
+            TokenStore(folder / "store"),
+            None,
+            None,
+            _config(steps, precision),
+            seed=_SEED,
+            device=torch.device("cpu"),
+            listener=listen,
+        )
+        (first, start), (last, stop) = seen[0], seen[-1]
+        return sum(batch.n_tokens for batch in batches(folder, last)[first:]) / (stop - start)
+
+    return tokens_per_s
+
+
+def bare_lstm(precision: str) -> Measure:
+    """Return forward and backward of a bidirectional ``nn.LSTM`` over an input of the same shape."""
+
+    def make(_: Path) -> Step:
+        hidden = _config(1, precision).hidden
+        lstm = torch.nn.LSTM(WORD_DIM, hidden, batch_first=True, bidirectional=True)
+        drawn: dict[torch.Size, torch.Tensor] = {}
+
+        def step(batch: Batch) -> None:
+            shape = batch.ids.shape
+            if shape not in drawn:
+                drawn[shape] = torch.randn(*shape, WORD_DIM)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                outputs, _ = lstm(drawn[shape])
+            outputs.float().sum().backward()
+            lstm.zero_grad()
+
+        return step
+
+    return _by_step(make)
+
+
+def their_training(make_model: Callable[[Path], Any]) -> Measure:
+    """Return sentence-transformers: tokenise, forward, in-batch negatives, backward, clipping, AdamW."""
+
+    def make(folder: Path) -> Step:
+        from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+        model = make_model(folder).train()
+        loss = MultipleNegativesRankingLoss(model)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+
+        def step(batch: Batch) -> None:
+            half = len(batch.texts) // 2
+            features = [model.preprocess(texts) for texts in (batch.texts[:half], batch.texts[half:])]
+            optimizer.zero_grad()
+            loss(features, None).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+
+        return step
+
+    return _by_step(make)
+
+
+def n_steps(share: float) -> int:
+    """Return how many steps are measured for a share of the whole benchmark."""
+    return max(round(_STEPS * share), _FEWEST_STEPS)
+
+
+def batches(folder: Path, n: int) -> list[Batch]:
+    """Return the first batches of the training."""
+    from embedpipe.nn.batches import TokenSource
+    from embedpipe.sentences.damage import Damage
+    from embedpipe.sentences.objectives.neighbours import neighbour_objective
+    from embedpipe.sentences.objectives.objective import Setup
+    from embedpipe.text.token_store import TokenStore
+    from embedpipe.text.vocabulary import Vocabulary
+
+    words = np.array(Vocabulary.load(folder / "vocabulary.json").tokens)
+    store, device = TokenStore(folder / "store"), torch.device("cpu")
+    setup = Setup.of(_config(n, "fp32"), seed=_SEED, device=device, damage=Damage())
+    found = []
+    for batch in islice(neighbour_objective(store, TokenSource(store.tokens, device), 1.0, setup).batches(0), n):
+        ids, lengths = batch.rows.ids, batch.rows.lengths
+        texts = [" ".join(words[row[:length]]) for row, length in zip(ids.numpy(), lengths.tolist(), strict=True)]
+        found.append(Batch(texts, ids, lengths))
+    return found
+
+
+def _by_step(make: Callable[[Path], Step]) -> Measure:
+    def tokens_per_s(folder: Path, steps: int) -> float:
+        step, drawn = make(folder), batches(folder, steps)
+        for batch in drawn[:_WARM_UP]:
+            step(batch)
+        start = time.perf_counter()
+        for batch in drawn[_WARM_UP:]:
+            step(batch)
+        return sum(batch.n_tokens for batch in drawn[_WARM_UP:]) / (time.perf_counter() - start)
+
+    return tokens_per_s
+
+
+def _bag(folder: Path) -> Any:
+    from embedpipe.words.bag import plain_average
+
+    return plain_average(np.load(folder / "vectors.npy"))
+
+
+def _config(steps: int, precision: str) -> Any:
+    from embedpipe.config import PipelineConfig
+
+    return PipelineConfig.of(PRESET, {"sentences": {"steps": steps, "precision": precision}}).sentences
