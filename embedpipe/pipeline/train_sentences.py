@@ -14,6 +14,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.loading import Bundle, text_beside
 from embedpipe.pipeline.changed import Changed, save_changed, source_and_target
 from embedpipe.pipeline.conflict import WENT_ON
+from embedpipe.pipeline.decoder import begins_as_generator, decoder_for
 from embedpipe.pipeline.plan import fingerprint
 from embedpipe.pipeline.probe_again import probe_again
 from embedpipe.pipeline.provenance import threads_of, versions_of
@@ -62,7 +63,8 @@ def train_sentences(
 ) -> Bundle:
     """Go on training the sentence encoder of a bundle; one without an encoder begins with its SIF average.
 
-    Where the prepared text lies beside the bundle, the label-free objectives go on too. What the bundle's probes
+    Where the prepared text lies beside the bundle, the label-free objectives go on too, denoising through the generator
+    of the bundle, where it has one: that is begun with, trained along and thrown away. What the bundle's probes
     measured is measured again; a task that can no longer be measured is a row that says so. The bundle is written anew
     as a whole and swapped into place; its words and generator stay as they are, byte for byte.
 
@@ -202,6 +204,7 @@ def _trained(
             device=resolve_device(device),
             labelled=labelled,
             start=start,
+            decoder=decoder_for(bundle, bundle.vocabulary, config, trained=True),
             checkpoint=checkpoint,
             listener=listener,
         )
@@ -222,6 +225,8 @@ def _record(
     was, now = (one.sentences.model_dump(mode="json") for one in (before, config))
     changed = {key: value for key, value in now.items() if value != was[key] and key not in OPTIONS}
     this = {"from": encoder, **{kind: now[kind] for kind in OPTIONS}, "settings": changed, "sha256": dict(prints)}
+    if begins_as_generator(Bundle(source), config):
+        this["decoder"] = {name: source.manifest.files[name].sha256 for name in STAGE_FILES["generation"]}
     trainings = [*(old.result.get(WENT_ON, []) if old else []), this]
     return StageRecord(
         fingerprint(WENT_ON, old.fingerprint if old else None, list(prints.values()), now, config.seed),

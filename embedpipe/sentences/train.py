@@ -17,14 +17,16 @@ from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import FitResult, fit
 from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
-from embedpipe.runtime import Listener, silent
+from embedpipe.runtime import Evaluated, Event, Listener, silent
+from embedpipe.sentences.choosing import Choosing, Figures, Watched
 from embedpipe.sentences.damage import Damage, nearest_words
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.nested import check_nested
 from embedpipe.sentences.network import SentenceNetwork
+from embedpipe.sentences.objectives.denoising import MakeDecoder
 from embedpipe.sentences.objectives.mixture import Mixture, Trainee
 from embedpipe.sentences.objectives.objective import Setup
-from embedpipe.sentences.plan import Figures, TrainingPlan, Watched, plan_training, watch_neighbours
+from embedpipe.sentences.plan import TrainingPlan, plan_training, watch_neighbours
 from embedpipe.sentences.start import start_network
 from embedpipe.text.token_store import TokenStore
 
@@ -36,7 +38,6 @@ __all__ = ["Learnt", "TrainedEncoder", "begin_training", "optimizers_of", "train
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
-_METRIC = "held-out loss as a share of its start"
 _UNKNOWN: Figures = (math.nan, math.nan)
 
 
@@ -50,6 +51,7 @@ class Learnt:
     agreement : what the second of the figures is: accuracy, or correlation.
     before, after : loss and agreement of the start and of the network; NaN where nothing is held out.
     n_train, n_held_out, n_dropped : rows.
+    n_measured : rows of those held out that the figures are of.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Learnt:
     n_train: int
     n_held_out: int
     n_dropped: int
+    n_measured: int
 
     @property
     def result(self) -> dict[str, Any]:
@@ -69,7 +72,8 @@ class Learnt:
             "loss": self.after[0],
             self.agreement: self.after[1],
         }
-        rows = {"rows": self.n_train, "held_out": self.n_held_out, "dropped": self.n_dropped}
+        rows = {"rows": self.n_train, "held_out": self.n_held_out, "measured": self.n_measured}
+        rows["dropped"] = self.n_dropped
         return {"name": self.name, **rows, **_measured(figures)}
 
 
@@ -87,6 +91,7 @@ class TrainedEncoder:
     steps : the steps taken.
     stopped : why training ended before its plan, or None.
     weights : the objectives and their weights.
+    chosen_by : the figures on held-out rows by which the state was chosen; none where the last one is returned.
     learnt : of each file of labelled data.
     notes : what was asked for and could not be had.
     curve : how the training went, as `training_curve` gives it; None where nothing was trained.
@@ -100,6 +105,7 @@ class TrainedEncoder:
     steps: int
     stopped: str | None
     weights: dict[str, float]
+    chosen_by: tuple[str, ...] = ()
     learnt: tuple[Learnt, ...] = ()
     notes: tuple[str, ...] = ()
     curve: dict[str, Any] | None = None
@@ -120,7 +126,8 @@ class TrainedEncoder:
         ]
         if not found:
             found = ["no held-out neighbouring sentences or labelled rows to measure on"]
-        return "; ".join([*found, f"best at step {self.best_step:,} of {self.steps:,}", *self.notes])
+        by = f", by {' and '.join(self.chosen_by)} on held-out text" if self.chosen_by else ""
+        return "; ".join([*found, f"best at step {self.best_step:,} of {self.steps:,}{by}", *self.notes])
 
     @property
     def result(self) -> dict[str, Any]:
@@ -133,6 +140,8 @@ class TrainedEncoder:
             "best_step": self.best_step,
         }
         result: dict[str, Any] = {**_measured(figures), "objectives": self.weights}
+        if self.chosen_by:
+            result["chosen_by"] = list(self.chosen_by)
         if self.learnt:
             result["labelled"] = [one.result for one in self.learnt]
         if self.notes:
@@ -153,16 +162,17 @@ def train_encoder(
     device: torch.device,
     labelled: Sequence[Labelled] = (),
     start: SentenceNetwork | None = None,
+    decoder: MakeDecoder | None = None,
     checkpoint: Path | None = None,
     listener: Listener = silent,
 ) -> TrainedEncoder:
     """Train the encoder towards a mixture of objectives.
 
-    The loss on what is held out (neighbouring sentences of the validation split, a tenth of each file of labelled
-    data; the mean, weighted as in the mixture, of each loss as a share of its start) is measured before, during and
-    after training, and the state with the lowest is returned, so that by this measure training never makes the
-    encoder worse than its start. What is reported is measured on pairs of the test split, and for labelled data on
-    that tenth, which the state was chosen by.
+    What is held out (neighbouring sentences of the validation split, a tenth of each file of labelled data) is measured
+    before, during and after training, and the state with the lowest error by `Choosing`, or the lowest loss where
+    `config.choose_by` says so, is returned: by this measure training never makes the encoder worse than its start. No
+    public probe and no test split chooses. What is reported is measured on pairs of the test split, and for labelled
+    data on that tenth, which the state was chosen by.
 
     Parameters
     ----------
@@ -174,6 +184,7 @@ def train_encoder(
     device : where to train; the network comes back on the CPU, in evaluation mode.
     labelled : what `read_labelled` gives.
     start : a network to go on from, which is copied; its shape stands in place of the one that `config` asks for.
+    decoder : makes what denoising writes with, such as `generation.from_vector.decoder_like`.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
     Raises
@@ -181,19 +192,24 @@ def train_encoder(
     NotEnoughDataError
         If the data allow none of the objectives that have a weight.
     ConfigError
-        If no objective has a weight, or a nested width is not below the width of the vectors.
+        If no objective has a weight, denoising has one without a decoder, or a nested width is not below the width of
+        the vectors.
+    DeviceError
+        If memory runs out with one row at a time too.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         network, setup = begin_training(bag, config, labelled, start, seed=seed, device=device, listener=listener)
         trains = network.shape.architecture != "bag"
-        plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
-        neighbours = None if test is None else watch_neighbours(test, setup)
+        plan = TrainingPlan(Choosing(config.choose_by))
+        if trains:
+            plan = plan_training(network, train, validation, labelled, config, setup, decoder)
+        neighbours = None if test is None else watch_neighbours(test, setup, config.held_out)
         watched = ([neighbours] if neighbours else []) + plan.labelled
         before = [one.measure(network) for one in watched]
         kept = None
         if checkpoint is not None:
-            arrays = _arrays(bag, (train, validation), labelled, start)
+            arrays = _arrays(bag, (train, validation), labelled, [start, *_heads(plan)])
             settings = [config.model_dump(mode="json"), seed, n_processes(), device.type]
             kept = Checkpoints(checkpoint, fingerprint_of(*settings, *arrays))
         torch.manual_seed(seed)
@@ -210,9 +226,10 @@ def train_encoder(
         steps,
         run.stopped if run else None,
         {objective.name: objective.weight for objective in plan.objectives},
+        tuple(plan.choosing.by) if run else (),
         tuple(map(_learnt, plan.labelled, before[first:], after[first:])),
         tuple(plan.notes),
-        training_curve(run, _METRIC) if run else None,
+        training_curve(run, plan.choosing.metric) if run else None,
     )
 
 
@@ -256,7 +273,8 @@ def _fitted(
     checkpoint: Checkpoints | None,
     listener: Listener,
 ) -> FitResult:
-    start = plan.losses(network)
+    choosing = plan.choosing
+    start = choosing.measure(network)
     trainee = Trainee(network, plan.objectives, config.l1).eval()
     return fit(
         trainee,
@@ -273,21 +291,36 @@ def _fitted(
         device=setup.device,
         precision=config.precision,
         stage=_STAGE,
-        listener=listener,
-        evaluate=(lambda: plan.value(network, start)) if plan.choosing else None,
-        metric=_METRIC,
+        listener=_with_figures(choosing, listener),
+        evaluate=(lambda: choosing.value(choosing.measure(network), start)) if choosing else None,
+        metric=choosing.metric,
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
         parts=setup.parts,
     )
 
 
-def optimizers_of(trainee: nn.Module, config: "SentencesConfig") -> list[torch.optim.Optimizer]:
+def _with_figures(choosing: Choosing, listener: Listener) -> Listener:
+    """Return a listener that is told what an evaluation was made of before it is told its value."""
+
+    def told(event: Event) -> None:
+        if isinstance(event, Evaluated):
+            for name, value in choosing.seen.items():
+                listener(Evaluated(event.stage, f"held-out {name}", value, event.step))
+        listener(event)
+
+    return told
+
+
+def optimizers_of(trainee: Trainee, config: "SentencesConfig") -> list[torch.optim.Optimizer]:
     """Return the optimizers of a training, whose first group has `config.learning_rate`."""
+    sparse, dense = trainee.decoder_tables()
     return make_optimizers(
         trainee,
         config.learning_rate,
         config.weight_decay,
+        sparse=sparse,
+        dense=dense,
         sparse_learning_rate=config.words_learning_rate or config.learning_rate,
     )
 
@@ -296,7 +329,7 @@ def _arrays(
     bag: "Bag",
     stores: Sequence[TokenStore | None],
     labelled: Sequence[Labelled],
-    start: SentenceNetwork | None,
+    begun_as: Sequence[nn.Module | None],
 ) -> list[NDArray[Any]]:
     """Return all arrays that a training depends on."""
     arrays: list[NDArray[Any]] = [bag.vectors, bag.weights]
@@ -306,14 +339,19 @@ def _arrays(
     for data in labelled:
         negatives = np.empty(0, np.int64) if data.negatives is None else data.negatives
         arrays += [data.texts.tokens, data.texts.starts, data.members, data.values, negatives]
-    if start is not None:
-        arrays += [tensor.detach().cpu().numpy() for tensor in start.state_dict().values()]
+    for module in begun_as:
+        if module is not None:
+            arrays += [tensor.detach().cpu().numpy() for tensor in module.state_dict().values()]
     return arrays
+
+
+def _heads(plan: TrainingPlan) -> list[nn.Module]:
+    return [objective.heads for objective in plan.objectives if objective.heads is not None]
 
 
 def _learnt(watched: Watched, before: Figures, after: Figures) -> Learnt:
     objective = watched.objective
-    rows = (watched.n_train, watched.n_held_out, watched.n_dropped)
+    rows = (watched.n_train, watched.n_held_out, watched.n_dropped, watched.n_measured)
     return Learnt(objective.name, objective.agreement, before, after, *rows)
 
 
