@@ -1,5 +1,6 @@
 """Going on with the training of a bundle's sentence encoder, on labelled data and on the text where it is at hand."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from embedpipe.runtime import (
     Saved,
     StageFinished,
     StageStarted,
+    UpToDate,
     resolve_device,
     seeded,
     silent,
@@ -46,6 +48,7 @@ __all__ = ["train_sentences"]
 
 _SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual", "beside")
 _ENCODER = STAGE_FILES["sentences"]
+_SWAP = "swap.json"
 
 
 def train_sentences(
@@ -122,6 +125,11 @@ def train_sentences(
         config = _config(source, before, asked)
         labelled, text = read_labelled(config.sentences, Bundle(source).codec), text_beside(Bundle(source))
         prints = {str(path): sha256_of(path) for path in labelled_files(config.sentences)}
+        asked_for = fingerprint(config.sentences.model_dump(mode="json"), config.seed, list(prints.values()))
+        if _swapped_in(work, source, asked_for):
+            work.remove_checkpoint("sentences")
+            listener(UpToDate("bundle", str(bundle)))
+            return Bundle(source)
         start = time.perf_counter()
         listener(StageStarted("sentences", config.sentences.steps, "step"))
         with device_errors(f"{source.path} is as it was, and the last checkpoint is kept"):
@@ -136,12 +144,31 @@ def train_sentences(
             if "probes" in records:
                 parts = Bundle(Changed(source, new, _ENCODER))
                 findings, records["probes"] = _probed(parts, text, config, records["sentences"], listener)
+            _note_swap(work, new, asked_for)
             save_changed(source, new, target, config, records, findings, train_commands(target.name, records))
         work.remove_checkpoint("sentences")
         if text is not None and target != source.path:
             work.share(text.path, "text")
     listener(Saved("bundle", str(output or bundle)))
     return Bundle(BundleFolder(target))
+
+
+def _note_swap(work: WorkFolder, new: Path, asked_for: str) -> None:
+    """Keep beside the checkpoint which encoder is about to be swapped in: a kill may fall between that and its removal."""
+    folder = work.checkpoint("sentences")
+    folder.mkdir(parents=True, exist_ok=True)
+    note = {"asked_for": asked_for, "encoder": sha256_of(new / _ENCODER[1])}
+    (folder / _SWAP).write_text(json.dumps(note), encoding="utf-8")
+
+
+def _swapped_in(work: WorkFolder, source: BundleFolder, asked_for: str) -> bool:
+    """Return whether the bundle holds what this call asks for, from an earlier one that was killed in its last moment."""
+    try:
+        note = json.loads((work.checkpoint("sentences") / _SWAP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    entry = source.manifest.files.get(_ENCODER[1])
+    return entry is not None and note == {"asked_for": asked_for, "encoder": entry.sha256}
 
 
 def _with_files(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:

@@ -99,9 +99,8 @@ def every(first: Path, pairs: str, folder: Path) -> None:
         bundle = folder / name.replace(" ", "-") / "b"
         shutil.copytree(first, bundle)
         killed = [forked(bundle, pairs, point)] if point else []
-        whole = point is None or point[0] != "swap"
         report[name] = {
-            "ended": [*killed, forked(bundle, pairs)] if whole else killed,
+            "ended": [*killed, forked(bundle, pairs)],
             "made": hashes(bundle),
             "left": sorted(path.name for path in bundle.parent.iterdir()),
         }

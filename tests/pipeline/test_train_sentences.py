@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import embedpipe
 from embedpipe.bundle.folder import sha256_of, verify_bundle, work_folder
@@ -14,7 +15,8 @@ from embedpipe.bundle.recorded import recorded_config
 from embedpipe.errors import BundleError, ConfigError, DeviceError, InputError, NotEnoughDataError, OutputError
 from embedpipe.pipeline.imported import import_vectors
 from embedpipe.pipeline.train_sentences import train_sentences
-from embedpipe.runtime import Evaluated, Event
+from embedpipe.runtime import Evaluated, Event, Step, Warned
+from embedpipe.sentences.network import SentenceNetwork
 
 SMALL = {"hidden": 8, "beside": 0.0, "steps": 60, "batch": 8, "learning_rate": 0.03, "words_learning_rate": 0.03}
 N = 24
@@ -235,6 +237,55 @@ def test_a_device_that_is_too_small_or_lost_is_named(imported: Path, pairs: Path
     monkeypatch.setattr("embedpipe.sentences.train.train_encoder", fail)
     with pytest.raises(DeviceError, match=r"the GPU no longer answers .*b is as it was, and the last checkpoint is"):
         train_sentences(imported, pairs=[str(pairs)], settings=settings(steps=1))
+
+
+def test_a_gpu_that_is_lost_amid_a_training_leaves_a_checkpoint_to_go_on_from(
+    imported: Path, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    small = settings(steps=12)
+    whole = train_sentences(imported, pairs=[str(pairs)], output=tmp_path / "whole", settings=small)
+    before = sha256_of(imported / "manifest.json")
+    forward, left = SentenceNetwork.forward, [20]
+
+    def losing(self: SentenceNetwork, *batch: object) -> object:
+        left[0] -= 1
+        if left[0] == 0:
+            raise RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be ...")
+        return forward(self, *batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SentenceNetwork, "forward", losing)
+        with pytest.raises(DeviceError, match=r"no longer answers \(CUDA error: unspecified launch failure\)"):
+            train_sentences(imported, pairs=[str(pairs)], settings=small)
+    assert sha256_of(imported / "manifest.json") == before
+    events: list[Event] = []
+    train_sentences(imported, pairs=[str(pairs)], settings=small, listener=events.append)
+    assert any(isinstance(event, Step) and event.note.startswith("goes on after step") for event in events)
+    weights = "encoder/model.safetensors"
+    assert sha256_of(imported / weights) == sha256_of(whole.path / weights)
+
+
+def test_where_memory_runs_out_the_encoder_is_that_of_smaller_parts(
+    imported: Path, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    small = settings(steps=6, dropout=0.0)
+    parted = train_sentences(
+        imported, pairs=[str(pairs)], output=tmp_path / "parted", settings=settings(steps=6, dropout=0.0, micro_batch=4)
+    )
+    forward = SentenceNetwork.forward
+
+    def limited(self: SentenceNetwork, ids: torch.Tensor, *rest: object) -> object:
+        if len(ids) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return forward(self, ids, *rest)
+
+    monkeypatch.setattr(SentenceNetwork, "forward", limited)
+    events: list[Event] = []
+    train_sentences(imported, pairs=[str(pairs)], settings=small, listener=events.append)
+    (warned,) = (event for event in events if isinstance(event, Warned))
+    assert "out of memory with 16 rows at once" in warned.message
+    weights = "encoder/model.safetensors"
+    assert sha256_of(imported / weights) == sha256_of(parted.path / weights)
 
 
 def test_several_processes_are_refused(imported: Path, pairs: Path, monkeypatch) -> None:
