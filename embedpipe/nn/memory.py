@@ -1,4 +1,4 @@
-"""When memory runs out, or the device or another process is lost: smaller parts, or a message that says what is kept."""
+"""When memory runs out, or the device or another process is lost: smaller parts, or a message on what is kept."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -41,7 +41,7 @@ from embedpipe.tasks.labelled import labelled_files
 
 if TYPE_CHECKING:
     from embedpipe.sentences.labelled import Labelled
-    from embedpipe.sentences.train import TrainedEncoder
+    from embedpipe.sentences.trained import TrainedEncoder
     from embedpipe.text.prepared import PreparedText
 
 __all__ = ["train_sentences"]
@@ -154,7 +154,7 @@ def train_sentences(
 
 
 def _note_swap(work: WorkFolder, new: Path, asked_for: str) -> None:
-    """Keep beside the checkpoint which encoder is about to be swapped in: a kill may fall between that and its removal."""
+    """Note beside the checkpoint which encoder is about to be swapped in, for a kill may fall before it is removed."""
     folder = work.checkpoint("sentences")
     folder.mkdir(parents=True, exist_ok=True)
     note = {"asked_for": asked_for, "encoder": sha256_of(new / _ENCODER[1])}
@@ -162,7 +162,7 @@ def _note_swap(work: WorkFolder, new: Path, asked_for: str) -> None:
 
 
 def _swapped_in(work: WorkFolder, source: BundleFolder, asked_for: str) -> bool:
-    """Return whether the bundle holds what this call asks for, from an earlier one that was killed in its last moment."""
+    """Return whether the bundle holds what this call asks for: an earlier one was killed in its last moment."""
     try:
         note = json.loads((work.checkpoint("sentences") / _SWAP).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import embedpipe.cli.train
@@ -84,7 +85,9 @@ def forked(bundle: Path, pairs: str, point: tuple[str, int] = ("", 0)) -> list[o
             os._exit(code)
     status = os.waitpid(child, 0)[1]
     ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
-    return [ended, notes.read_text() if notes.exists() else ""]
+    went_on = notes.read_text() if notes.exists() else ""
+    notes.unlink(missing_ok=True)
+    return [ended, went_on]
 
 
 def hashes(bundle: Path) -> list[str]:
@@ -92,6 +95,9 @@ def hashes(bundle: Path) -> list[str]:
 
 
 def every(first: Path, pairs: str, folder: Path) -> None:
+    # Imported once, and not in each of forty processes.
+    for module in ("accelerate", "embedpipe.pipeline.train_sentences", "embedpipe.sentences.train", "sklearn"):
+        import_module(module)
     # A checkpoint is two or three files and the folder: the last, where it is new the best, and the record.
     points = [("step", n) for n in range(1, STEPS + 1)] + [("file of a checkpoint", n) for n in range(1, 12)]
     report = {}

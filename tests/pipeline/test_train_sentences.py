@@ -1,5 +1,6 @@
 """`embedpipe train sentences`: what is learnt, what stays as it was, what is said and recorded."""
 
+import copy
 import json
 import re
 import shutil
@@ -11,10 +12,14 @@ import torch
 
 import embedpipe
 from embedpipe.bundle.folder import sha256_of, verify_bundle, work_folder
+from embedpipe.bundle.manifest import StageRecord, read_manifest
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.errors import BundleError, ConfigError, DeviceError, InputError, NotEnoughDataError, OutputError
+from embedpipe.generation.from_vector import FromVector
+from embedpipe.generation.language_model import LanguageModel
 from embedpipe.pipeline.imported import import_vectors
 from embedpipe.pipeline.train_sentences import train_sentences
+from embedpipe.probes.findings import Findings
 from embedpipe.runtime import Evaluated, Event, Step, Warned
 from embedpipe.sentences.network import SentenceNetwork
 
@@ -230,6 +235,38 @@ def test_a_run_afterwards_names_the_training_and_can_undo_it(toy_bundle, toy_set
         assert (toy_trained / name).read_bytes() == (toy_bundle.path / name).read_bytes()
 
 
+def test_denoising_writes_with_the_generator_of_the_bundle_and_leaves_it(
+    toy_bundle, toy_work: Path, tmp_path: Path, monkeypatch
+) -> None:
+    target = shutil.copytree(toy_bundle.path, tmp_path / "toy.bundle")
+    shutil.copytree(toy_work, work_folder(target))
+    begun: list[LanguageModel] = []
+    make = FromVector.__init__
+
+    def spied(self: FromVector, model: LanguageModel, *rest: object) -> None:
+        begun.append(copy.deepcopy(model))
+        make(self, model, *rest)
+
+    monkeypatch.setattr(FromVector, "__init__", spied)
+    monkeypatch.setattr("embedpipe.pipeline.train_sentences._probed", lambda *_: (Findings(), _probes_of(target)))
+    own = {"sentences": {"steps": 3, "neighbours": 0.0, "denoising": 1.0, "batch": 8}}
+    bundle = train_sentences(target, settings=own)
+    weights = "generator/model.safetensors"
+    assert (target / weights).read_bytes() == (toy_bundle.path / weights).read_bytes()
+    (model,) = begun
+    for name, tensor in toy_bundle.generator.model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name
+    result = bundle.manifest.stages["sentences"].result
+    assert result["objectives"] == {"denoising": 1.0}
+    assert result["went_on"][0]["decoder"][weights] == sha256_of(target / weights)
+    assert result["chosen_by"] == ["neighbours accuracy"]
+    assert all(loss > 0 for _, loss in result["curve"]["training_loss"])
+
+
+def _probes_of(bundle: Path) -> StageRecord:
+    return read_manifest(bundle).stages["probes"]
+
+
 def test_a_device_that_is_too_small_or_lost_is_named(imported: Path, pairs: Path, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA error: unspecified launch failure")
@@ -305,14 +342,14 @@ def test_losses_are_written_for_tensorboard(imported: Path, pairs: Path, tmp_pat
 
 
 def test_without_the_text_what_needs_it_says_so(toy_bundle, tmp_path: Path, embedpipe_cli) -> None:
-    copy = shutil.copytree(toy_bundle.path, tmp_path / "toy.bundle")
+    target = shutil.copytree(toy_bundle.path, tmp_path / "toy.bundle")
     path = tmp_path / "pairs.tsv"
     path.write_text("text_a\ttext_b\n" + "the king\tthe queen\n" * 3)
-    call = ["train", "sentences", copy, "--pairs", path, "--steps", 1, "-o", tmp_path / "new"]
+    call = ["train", "sentences", target, "--pairs", path, "--steps", 1, "-o", tmp_path / "new"]
     outcome = embedpipe_cli(*call, "--set", "sentences.neighbours=0")
     assert outcome.exit_code == 0, outcome.err
     rows = [row for row in rows_of(tmp_path / "new") if row["task"] == "documents"]
     assert [(row["value"], row["note"]) for row in rows] == [(None, "skipped: the prepared text is not at hand")]
     assert f"ask it: embedpipe info {tmp_path / 'new'}" in outcome.err
     assert embedpipe_cli(*call).exit_code == 1
-    assert embedpipe_cli("train", "sentences", copy, "--set", "steps=3").exit_code == 2
+    assert embedpipe_cli("train", "sentences", target, "--set", "steps=3").exit_code == 2

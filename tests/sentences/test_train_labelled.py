@@ -14,7 +14,8 @@ from embedpipe.runtime import Evaluated, Stopped
 from embedpipe.sentences.labelled import Labelled, Texts
 from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.sentences.start import start_network
-from embedpipe.sentences.train import TrainedEncoder, train_encoder
+from embedpipe.sentences.train import train_encoder
+from embedpipe.sentences.trained import TrainedEncoder
 from embedpipe.words.bag import Bag
 
 CPU = torch.device("cpu")
