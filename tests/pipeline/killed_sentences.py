@@ -25,6 +25,7 @@ from embedpipe.runtime import Event, Step
 
 SETTINGS = ["hidden=6", "beside=0", "steps=8", "batch=8", "dropout=0.2", "word_p=0.1", "ema=0.5", "learning_rate=0.01"]
 STEPS = 8
+_NEVER = -1
 MADE = ("encoder/model.safetensors", "README.md")
 
 
@@ -78,7 +79,7 @@ def forked(bundle: Path, pairs: str, point: tuple[str, int] = ("", 0)) -> list[o
                 checkpoint.flush = dying_after(number, checkpoint.flush)
             if where == "swap":
                 save._exchange = dying_after(number, save._exchange)
-            train(bundle, pairs, notes, number if where == "step" else 0)
+            train(bundle, pairs, notes, number if where == "step" else _NEVER)
         except SystemExit as stop:
             code = int(stop.code or 0)
         finally:
