@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from embedpipe.errors import ConfigError
-from embedpipe.runtime import n_torch_threads, resolve_device, seeded
+from embedpipe.runtime import check_alone, n_torch_threads, resolve_device, seeded
 
 
 def draws() -> tuple[float, float, float]:
@@ -55,3 +55,22 @@ def test_an_unknown_device_names_those_that_there_are() -> None:
     assert resolve_device("cpu").type == "cpu"
     with pytest.raises(ConfigError, match="unknown device 'tpu': use auto, cpu, cuda"):
         resolve_device("tpu")  # type: ignore[arg-type]
+
+
+def test_a_gpu_multiplies_in_tf32_and_a_processor_as_it_did(monkeypatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", asked.append)
+    assert (resolve_device("cpu").type, asked) == ("cpu", [])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (resolve_device("auto").type, asked) == ("cuda", ["high"])
+    assert (resolve_device("cuda").type, asked) == ("cuda", ["high", "high"])
+    assert (resolve_device("cpu").type, len(asked)) == ("cpu", 2)
+
+
+def test_what_one_process_does_is_refused_to_several(monkeypatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    check_alone("a bundle is trained")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="a bundle is trained in one process, and a launcher started 2: call it with"):
+        check_alone("a bundle is trained")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from embedpipe.generation.evaluation import unigram_probabilities
 from embedpipe.generation.language_model import Dropouts, LanguageModel, Shape, initial_table
@@ -29,6 +30,7 @@ __all__ = [
     "softmax_of",
     "steps_of",
     "stream_counts",
+    "tables_of",
     "windows_of",
 ]
 
@@ -75,13 +77,19 @@ def begin_training(
 def language_model_optimizers(
     model: LanguageModel, learning_rate: float, weight_decay: float
 ) -> list[torch.optim.Optimizer]:
-    """Return the optimizers of a language model; weight decay falls on none of its tables.
+    """Return the optimizers of a language model; weight decay falls on none of its tables."""
+    sparse, dense = tables_of(model)
+    return make_optimizers(model, learning_rate, weight_decay, sparse=sparse, dense=dense)
+
+
+def tables_of(model: LanguageModel) -> tuple[tuple[nn.Parameter, ...], tuple[nn.Parameter, ...]]:
+    """Return the tables of words that get sparse gradients in training, and those that get dense ones.
 
     The table of a sparse model gets sparse gradients, and so does its output, unless clusters look at all of its rows.
     """
-    tables = [model.table] if model.output is None else [model.table, model.output]
+    tables = (model.table,) if model.output is None else (model.table, model.output)
     n_sparse = (2 if model.clusters is None else 1) if model.sparse else 0
-    return make_optimizers(model, learning_rate, weight_decay, sparse=tables[:n_sparse], dense=tables[n_sparse:])
+    return tables[:n_sparse], tables[n_sparse:]
 
 
 def windows_of(

@@ -1,4 +1,4 @@
-"""When memory runs out or the device is lost: smaller parts of a batch, or a message that says what is kept."""
+"""When memory runs out, or the device or another process is lost: smaller parts, or a message on what is kept."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +10,16 @@ from embedpipe.errors import DeviceError
 from embedpipe.nn.distributed import n_processes
 from embedpipe.runtime import Listener, Warned, silent
 
-__all__ = ["Parts", "device_errors", "is_lost_device", "is_out_of_memory"]
+__all__ = ["Parts", "device_errors", "is_lost_device", "is_lost_process", "is_out_of_memory"]
 
 T = TypeVar("T")
-_NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
-_LOST = ("CUDA error", "CUDA driver error", "_STATUS_EXECUTION_FAILED", "No CUDA GPUs are available")
+# cuBLAS says "not initialized" where there is no memory left for its handle.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED", "_STATUS_NOT_INITIALIZED")
+_LOST = (
+    *("CUDA error", "CUDA driver error", "_STATUS_EXECUTION_FAILED", "_STATUS_INTERNAL_ERROR"),
+    "No CUDA GPUs are available",
+)
+_LEFT = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -40,6 +45,13 @@ def is_lost_device(error: BaseException) -> bool:
     if accelerator_error is not None and isinstance(error, accelerator_error):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _LOST)
+
+
+def is_lost_process(error: BaseException) -> bool:
+    """Return whether torch says that another of the processes that train together is gone; never where there is one."""
+    if n_processes() == 1 or is_out_of_memory(error) or not isinstance(error, RuntimeError):
+        return False
+    return isinstance(error, torch.distributed.DistBackendError) or any(sign in str(error) for sign in _LEFT)
 
 
 class Parts:
@@ -98,7 +110,9 @@ class Parts:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.n >= self.rows or n_processes() > 1:
+                if n_processes() > 1:
+                    raise DeviceError(f"{_too_small(error)}; several processes find no smaller parts") from error
+                if self.n >= self.rows:
                     raise DeviceError(_too_small(error)) from error
                 # The frames of the failed attempt hold its tensors for as long as the traceback is alive.
                 error.__traceback__ = None
@@ -121,7 +135,8 @@ class Parts:
 
 @contextmanager
 def device_errors(kept: str) -> Iterator[None]:
-    """Turn what torch raises when the device is too small or lost into a `DeviceError` that says what to do.
+    """Turn what torch raises when the device is too small or lost, or another process is, into a `DeviceError` that
+    says what to do.
 
     Parameters
     ----------
@@ -132,6 +147,11 @@ def device_errors(kept: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise DeviceError(f"{_too_small(error)}; {kept}") from error
+        if is_lost_process(error):
+            raise DeviceError(
+                f"another of the {n_processes()} processes that train together has ended ({_first_line(error)}), and "
+                f"its message says why; {kept}: start all of them again"
+            ) from error
         if is_lost_device(error):
             raise DeviceError(
                 f"the GPU no longer answers ({_first_line(error)}); {kept}: run the same command again, or with "

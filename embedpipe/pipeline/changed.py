@@ -10,14 +10,14 @@ from embedpipe.bundle.folder import BundleFolder, unlisted_files
 from embedpipe.bundle.manifest import FileEntry, Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
 from embedpipe.config import RECORDED, PipelineConfig
-from embedpipe.errors import BundleError, ConfigError, OutputError
+from embedpipe.errors import BundleError, OutputError
 from embedpipe.loading import Bundle
 from embedpipe.pipeline.assemble import bundle_content, write_pages
 from embedpipe.pipeline.plan import existing_bundle
 from embedpipe.pipeline.provenance import reproducibility
 from embedpipe.probes.findings import Findings, write_findings
 from embedpipe.probes.rows import headline
-from embedpipe.runtime import launched
+from embedpipe.runtime import check_alone
 from embedpipe.settings import to_toml
 
 __all__ = ["Changed", "save_changed", "source_and_target"]
@@ -33,11 +33,7 @@ def source_and_target(bundle: str | Path, output: str | Path | None, *, force: b
     OutputError
         If the output has an empty name, or the bundle cannot be written there without a loss.
     """
-    if launched()[1] > 1:
-        raise ConfigError(
-            f"a bundle is trained in one process, and a launcher started {launched()[1]}: call it without torchrun or "
-            "accelerate launch; embedpipe run is what several processes share"
-        )
+    check_alone("a bundle is trained")
     source = BundleFolder(Path(bundle).resolve())
     target = source.path if output is None else Path(output).resolve()
     if output is not None and not os.fspath(output):

@@ -8,6 +8,7 @@ from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, OutputError
+from embedpipe.pipeline.decoder import DECODER_SETTINGS
 from embedpipe.pipeline.plan import fingerprints
 from embedpipe.pipeline.provenance import versions_of
 from embedpipe.tasks.builtin import task_files
@@ -125,6 +126,8 @@ def _settings(config: PipelineConfig, stages: Sequence[str]) -> dict[str, Any]:
     content = config.model_dump(mode="json")
     top = ["seed", "reproducible"] if list(stages) == ["text"] else ["preset", "seed", "reproducible"]
     sections = {f"{stage}.{key}": value for stage in stages for key, value in content[stage].items()}
+    if "sentences" in stages and config.sentences.denoising:
+        sections |= {f"generation.{key}": content["generation"][key] for key in DECODER_SETTINGS}
     return {key: content[key] for key in top} | sections
 
 

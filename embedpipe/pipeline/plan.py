@@ -10,6 +10,7 @@ from embedpipe.bundle.folder import BundleFolder, sha256_of
 from embedpipe.bundle.manifest import MANIFEST_NAME
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
+from embedpipe.pipeline.decoder import DECODER_SETTINGS
 from embedpipe.pipeline.provenance import versions_of
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.tasks.builtin import task_files
@@ -27,7 +28,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """What each stage reads, where it is part of the run; `probes` can do without an encoder."""
 
-_STAGE_VERSION = {"text": 3, "words": 3, "sentences": 3, "generation": 3, "probes": 3}
+_STAGE_VERSION = {"text": 3, "words": 3, "sentences": 4, "generation": 3, "probes": 3}
 """Raised whenever a stage's code changes what it writes, so that old outputs are not taken for new ones."""
 
 
@@ -74,6 +75,8 @@ def fingerprints(
             start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]
         if stage == "sentences" and (files := labelled_files(config.sentences)):
             start = [start, [sha256_of(path) for path in files]]
+        if stage == "sentences" and config.sentences.denoising:
+            start = [start, {key: getattr(config.generation, key) for key in DECODER_SETTINGS}]
         if starts and stage in starts:
             start = [start, starts[stage]]
         versions = versions_of(stage) if config.reproducible else {}

@@ -9,6 +9,7 @@ from typing import Any
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.config import PipelineConfig
 from embedpipe.loading import Bundle
+from embedpipe.pipeline.decoder import decoder_for
 from embedpipe.pipeline.word_start import text_base, word_starts
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.runtime import DeviceName, Listener, StageStarted, Warned, n_cores, resolve_device, seeded
@@ -134,6 +135,7 @@ def run_sentences(job: Job, out: Path) -> StageOutcome:
             seed=job.config.seed,
             device=resolve_device(job.device),
             labelled=read_labelled(job.config.sentences, job.text.codec),
+            decoder=decoder_for(job.parts, job.text.vocabulary, job.config),
             checkpoint=job.work.checkpoint("sentences"),
             listener=job.listener,
         )

@@ -63,10 +63,11 @@ def calling_others(job: Job, stage: str) -> Iterator[None]:
 def assist() -> None:
     """Train along, stage by stage, until the first process sends this one home."""
     from embedpipe.nn.distributed import heard
+    from embedpipe.nn.memory import device_errors
 
     while (message := heard())["stage"] is not None:
         config = PipelineConfig.model_validate(message["config"])
         work = WorkFolder(Path(message["target"]), message["stages"])
         job = Job([], config, work, message["device"], download=False, listener=silent)
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, device_errors("what the first process has finished is kept"):
             RUNNERS[message["stage"]](job, Path(folder))

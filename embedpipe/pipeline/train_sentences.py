@@ -1,5 +1,6 @@
 """Going on with the training of a bundle's sentence encoder, on labelled data and on the text where it is at hand."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from embedpipe.errors import ConfigError
 from embedpipe.loading import Bundle, text_beside
 from embedpipe.pipeline.changed import Changed, save_changed, source_and_target
 from embedpipe.pipeline.conflict import WENT_ON
+from embedpipe.pipeline.decoder import begins_as_generator, decoder_for
 from embedpipe.pipeline.plan import fingerprint
 from embedpipe.pipeline.probe_again import probe_again
 from embedpipe.pipeline.provenance import threads_of, versions_of
@@ -29,6 +31,7 @@ from embedpipe.runtime import (
     Saved,
     StageFinished,
     StageStarted,
+    UpToDate,
     resolve_device,
     seeded,
     silent,
@@ -38,13 +41,14 @@ from embedpipe.tasks.labelled import labelled_files
 
 if TYPE_CHECKING:
     from embedpipe.sentences.labelled import Labelled
-    from embedpipe.sentences.train import TrainedEncoder
+    from embedpipe.sentences.trained import TrainedEncoder
     from embedpipe.text.prepared import PreparedText
 
 __all__ = ["train_sentences"]
 
 _SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual", "beside")
 _ENCODER = STAGE_FILES["sentences"]
+_SWAP = "swap.json"
 
 
 def train_sentences(
@@ -62,7 +66,8 @@ def train_sentences(
 ) -> Bundle:
     """Go on training the sentence encoder of a bundle; one without an encoder begins with its SIF average.
 
-    Where the prepared text lies beside the bundle, the label-free objectives go on too. What the bundle's probes
+    Where the prepared text lies beside the bundle, the label-free objectives go on too, denoising through the generator
+    of the bundle, where it has one: that is begun with, trained along and thrown away. What the bundle's probes
     measured is measured again; a task that can no longer be measured is a row that says so. The bundle is written anew
     as a whole and swapped into place; its words and generator stay as they are, byte for byte.
 
@@ -120,6 +125,11 @@ def train_sentences(
         config = _config(source, before, asked)
         labelled, text = read_labelled(config.sentences, Bundle(source).codec), text_beside(Bundle(source))
         prints = {str(path): sha256_of(path) for path in labelled_files(config.sentences)}
+        asked_for = fingerprint(config.sentences.model_dump(mode="json"), config.seed, list(prints.values()))
+        if _swapped_in(work, source, asked_for):
+            work.remove_checkpoint("sentences")
+            listener(UpToDate("bundle", str(bundle)))
+            return Bundle(source)
         start = time.perf_counter()
         listener(StageStarted("sentences", config.sentences.steps, "step"))
         with device_errors(f"{source.path} is as it was, and the last checkpoint is kept"):
@@ -134,12 +144,31 @@ def train_sentences(
             if "probes" in records:
                 parts = Bundle(Changed(source, new, _ENCODER))
                 findings, records["probes"] = _probed(parts, text, config, records["sentences"], listener)
+            _note_swap(work, new, asked_for)
             save_changed(source, new, target, config, records, findings, train_commands(target.name, records))
         work.remove_checkpoint("sentences")
         if text is not None and target != source.path:
             work.share(text.path, "text")
     listener(Saved("bundle", str(output or bundle)))
     return Bundle(BundleFolder(target))
+
+
+def _note_swap(work: WorkFolder, new: Path, asked_for: str) -> None:
+    """Note beside the checkpoint which encoder is about to be swapped in, for a kill may fall before it is removed."""
+    folder = work.checkpoint("sentences")
+    folder.mkdir(parents=True, exist_ok=True)
+    note = {"asked_for": asked_for, "encoder": sha256_of(new / _ENCODER[1])}
+    (folder / _SWAP).write_text(json.dumps(note), encoding="utf-8")
+
+
+def _swapped_in(work: WorkFolder, source: BundleFolder, asked_for: str) -> bool:
+    """Return whether the bundle holds what this call asks for: an earlier one was killed in its last moment."""
+    try:
+        note = json.loads((work.checkpoint("sentences") / _SWAP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    entry = source.manifest.files.get(_ENCODER[1])
+    return entry is not None and note == {"asked_for": asked_for, "encoder": entry.sha256}
 
 
 def _with_files(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
@@ -199,6 +228,7 @@ def _trained(
             device=resolve_device(device),
             labelled=labelled,
             start=start,
+            decoder=decoder_for(bundle, bundle.vocabulary, config, trained=True),
             checkpoint=checkpoint,
             listener=listener,
         )
@@ -219,6 +249,8 @@ def _record(
     was, now = (one.sentences.model_dump(mode="json") for one in (before, config))
     changed = {key: value for key, value in now.items() if value != was[key] and key not in OPTIONS}
     this = {"from": encoder, **{kind: now[kind] for kind in OPTIONS}, "settings": changed, "sha256": dict(prints)}
+    if begins_as_generator(Bundle(source), config):
+        this["decoder"] = {name: source.manifest.files[name].sha256 for name in STAGE_FILES["generation"]}
     trainings = [*(old.result.get(WENT_ON, []) if old else []), this]
     return StageRecord(
         fingerprint(WENT_ON, old.fingerprint if old else None, list(prints.values()), now, config.seed),

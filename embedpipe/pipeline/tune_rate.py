@@ -10,7 +10,8 @@ from embedpipe.bundle.whole import temporary_sibling
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, OutputError
 from embedpipe.loading import Bundle, load, text_beside
-from embedpipe.runtime import DeviceName, Listener, resolve_device, silent
+from embedpipe.pipeline.decoder import decoder_for
+from embedpipe.runtime import DeviceName, Listener, check_alone, resolve_device, silent
 from embedpipe.settings import overlay, to_toml
 from embedpipe.text.prepared import PreparedText
 
@@ -53,7 +54,7 @@ def tune_rate(
     BundleError
         If the bundle cannot be opened or its prepared text is not beside it.
     ConfigError
-        For an unknown or wrong setting, or an encoder that has nothing to train.
+        For an unknown or wrong setting, an encoder that has nothing to train, and in several processes.
     NotEnoughDataError
         If the text is too small for the stage.
     DeviceError
@@ -93,6 +94,7 @@ def tune_rate(
             text.train,
             sentences,
             labelled,
+            decoder_for(opened, text.vocabulary, config),
             seed=config.seed,
             device=where,
             steps=steps,
@@ -137,7 +139,14 @@ def tune_batch(
         labelled = read_labelled(config.sentences, opened.codec)
         with device_errors(_KEPT):
             test = of_sentences.search_batch(
-                opened.bag, text.train, config.sentences, labelled, seed=config.seed, device=where, listener=listener
+                opened.bag,
+                text.train,
+                config.sentences,
+                labelled,
+                decoder_for(opened, text.vocabulary, config),
+                seed=config.seed,
+                device=where,
+                listener=listener,
             )
     return test, _with(config, {stage: {"batch": test.suggested}})
 
@@ -161,6 +170,7 @@ def write_settings(target: Path, config: PipelineConfig, head: str) -> None:
 def _opened(
     bundle: str | Path, stage: TunedStage, settings: Mapping[str, Any]
 ) -> tuple[Bundle, PreparedText, PipelineConfig]:
+    check_alone("a learning rate or a batch is searched for")
     opened = load(Path(bundle).resolve())
     recorded = recorded_config(opened.parts.file("config.toml", "text"))
     config = _with(recorded, settings)

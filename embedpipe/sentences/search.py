@@ -9,6 +9,7 @@ import torch
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.labelled import Labelled
+from embedpipe.sentences.objectives.denoising import MakeDecoder
 from embedpipe.sentences.objectives.mixture import Mixed, Mixture, Trainee
 from embedpipe.sentences.plan import plan_training
 from embedpipe.sentences.train import begin_training, optimizers_of
@@ -26,6 +27,7 @@ def search_rate(
     train: TokenStore,
     config: "SentencesConfig",
     labelled: Sequence[Labelled] = (),
+    decoder: MakeDecoder | None = None,
     *,
     seed: int,
     device: torch.device,
@@ -36,7 +38,7 @@ def search_rate(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         network, setup = begin_training(bag, config, labelled, seed=seed, device=device)
-        plan = plan_training(network, train, None, labelled, config, setup)
+        plan = plan_training(network, train, None, labelled, config, setup, decoder)
         trainee = Trainee(network, plan.objectives, config.l1)
         return range_test(
             lambda: trainee,
@@ -54,6 +56,7 @@ def search_batch(
     train: TokenStore,
     config: "SentencesConfig",
     labelled: Sequence[Labelled] = (),
+    decoder: MakeDecoder | None = None,
     *,
     seed: int,
     device: torch.device,
@@ -67,9 +70,10 @@ def search_batch(
 
         def batches(size: int) -> Iterator[Mixed]:
             sized = replace(setup, batch=size)
-            return Mixture(plan_training(network, train, None, labelled, config, sized).objectives, seed).batches(0)
+            sized_plan = plan_training(network, train, None, labelled, config, sized, decoder)
+            return Mixture(sized_plan.objectives, seed).batches(0)
 
-        plan = plan_training(network, train, None, labelled, config, setup)
+        plan = plan_training(network, train, None, labelled, config, setup, decoder)
         trainee = Trainee(network, plan.objectives, config.l1)
         return find_batch(
             lambda: trainee,

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,129 +16,29 @@ from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import FitResult, fit
 from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
-from embedpipe.runtime import Listener, silent
+from embedpipe.runtime import Evaluated, Event, Listener, silent
+from embedpipe.sentences.choosing import Choosing, Figures, Watched
 from embedpipe.sentences.damage import Damage, nearest_words
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.nested import check_nested
 from embedpipe.sentences.network import SentenceNetwork
+from embedpipe.sentences.objectives.denoising import MakeDecoder
 from embedpipe.sentences.objectives.mixture import Mixture, Trainee
 from embedpipe.sentences.objectives.objective import Setup
-from embedpipe.sentences.plan import Figures, TrainingPlan, Watched, plan_training, watch_neighbours
+from embedpipe.sentences.plan import TrainingPlan, plan_training, watch_neighbours
 from embedpipe.sentences.start import start_network
+from embedpipe.sentences.trained import Learnt, TrainedEncoder
 from embedpipe.text.token_store import TokenStore
 
 if TYPE_CHECKING:
     from embedpipe.config import SentencesConfig
     from embedpipe.words.bag import Bag
 
-__all__ = ["Learnt", "TrainedEncoder", "begin_training", "optimizers_of", "train_encoder"]
+__all__ = ["begin_training", "optimizers_of", "train_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
-_METRIC = "held-out loss as a share of its start"
 _UNKNOWN: Figures = (math.nan, math.nan)
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """How well the network does what one file of labelled data asks, on the rows that are held out.
-
-    Parameters
-    ----------
-    name : the kind and the file.
-    agreement : what the second of the figures is: accuracy, or correlation.
-    before, after : loss and agreement of the start and of the network; NaN where nothing is held out.
-    n_train, n_held_out, n_dropped : rows.
-    """
-
-    name: str
-    agreement: str
-    before: Figures
-    after: Figures
-    n_train: int
-    n_held_out: int
-    n_dropped: int
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The figures by name, those that could not be measured left out."""
-        figures = {
-            "start_loss": self.before[0],
-            f"start_{self.agreement}": self.before[1],
-            "loss": self.after[0],
-            self.agreement: self.after[1],
-        }
-        rows = {"rows": self.n_train, "held_out": self.n_held_out, "dropped": self.n_dropped}
-        return {"name": self.name, **rows, **_measured(figures)}
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedEncoder:
-    """A trained network and how well it finds the neighbours of held-out sentences.
-
-    Parameters
-    ----------
-    network : on the CPU, in evaluation mode.
-    before, after : loss in nats and accuracy on fixed pairs of the test split, for the start and for `network`; NaN
-        where it has no neighbouring sentences.
-    candidates : how many sentences a neighbour is to be found among; fewer where some of them are the same.
-    best_step : the training step that `network` comes from.
-    steps : the steps taken.
-    stopped : why training ended before its plan, or None.
-    weights : the objectives and their weights.
-    learnt : of each file of labelled data.
-    notes : what was asked for and could not be had.
-    curve : how the training went, as `training_curve` gives it; None where nothing was trained.
-    """
-
-    network: SentenceNetwork
-    before: Figures
-    after: Figures
-    candidates: int
-    best_step: int
-    steps: int
-    stopped: str | None
-    weights: dict[str, float]
-    learnt: tuple[Learnt, ...] = ()
-    notes: tuple[str, ...] = ()
-    curve: dict[str, Any] | None = None
-
-    @property
-    def summary(self) -> str:
-        """The result in one line."""
-        found = []
-        if not math.isnan(self.after[0]):
-            found.append(
-                f"finds the next sentence among up to {self.candidates} in {self.after[1]:.1%} of cases "
-                f"(at the start: {self.before[1]:.1%})"
-            )
-        found += [
-            f"{one.name} {one.agreement} {one.after[1]:.3f} (at the start: {one.before[1]:.3f})"
-            for one in self.learnt
-            if not math.isnan(one.after[1])
-        ]
-        if not found:
-            found = ["no held-out neighbouring sentences or labelled rows to measure on"]
-        return "; ".join([*found, f"best at step {self.best_step:,} of {self.steps:,}", *self.notes])
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The figures of the result; those that could not be measured are left out."""
-        figures = {
-            "neighbour_loss": self.after[0],
-            "neighbour_accuracy": self.after[1],
-            "start_loss": self.before[0],
-            "start_accuracy": self.before[1],
-            "best_step": self.best_step,
-        }
-        result: dict[str, Any] = {**_measured(figures), "objectives": self.weights}
-        if self.learnt:
-            result["labelled"] = [one.result for one in self.learnt]
-        if self.notes:
-            result["notes"] = list(self.notes)
-        if self.curve is not None:
-            result["curve"] = self.curve
-        return result
 
 
 def train_encoder(
@@ -153,16 +52,17 @@ def train_encoder(
     device: torch.device,
     labelled: Sequence[Labelled] = (),
     start: SentenceNetwork | None = None,
+    decoder: MakeDecoder | None = None,
     checkpoint: Path | None = None,
     listener: Listener = silent,
 ) -> TrainedEncoder:
     """Train the encoder towards a mixture of objectives.
 
-    The loss on what is held out (neighbouring sentences of the validation split, a tenth of each file of labelled
-    data; the mean, weighted as in the mixture, of each loss as a share of its start) is measured before, during and
-    after training, and the state with the lowest is returned, so that by this measure training never makes the
-    encoder worse than its start. What is reported is measured on pairs of the test split, and for labelled data on
-    that tenth, which the state was chosen by.
+    What is held out (neighbouring sentences of the validation split, a tenth of each file of labelled data) is measured
+    before, during and after training, and the state with the lowest error by `Choosing`, or the lowest loss where
+    `config.choose_by` says so, is returned: by this measure training never makes the encoder worse than its start. No
+    public probe and no test split chooses. What is reported is measured on pairs of the test split, and for labelled
+    data on that tenth, which the state was chosen by.
 
     Parameters
     ----------
@@ -174,6 +74,7 @@ def train_encoder(
     device : where to train; the network comes back on the CPU, in evaluation mode.
     labelled : what `read_labelled` gives.
     start : a network to go on from, which is copied; its shape stands in place of the one that `config` asks for.
+    decoder : makes what denoising writes with, such as `generation.from_vector.decoder_like`.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
     Raises
@@ -181,19 +82,24 @@ def train_encoder(
     NotEnoughDataError
         If the data allow none of the objectives that have a weight.
     ConfigError
-        If no objective has a weight, or a nested width is not below the width of the vectors.
+        If no objective has a weight, denoising has one without a decoder, or a nested width is not below the width of
+        the vectors.
+    DeviceError
+        If memory runs out with one row at a time too.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         network, setup = begin_training(bag, config, labelled, start, seed=seed, device=device, listener=listener)
         trains = network.shape.architecture != "bag"
-        plan = plan_training(network, train, validation, labelled, config, setup) if trains else TrainingPlan()
-        neighbours = None if test is None else watch_neighbours(test, setup)
+        plan = TrainingPlan(Choosing(config.choose_by))
+        if trains:
+            plan = plan_training(network, train, validation, labelled, config, setup, decoder)
+        neighbours = None if test is None else watch_neighbours(test, setup, config.held_out)
         watched = ([neighbours] if neighbours else []) + plan.labelled
         before = [one.measure(network) for one in watched]
         kept = None
         if checkpoint is not None:
-            arrays = _arrays(bag, (train, validation), labelled, start)
+            arrays = _arrays(bag, (train, validation), labelled, [start, *_heads(plan)])
             settings = [config.model_dump(mode="json"), seed, n_processes(), device.type]
             kept = Checkpoints(checkpoint, fingerprint_of(*settings, *arrays))
         torch.manual_seed(seed)
@@ -210,9 +116,10 @@ def train_encoder(
         steps,
         run.stopped if run else None,
         {objective.name: objective.weight for objective in plan.objectives},
+        tuple(plan.choosing.by) if run else (),
         tuple(map(_learnt, plan.labelled, before[first:], after[first:])),
         tuple(plan.notes),
-        training_curve(run, _METRIC) if run else None,
+        training_curve(run, plan.choosing.metric) if run else None,
     )
 
 
@@ -256,7 +163,8 @@ def _fitted(
     checkpoint: Checkpoints | None,
     listener: Listener,
 ) -> FitResult:
-    start = plan.losses(network)
+    choosing = plan.choosing
+    start = choosing.measure(network)
     trainee = Trainee(network, plan.objectives, config.l1).eval()
     return fit(
         trainee,
@@ -273,21 +181,36 @@ def _fitted(
         device=setup.device,
         precision=config.precision,
         stage=_STAGE,
-        listener=listener,
-        evaluate=(lambda: plan.value(network, start)) if plan.choosing else None,
-        metric=_METRIC,
+        listener=_with_figures(choosing, listener),
+        evaluate=(lambda: choosing.value(choosing.measure(network), start)) if choosing else None,
+        metric=choosing.metric,
         evaluate_every=max(config.steps // _EVALUATIONS, 1),
         checkpoint=checkpoint,
         parts=setup.parts,
     )
 
 
-def optimizers_of(trainee: nn.Module, config: "SentencesConfig") -> list[torch.optim.Optimizer]:
+def _with_figures(choosing: Choosing, listener: Listener) -> Listener:
+    """Return a listener that is told what an evaluation was made of before it is told its value."""
+
+    def told(event: Event) -> None:
+        if isinstance(event, Evaluated):
+            for name, value in choosing.seen.items():
+                listener(Evaluated(event.stage, f"held-out {name}", value, event.step))
+        listener(event)
+
+    return told
+
+
+def optimizers_of(trainee: Trainee, config: "SentencesConfig") -> list[torch.optim.Optimizer]:
     """Return the optimizers of a training, whose first group has `config.learning_rate`."""
+    sparse, dense = trainee.decoder_tables()
     return make_optimizers(
         trainee,
         config.learning_rate,
         config.weight_decay,
+        sparse=sparse,
+        dense=dense,
         sparse_learning_rate=config.words_learning_rate or config.learning_rate,
     )
 
@@ -296,7 +219,7 @@ def _arrays(
     bag: "Bag",
     stores: Sequence[TokenStore | None],
     labelled: Sequence[Labelled],
-    start: SentenceNetwork | None,
+    begun_as: Sequence[nn.Module | None],
 ) -> list[NDArray[Any]]:
     """Return all arrays that a training depends on."""
     arrays: list[NDArray[Any]] = [bag.vectors, bag.weights]
@@ -306,16 +229,17 @@ def _arrays(
     for data in labelled:
         negatives = np.empty(0, np.int64) if data.negatives is None else data.negatives
         arrays += [data.texts.tokens, data.texts.starts, data.members, data.values, negatives]
-    if start is not None:
-        arrays += [tensor.detach().cpu().numpy() for tensor in start.state_dict().values()]
+    for module in begun_as:
+        if module is not None:
+            arrays += [tensor.detach().cpu().numpy() for tensor in module.state_dict().values()]
     return arrays
+
+
+def _heads(plan: TrainingPlan) -> list[nn.Module]:
+    return [objective.heads for objective in plan.objectives if objective.heads is not None]
 
 
 def _learnt(watched: Watched, before: Figures, after: Figures) -> Learnt:
     objective = watched.objective
-    rows = (watched.n_train, watched.n_held_out, watched.n_dropped)
+    rows = (watched.n_train, watched.n_held_out, watched.n_dropped, watched.n_measured)
     return Learnt(objective.name, objective.agreement, before, after, *rows)
-
-
-def _measured(figures: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in figures.items() if not math.isnan(value)}

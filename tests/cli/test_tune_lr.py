@@ -50,6 +50,15 @@ def test_a_batch_is_found(toy_bundle, embedpipe_cli, stage: str) -> None:
     assert suggested in sizes
 
 
+@pytest.mark.parametrize("batch", [[], ["--batch"]])
+def test_several_processes_are_refused(toy_bundle, embedpipe_cli, monkeypatch, batch: list[str]) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    outcome = embedpipe_cli("tune", "lr", toy_bundle.path, *batch)
+    assert outcome.exit_code == 2
+    assert "a learning rate or a batch is searched for in one process, and a launcher started 2" in outcome.err
+
+
 def test_what_is_missing_is_named(toy_bundle, tmp_path, embedpipe_cli) -> None:
     alone = tmp_path / "alone"
     shutil.copytree(toy_bundle.path, alone)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from embedpipe.errors import DeviceError
+from embedpipe.nn import memory
 from embedpipe.nn.batches import Padded
-from embedpipe.nn.memory import Parts, device_errors, is_lost_device, is_out_of_memory
+from embedpipe.nn.memory import Parts, device_errors, is_lost_device, is_lost_process, is_out_of_memory
 from embedpipe.runtime import Warned
 
 
@@ -132,3 +133,45 @@ def test_a_device_that_is_lost_or_too_small_says_what_is_kept(error: Exception, 
     with pytest.raises(RuntimeError, match="shapes"), device_errors("all is kept"):
         raise RuntimeError("shapes differ")
     assert not is_lost_device(torch.OutOfMemoryError("CUDA error: out of memory"))
+
+
+@pytest.mark.parametrize(
+    ("message", "memory_is_out"),
+    [
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("CUDA error: out of memory", True),
+        ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR", False),
+        ("CUDA error: an illegal memory access was encountered", False),
+    ],
+)
+def test_what_libraries_say_of_a_gpu_is_sorted(message: str, memory_is_out: bool) -> None:
+    error = RuntimeError(message)
+    assert (is_out_of_memory(error), is_lost_device(error)) == (memory_is_out, not memory_is_out)
+
+
+def test_several_processes_do_not_look_for_smaller_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "n_processes", lambda: 2)
+    parts = Parts(64, stage="x")
+
+    def attempt() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(DeviceError, match=r"set a smaller batch, micro_batch, .*; several processes find no smaller"):
+        parts.within_memory(attempt, lambda: None)
+    assert parts.n == 1
+
+
+def test_a_process_that_has_ended_is_named_and_not_taken_for_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [::1]:4711")
+    assert not is_lost_process(gone), "there is no other process"
+    monkeypatch.setattr(memory, "n_processes", lambda: 2)
+    assert is_lost_process(gone)
+    assert not is_lost_process(torch.OutOfMemoryError("CUDA out of memory."))
+    said = (
+        r"another of the 2 processes .* has ended \(.*closed by peer .*\), and its message says why; all is kept: start"
+    )
+    with pytest.raises(DeviceError, match=said), device_errors("all is kept"):
+        raise gone
+    with pytest.raises(RuntimeError, match="shapes differ"), device_errors("all is kept"):
+        raise RuntimeError("shapes differ")

@@ -17,7 +17,6 @@ from pathlib import Path
 import embedpipe.cli.run
 import embedpipe.generation.train
 import embedpipe.nn.fit
-import embedpipe.sentences.plan
 from embedpipe.cli import main as embedpipe_main
 from embedpipe.runtime import Event, Step
 
@@ -32,6 +31,7 @@ SETTINGS = [
     "sentences.batch=8",
     "sentences.dropout=0.2",
     "sentences.ema=0.5",
+    "sentences.held_out=16",
     "generation.hidden=6",
     "generation.steps=14",
     "generation.batch=2",
@@ -59,7 +59,6 @@ def run(corpus: str, target: Path, stages: str, notes: Path, kill: tuple[str, in
 
     embedpipe.cli.run.progress = progress
     embedpipe.nn.fit._SECONDS_BETWEEN_EVENTS = 0.0
-    embedpipe.sentences.plan._HELD_OUT_ITEMS = 16
     chosen = [part for setting in SETTINGS for part in ("--set", setting)]
     command = ["embedpipe", "run", corpus, "-o", str(target), "--preset", "tiny", "--stages", stages]
     sys.argv = [*command, *chosen, *options]

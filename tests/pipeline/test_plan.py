@@ -51,6 +51,17 @@ def test_a_setting_changes_its_stage_and_those_that_read_it() -> None:
     assert changed({}, ("other",)) == set(STAGES)
 
 
+def test_an_encoder_that_denoises_depends_on_the_shape_of_the_generator() -> None:
+    def prints(denoising: float, **generation: object) -> str:
+        settings = {"sentences": {"denoising": denoising}, "generation": generation}
+        return fingerprints(PipelineConfig.of("tiny", settings), STAGES, ["s"])["sentences"]
+
+    assert prints(0.0) == prints(0.0, hidden=7)
+    assert prints(1.0) == prints(1.0, steps=7)
+    assert prints(1.0) != prints(1.0, hidden=7)
+    assert prints(1.0, softmax="adaptive") != prints(1.0, softmax="adaptive", cutoffs=(50,))
+
+
 def test_the_whole_text_has_the_fingerprint_that_it_had_before_there_were_shares() -> None:
     config = PipelineConfig.of("tiny", {})
     settings = {name: value for name, value in config.text.model_dump(mode="json").items() if name != "share"}

@@ -37,10 +37,13 @@ def run(
 
 
 TWO = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+BY_ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+"""Without a GPU accelerate starts one process alone, unless it is told that there are several to be started."""
 
 
-def test_two_processes_give_the_weights_of_one_with_twice_the_batch(tmp_path: Path) -> None:
-    both = run(tmp_path, "builtin:toy-en", "two", (32, 8), *TWO)
+@pytest.mark.parametrize("launcher", [TWO, BY_ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_give_the_weights_of_one_with_twice_the_batch(tmp_path: Path, launcher: tuple[str, ...]) -> None:
+    both = run(tmp_path, "builtin:toy-en", "two", (32, 8), *launcher)
     assert both.returncode == 0, both.stderr
     assert both.stderr.count("saved two") == 1, "one of them writes and speaks"
     assert both.stderr.count("perplexity") == 1

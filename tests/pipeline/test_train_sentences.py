@@ -1,5 +1,6 @@
 """`embedpipe train sentences`: what is learnt, what stays as it was, what is said and recorded."""
 
+import copy
 import json
 import re
 import shutil
@@ -7,14 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import embedpipe
 from embedpipe.bundle.folder import sha256_of, verify_bundle, work_folder
+from embedpipe.bundle.manifest import StageRecord, read_manifest
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.errors import BundleError, ConfigError, DeviceError, InputError, NotEnoughDataError, OutputError
+from embedpipe.generation.from_vector import FromVector
+from embedpipe.generation.language_model import LanguageModel
 from embedpipe.pipeline.imported import import_vectors
 from embedpipe.pipeline.train_sentences import train_sentences
-from embedpipe.runtime import Evaluated, Event
+from embedpipe.probes.findings import Findings
+from embedpipe.runtime import Evaluated, Event, Step, Warned
+from embedpipe.sentences.network import SentenceNetwork
 
 SMALL = {"hidden": 8, "beside": 0.0, "steps": 60, "batch": 8, "learning_rate": 0.03, "words_learning_rate": 0.03}
 N = 24
@@ -228,6 +235,38 @@ def test_a_run_afterwards_names_the_training_and_can_undo_it(toy_bundle, toy_set
         assert (toy_trained / name).read_bytes() == (toy_bundle.path / name).read_bytes()
 
 
+def test_denoising_writes_with_the_generator_of_the_bundle_and_leaves_it(
+    toy_bundle, toy_work: Path, tmp_path: Path, monkeypatch
+) -> None:
+    target = shutil.copytree(toy_bundle.path, tmp_path / "toy.bundle")
+    shutil.copytree(toy_work, work_folder(target))
+    begun: list[LanguageModel] = []
+    make = FromVector.__init__
+
+    def spied(self: FromVector, model: LanguageModel, *rest: object) -> None:
+        begun.append(copy.deepcopy(model))
+        make(self, model, *rest)
+
+    monkeypatch.setattr(FromVector, "__init__", spied)
+    monkeypatch.setattr("embedpipe.pipeline.train_sentences._probed", lambda *_: (Findings(), _probes_of(target)))
+    own = {"sentences": {"steps": 3, "neighbours": 0.0, "denoising": 1.0, "batch": 8}}
+    bundle = train_sentences(target, settings=own)
+    weights = "generator/model.safetensors"
+    assert (target / weights).read_bytes() == (toy_bundle.path / weights).read_bytes()
+    (model,) = begun
+    for name, tensor in toy_bundle.generator.model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name
+    result = bundle.manifest.stages["sentences"].result
+    assert result["objectives"] == {"denoising": 1.0}
+    assert result["went_on"][0]["decoder"][weights] == sha256_of(target / weights)
+    assert result["chosen_by"] == ["neighbours accuracy"]
+    assert all(loss > 0 for _, loss in result["curve"]["training_loss"])
+
+
+def _probes_of(bundle: Path) -> StageRecord:
+    return read_manifest(bundle).stages["probes"]
+
+
 def test_a_device_that_is_too_small_or_lost_is_named(imported: Path, pairs: Path, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA error: unspecified launch failure")
@@ -235,6 +274,55 @@ def test_a_device_that_is_too_small_or_lost_is_named(imported: Path, pairs: Path
     monkeypatch.setattr("embedpipe.sentences.train.train_encoder", fail)
     with pytest.raises(DeviceError, match=r"the GPU no longer answers .*b is as it was, and the last checkpoint is"):
         train_sentences(imported, pairs=[str(pairs)], settings=settings(steps=1))
+
+
+def test_a_gpu_that_is_lost_amid_a_training_leaves_a_checkpoint_to_go_on_from(
+    imported: Path, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    small = settings(steps=12)
+    whole = train_sentences(imported, pairs=[str(pairs)], output=tmp_path / "whole", settings=small)
+    before = sha256_of(imported / "manifest.json")
+    forward, left = SentenceNetwork.forward, [20]
+
+    def losing(self: SentenceNetwork, *batch: object) -> object:
+        left[0] -= 1
+        if left[0] == 0:
+            raise RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be ...")
+        return forward(self, *batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SentenceNetwork, "forward", losing)
+        with pytest.raises(DeviceError, match=r"no longer answers \(CUDA error: unspecified launch failure\)"):
+            train_sentences(imported, pairs=[str(pairs)], settings=small)
+    assert sha256_of(imported / "manifest.json") == before
+    events: list[Event] = []
+    train_sentences(imported, pairs=[str(pairs)], settings=small, listener=events.append)
+    assert any(isinstance(event, Step) and event.note.startswith("goes on after step") for event in events)
+    weights = "encoder/model.safetensors"
+    assert sha256_of(imported / weights) == sha256_of(whole.path / weights)
+
+
+def test_where_memory_runs_out_the_encoder_is_that_of_smaller_parts(
+    imported: Path, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    small = settings(steps=6, dropout=0.0)
+    parted = train_sentences(
+        imported, pairs=[str(pairs)], output=tmp_path / "parted", settings=settings(steps=6, dropout=0.0, micro_batch=4)
+    )
+    forward = SentenceNetwork.forward
+
+    def limited(self: SentenceNetwork, ids: torch.Tensor, *rest: object) -> object:
+        if len(ids) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return forward(self, ids, *rest)
+
+    monkeypatch.setattr(SentenceNetwork, "forward", limited)
+    events: list[Event] = []
+    train_sentences(imported, pairs=[str(pairs)], settings=small, listener=events.append)
+    (warned,) = (event for event in events if isinstance(event, Warned))
+    assert "out of memory with 16 rows at once" in warned.message
+    weights = "encoder/model.safetensors"
+    assert sha256_of(imported / weights) == sha256_of(parted.path / weights)
 
 
 def test_several_processes_are_refused(imported: Path, pairs: Path, monkeypatch) -> None:
@@ -254,14 +342,14 @@ def test_losses_are_written_for_tensorboard(imported: Path, pairs: Path, tmp_pat
 
 
 def test_without_the_text_what_needs_it_says_so(toy_bundle, tmp_path: Path, embedpipe_cli) -> None:
-    copy = shutil.copytree(toy_bundle.path, tmp_path / "toy.bundle")
+    target = shutil.copytree(toy_bundle.path, tmp_path / "toy.bundle")
     path = tmp_path / "pairs.tsv"
     path.write_text("text_a\ttext_b\n" + "the king\tthe queen\n" * 3)
-    call = ["train", "sentences", copy, "--pairs", path, "--steps", 1, "-o", tmp_path / "new"]
+    call = ["train", "sentences", target, "--pairs", path, "--steps", 1, "-o", tmp_path / "new"]
     outcome = embedpipe_cli(*call, "--set", "sentences.neighbours=0")
     assert outcome.exit_code == 0, outcome.err
     rows = [row for row in rows_of(tmp_path / "new") if row["task"] == "documents"]
     assert [(row["value"], row["note"]) for row in rows] == [(None, "skipped: the prepared text is not at hand")]
     assert f"ask it: embedpipe info {tmp_path / 'new'}" in outcome.err
     assert embedpipe_cli(*call).exit_code == 1
-    assert embedpipe_cli("train", "sentences", copy, "--set", "steps=3").exit_code == 2
+    assert embedpipe_cli("train", "sentences", target, "--set", "steps=3").exit_code == 2

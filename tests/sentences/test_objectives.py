@@ -13,11 +13,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from embedpipe.config import SentencesConfig
+from embedpipe.generation.begin import tables_of
+from embedpipe.generation.from_vector import FromVector
+from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.nn.batches import Batch, Padded, TokenSource
+from embedpipe.nn.softmax import SampledSoftmax
 from embedpipe.sentences.labelled import Labelled, Texts
 from embedpipe.sentences.objectives.contrast import contrastive_loss
 from embedpipe.sentences.objectives.crops import crop_objective
-from embedpipe.sentences.objectives.denoising import DenoisingObjective, token_counts
+from embedpipe.sentences.objectives.denoising import Decoder, DenoisingObjective
 from embedpipe.sentences.objectives.inference import InferenceObjective, pair_features
 from embedpipe.sentences.objectives.mixture import Mixture, Trainee
 from embedpipe.sentences.objectives.neighbours import neighbour_objective
@@ -27,7 +31,7 @@ from embedpipe.sentences.objectives.scores import ScoreObjective, cosent_loss, c
 from embedpipe.sentences.objectives.twins import twin_objective
 from embedpipe.sentences.start import start_network
 from embedpipe.text.token_store import TokenStore
-from embedpipe.text.vocabulary import BOS, EOS
+from embedpipe.text.vocabulary import EOS
 from embedpipe.words.bag import Bag
 
 CPU = torch.device("cpu")
@@ -79,13 +83,19 @@ def labelled(kind: str, groups: list[list[int]], values=None, negatives=None, la
     return Labelled(kind, "x", texts, members, values, None if negatives is None else np.array(negatives), labels)
 
 
+def decoder(dim: int) -> Decoder:
+    """A language model of as many words as are compared with, so that its loss is exact."""
+    model = LanguageModel(Shape(SIZE, dim=5, hidden=6, layers=2), sparse=True)
+    return Decoder(FromVector(model, SampledSoftmax(np.ones(SIZE), SIZE, CPU), dim), *tables_of(model))
+
+
 def make(kind: str, store: TokenStore, network):
     source = TokenSource(store.tokens, CPU)
     simple = {"neighbours": neighbour_objective, "twins": twin_objective, "crops": crop_objective}
     if kind in simple:
         return simple[kind](store, source, 1.0, SETUP)
     if kind == "denoising":
-        return DenoisingObjective(store, source, 1.0, SETUP, network, 6)
+        return DenoisingObjective(store, source, 1.0, SETUP, decoder(network.shape.dim))
     if kind == "pairs":
         return pair_objective(labelled("pairs", [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(15)]), 1.0, SETUP)
     two = [[2 * i, 2 * i + 1] for i in range(20)]
@@ -252,22 +262,41 @@ def test_scores_are_measured_by_their_cosines() -> None:
 
 
 def test_the_decoder_predicts_each_token_and_the_end(store: TokenStore, network) -> None:
-    """With fewer words than samples the softmax is full: the loss is the one of a decoder run by hand."""
-    objective = make("denoising", store, network)
-    assert token_counts(store, SIZE).sum() == len(store.tokens)
+    """The loss is the one of a language model that is given the vector by hand, token by token."""
+    objective = make("denoising", store, network).decoder.network.eval()
     batch = Batch(Padded(torch.tensor([[7, 9, 11], [5, 0, 0]]), torch.tensor([3, 1])), torch.tensor([0, 1]))
-    found, nothing = objective.measure(network, batch)
-    table, decoder, total = network.embedding.weight, objective.decoder, 0.0
+    denoising = make("denoising", store, network)
+    denoising.decoder = Decoder(objective)
+    found, nothing = denoising.measure(network, batch)
+    model, total = objective.model, 0.0
     with torch.no_grad():
         for tokens in ([7, 9, 11], [5]):
-            vector = network(torch.tensor([tokens]), torch.tensor([len(tokens)]))
-            words = table[torch.tensor([[BOS, *tokens]])] * DIM**0.5
-            given = (vector * DIM**0.5).expand(len(tokens) + 1, -1)[None]
-            hidden = decoder.output(decoder.lstm(torch.cat([words, given], dim=2))[0])[0]
-            logits = hidden @ table.T + decoder.bias
-            total += F.cross_entropy(logits, torch.tensor([*tokens, EOS]), reduction="sum").item()
+            vector = network(torch.tensor([tokens]), torch.tensor([len(tokens)])) * DIM**0.5
+            read = model.table[torch.tensor([[EOS, *tokens]])] + vector @ objective.to_given.weight.T
+            hidden, _ = model.reader(read, ())
+            logits = (hidden + vector @ objective.to_output.weight.T) @ model.table.T + model.bias
+            total += F.cross_entropy(logits[0], torch.tensor([*tokens, EOS]), reduction="sum").item()
     assert found.item() == pytest.approx(total / 6, abs=1e-5)
     assert nothing.isnan()
+    for at_once in (1, 2):
+        read_in_parts = objective(network(batch.rows.ids, batch.rows.lengths), batch.rows, at_once)
+        assert read_in_parts.item() == pytest.approx(found.item(), abs=1e-6)
+
+
+def test_the_gradients_of_the_decoder_are_the_same_in_parts(store: TokenStore, network) -> None:
+    """Words are hidden from the decoder in training, so it is told to hide none."""
+    torch.manual_seed(2)
+    written = make("denoising", store, network).decoder.network.eval()
+    batch = next(make("twins", store, network).batches(0)).rows
+    vectors = F.normalize(torch.randn(12, DIM), dim=1).requires_grad_()
+    grads = []
+    for at_once in (0, 5):
+        written.zero_grad()
+        vectors.grad = None
+        written(vectors, batch, at_once).backward()
+        grads.append([vectors.grad, *(p.grad.to_dense() for p in written.parameters())])
+    for whole, parts in zip(*grads, strict=True):
+        torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-4)
 
 
 def test_the_mixture_draws_by_weight_and_each_objective_goes_on_where_it_was(store: TokenStore, network) -> None:

@@ -60,12 +60,9 @@ def topics(seed: int, n: int = 40) -> list[list[list[int]]]:
     return documents
 
 
-CONFIG = SentencesConfig(hidden=8, steps=60, batch=16, learning_rate=1e-2, dropout=0.0, temperature=0.1)
-
-
-@pytest.fixture(autouse=True)
-def few_held_out_pairs(monkeypatch) -> None:
-    monkeypatch.setattr("embedpipe.sentences.plan._HELD_OUT_ITEMS", 256)
+CONFIG = SentencesConfig(
+    hidden=8, steps=60, batch=16, learning_rate=1e-2, dropout=0.0, temperature=0.1, held_out=256, choose_by="loss"
+)
 
 
 def test_loss_by_hand() -> None:
@@ -112,6 +109,7 @@ def test_same_sentence_is_exact_on_random_rows() -> None:
 def test_training_finds_what_the_bag_cannot_know(tmp_path: Path) -> None:
     train, validation = make_store(tmp_path / "t", topics(1)), make_store(tmp_path / "v", topics(2))
     events: list[Evaluated] = []
+    metric = "held-out loss as a share of its start"
     trained = train_encoder(
         make_bag(),
         train,
@@ -120,7 +118,7 @@ def test_training_finds_what_the_bag_cannot_know(tmp_path: Path) -> None:
         CONFIG,
         seed=1,
         device=CPU,
-        listener=lambda e: events.append(e) if isinstance(e, Evaluated) else None,
+        listener=lambda e: events.append(e) if isinstance(e, Evaluated) and e.name == metric else None,
     )
     assert trained.before[1] < 0.25
     assert trained.after[1] > trained.before[1] + 0.15
@@ -163,12 +161,12 @@ def test_what_is_held_out_is_read_in_the_same_parts(tmp_path: Path) -> None:
             return F.normalize(torch.randn(len(ids), 3), dim=1)
 
     store = make_store(tmp_path / "v", topics(1))
-    watch_neighbours(store, Setup(batch=16, device=CPU, seed=1, micro_batch=12)).measure(Spy())
+    watch_neighbours(store, Setup(batch=16, device=CPU, seed=1, micro_batch=12), 256).measure(Spy())
     assert set(read) == {12, 8}
     read.clear()
     parts = Parts(32, stage="x")
     parts.n = 4
-    watch_neighbours(store, Setup(batch=16, device=CPU, seed=1, parts=parts)).measure(Spy())
+    watch_neighbours(store, Setup(batch=16, device=CPU, seed=1, parts=parts), 256).measure(Spy())
     assert set(read) == {8}
 
 
@@ -197,12 +195,10 @@ import sys, hashlib, torch
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_sentence_network import CONFIG, CPU, make_bag, TokenStore, train_encoder
-import embedpipe.sentences.plan
-embedpipe.sentences.plan._HELD_OUT_ITEMS = 64
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 folder = Path({folder!r})
-config = CONFIG.model_copy(update=dict(steps=6, dropout=0.2))
+config = CONFIG.model_copy(update=dict(steps=6, dropout=0.2, held_out=64))
 stores = [TokenStore(folder / name) for name in "tvv"]
 trained = train_encoder(make_bag(), *stores, config, seed=3, device=CPU)
 digest = hashlib.sha256()

@@ -10,11 +10,12 @@ import torch
 
 from embedpipe.config import SentencesConfig
 from embedpipe.errors import ConfigError, NotEnoughDataError
+from embedpipe.runtime import Evaluated, Stopped
 from embedpipe.sentences.labelled import Labelled, Texts
 from embedpipe.sentences.network import SentenceNetwork
-from embedpipe.sentences.plan import TrainingPlan
 from embedpipe.sentences.start import start_network
-from embedpipe.sentences.train import TrainedEncoder, train_encoder
+from embedpipe.sentences.train import train_encoder
+from embedpipe.sentences.trained import TrainedEncoder
 from embedpipe.words.bag import Bag
 
 CPU = torch.device("cpu")
@@ -104,17 +105,47 @@ def test_no_more_rows_are_read_at_once_than_asked_for_with_negatives_too(monkeyp
     assert sum(read) >= 72
 
 
-def test_the_best_state_is_chosen_by_shares_of_the_losses_at_the_start() -> None:
-    class Fixed:
-        def __init__(self, loss: float) -> None:
-            self.loss = loss
+def trained_by(how: str, **settings: object) -> tuple[TrainedEncoder, list[object]]:
+    events: list[object] = []
+    config = CONFIG.model_copy(update={"choose_by": how, **settings})
+    data = [rows("pairs"), rows("scores", seed=3)]
+    return train_encoder(
+        bag(), None, None, None, config, seed=1, device=CPU, labelled=data, listener=events.append
+    ), events
 
-        def measure(self, _: object) -> tuple[float, float]:
-            return self.loss, 0.0
 
-    plan = TrainingPlan(choosing=[(Fixed(9.0), 1.0), (Fixed(0.3), 3.0), (Fixed(0.0), 1.0)])
-    # 9 of 10 and 0.3 of 0.5: (0.9 + 3 * 0.6 + 0) / 5, where the sizes themselves would give 9.9 / 5.
-    assert plan.value(None, np.array([10.0, 0.5, 0.0])) == pytest.approx(0.54)
+def test_events_result_and_summary_say_what_chose() -> None:
+    trained, events = trained_by("probe", steps=16)
+    told = [event for event in events if isinstance(event, Evaluated)]
+    by_name = {name: [event for event in told if event.name == name] for name in {event.name for event in told}}
+    total = by_name["held-out error as a share of its start"]
+    accuracy, correlation = by_name["held-out pairs:toy accuracy"], by_name["held-out scores:toy correlation"]
+    assert [event.step for event in total] == [event.step for event in accuracy] == [0, 2, 4, 6, 8, 10, 12, 14, 16]
+    for event, one, other in zip(total, accuracy, correlation, strict=True):
+        errors = (1 - one.value) / (1 - accuracy[0].value), (1 - other.value) / (1 - correlation[0].value)
+        assert event.value == pytest.approx(sum(errors) / 2, abs=1e-5)
+    assert trained.best_step == min(total, key=lambda event: event.value).step > 0
+    best = next(event for event in correlation if event.step == trained.best_step)
+    assert trained.learnt[1].after[1] == pytest.approx(best.value)
+    assert trained.result["chosen_by"] == ["pairs:toy accuracy", "scores:toy correlation"]
+    assert trained.result["curve"]["metric"] == total[0].name
+    assert "of 16, by pairs:toy accuracy and scores:toy correlation on held-out text" in trained.summary
+    by_loss, _ = trained_by("loss", steps=2)
+    assert by_loss.result["chosen_by"] == ["pairs:toy loss", "scores:toy loss"]
+
+
+def test_training_stops_when_the_probes_no_longer_gain() -> None:
+    _, events = trained_by("probe", learning_rate=3.0, words_learning_rate=3.0, warmup=0.0, steps=32, patience=2)
+    (stopped,) = (event for event in events if isinstance(event, Stopped))
+    assert stopped.reason.startswith("no lower held-out error as a share of its start in 2 evaluations; the state of")
+
+
+def test_rows_that_are_measured_are_bounded_and_counted() -> None:
+    few, _ = trained_by("probe", steps=1, held_out=24)
+    assert [one.n_measured for one in few.learnt] == [24, 24]
+    all_rows, _ = trained_by("probe", steps=1)
+    assert all_rows.learnt[1].n_measured == all_rows.learnt[1].n_held_out > 24
+    assert all_rows.result["labelled"][1]["measured"] == all_rows.learnt[1].n_held_out
 
 
 def test_training_goes_on_from_a_network_and_leaves_it_as_it_was() -> None:

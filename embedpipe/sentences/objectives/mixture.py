@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from embedpipe.nn.batches import Batch
+from embedpipe.sentences.objectives.denoising import DenoisingObjective
 from embedpipe.sentences.objectives.objective import Objective
 
 __all__ = ["Mixed", "Mixture", "Trainee"]
@@ -70,11 +71,17 @@ class Trainee(nn.Module):
         self.heads = nn.ModuleList(objective.heads for objective in objectives if objective.heads is not None)
         self.objectives, self.l1 = tuple(objectives), l1
 
+    def decoder_tables(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Return the tables beside the network's own: those with sparse gradients, and those with dense ones."""
+        decoders = [one.decoder for one in self.objectives if isinstance(one, DenoisingObjective)]
+        return [table for one in decoders for table in one.sparse], [table for one in decoders for table in one.dense]
+
     def forward(self, mixed: Mixed) -> Tensor:
         """Return the loss of a batch."""
         loss = self.objectives[mixed.objective].loss(self.network, mixed.batch)
         if not self.l1:
             return loss
         tables = {id(module.weight) for module in self.modules() if isinstance(module, nn.Embedding)}
+        tables.update(id(table) for kind in self.decoder_tables() for table in kind)
         weights = [p for p in self.parameters() if p.requires_grad and p.ndim > 1 and id(p) not in tables]
         return loss + self.l1 * sum((p.abs().sum() for p in weights), start=loss.new_zeros(()))

@@ -109,6 +109,11 @@ class Setup:
             parts,
         )
 
+    @property
+    def at_once(self) -> int:
+        """Rows that are read at once; 0 is all."""
+        return self.micro_batch if self.parts is None else self.parts.at_once
+
     def seed_of(self, name: str) -> int:
         """Return a seed of an objective's own, so that two objectives do not draw the same numbers."""
         return self.seed << 32 | crc32(name.encode())
@@ -129,5 +134,4 @@ class Setup:
 
     def vectors(self, network: nn.Module, rows: Padded) -> Tensor:
         """Return the vectors of `rows`, which are damaged while the network is in training."""
-        at_once = self.micro_batch if self.parts is None else self.parts.at_once
-        return embed(network, self.damage(rows) if network.training else rows, at_once)
+        return embed(network, self.damage(rows) if network.training else rows, self.at_once)
