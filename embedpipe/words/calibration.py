@@ -6,8 +6,9 @@ at a time: a vector is made for each as if it were unknown, and its own publishe
 training is needed, but n-grams were trained on the word left out too: to be the very nearest word of their mean is
 about as hard for it as to be one of ten for a word that training never met, and that is what is counted
 (``docs/experiments/oov.md`` compares with a second training). Where n-grams were fitted to trained vectors, the words
-left out are left out of the fit as well, and counted as they will be met: among the ten nearest. A logistic model on two features of the word (regression
-targets after Platt, 1999, "Probabilistic Outputs for Support Vector Machines") gives the probability.
+left out are left out of the fit as well, and counted as they will be met: among the ten nearest. A logistic model on
+two features of the word (regression targets after Platt, 1999, "Probabilistic Outputs for Support Vector Machines")
+gives the probability.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,16 @@ from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.subword import HASHES, NgramRows, Subwords, mean_rows, ngram_rows
 from embedpipe.words.table import WordVectors
 
-__all__ = ["NEAR_ENOUGH", "Calibration", "Guess", "calibrate", "fit_logistic", "rare_words", "spelling_features", "subword_features"]
+__all__ = [
+    "NEAR_ENOUGH",
+    "Calibration",
+    "Guess",
+    "calibrate",
+    "fit_logistic",
+    "rare_words",
+    "spelling_features",
+    "subword_features",
+]
 
 Guess = Literal["subwords", "spelling"]
 """Where the vector of a word that is not in the vocabulary comes from."""

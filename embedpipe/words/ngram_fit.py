@@ -1,7 +1,7 @@
 """What the spelling of words says of their vectors: a vector for each character n-gram, fitted to trained vectors.
 
-No text is read. Each word is a mixture of the n-grams that it shares with other words, and the vectors of the n-grams are
-those whose mixtures come nearest to the vectors of the words, by ridge regression (Zhao, Mudgal and Liang, 2018,
+No text is read. Each word is a mixture of the n-grams that it shares with other words, and the vectors of the n-grams
+are those whose mixtures come nearest to the vectors of the words, by ridge regression (Zhao, Mudgal and Liang, 2018,
 "Generalizing Word Embeddings using Bag of Subwords"; Pinter, Guthrie and Eisenstein, 2017, "Mimicking Word Embeddings
 using Subword RNNs"). What the fit says of a word is what words spelt like it have in common.
 """

@@ -168,7 +168,8 @@ def _lookup(path: Path, words: WordVectors, facts: WordFacts, tensors: Mapping[s
     if len(facts.ngrams) != 2:
         raise BundleError(f"{path}: does not say how long the n-grams are; make the words again")
     unit = "ngrams" in tensors or facts.steps[-1:] == ("unit",)
-    return Lookup(words, Subwords(table, *facts.ngrams, unit, tensors.get("ngram_hashes")), calibration)
+    shortest, longest = facts.ngrams
+    return Lookup(words, Subwords(table, shortest, longest, unit, tensors.get("ngram_hashes")), calibration)
 
 
 def save_training(folder: Path, tables: Mapping[str, NDArray[np.float32]]) -> None:

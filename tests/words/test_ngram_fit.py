@@ -98,6 +98,17 @@ def test_a_string_of_no_shared_ngram_has_no_vector() -> None:
     np.testing.assert_allclose(longer, unit_rows(row[None].astype(np.float32))[0], atol=1e-6)
 
 
+def test_words_that_share_nothing_leave_nothing_to_fit() -> None:
+    words = WordVectors(Vocabulary([*SPECIALS, "cat", "dog"], [0] * 4 + [2, 1]), np.eye(6, 2, -4, dtype=np.float32))
+    ngrams = ngrams_of(words)
+    assert ngrams.mixtures.shape == (6, 0)
+    subwords, calibration = fit_unseen(words, ngrams, seed=1)
+    assert subwords.vector("cats") is None
+    assert calibration.weights == {}
+    published = post_process([(words.vectors, None)], words.vocabulary.probabilities, ["ngrams:1"], ngrams=ngrams)
+    np.testing.assert_array_equal(published.vectors, words.vectors)
+
+
 def test_the_step_adds_what_is_fitted_to_vectors_of_length_1() -> None:
     words = made_of_parts(40)
     ngrams, p = ngrams_of(words), words.vocabulary.probabilities
@@ -106,7 +117,7 @@ def test_the_step_adds_what_is_fitted_to_vectors_of_length_1() -> None:
     said = unit_rows(ngrams.mixtures @ ngrams.fit(units))
     np.testing.assert_allclose(published.vectors, units + 0.6 * said, atol=1e-6)
     assert published.transform is None
-    with pytest.raises(ValueError, match="'ngrams:0.6' asks for the n-grams"):
+    with pytest.raises(ValueError, match=r"'ngrams:0\.6' asks for the n-grams"):
         post_process([(words.vectors, None)], p, ["ngrams:0.6"])
 
 
