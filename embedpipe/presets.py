@@ -17,6 +17,8 @@ _WORDS: dict[str, Any] = {
     "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:300"),
 }
 """What was best at every size that was measured (docs/words.md)."""
+_SPELT = {**_WORDS, "steps": (*_WORDS["steps"], "ngrams:0.6")}
+"""The same, and what words spelt alike have in common added."""
 _SENTENCES = {"beside": 0.1, "words_learning_rate": 0.0}
 _SMALL: dict[str, dict[str, Any]] = {
     "sentences": {**_SENTENCES, "hidden": 256, "batch": 256, "steps": 750},
@@ -37,8 +39,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
         "probes": {"sentences_per_task": 400},
     },
-    "small": {"words": {**_WORDS, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
-    "medium": {"words": {**_WORDS, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},
+    "small": {"words": {**_SPELT, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
+    "medium": {"words": {**_SPELT, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},
     "base": {
         "words": {**_WORDS, "dim": 300, "epochs": 5, "beside_epochs": 3},
         "sentences": {**_SENTENCES, "hidden": 512, "batch": 512, "steps": 3_000},

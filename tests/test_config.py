@@ -52,6 +52,7 @@ def test_assignments_lie_over_the_file_which_lies_over_the_preset(tmp_path: Path
         ('words.steps=["all-but-the-top:100"]', "the step 'all-but-the-top:100' leaves nothing of 100 dimensions"),
         ('words.steps=["centre", "add-contexts"]', "'add-contexts' is the first one in steps"),
         ('words.steps=["center"]', "unknown step 'center' in steps"),
+        ('words.steps=["unit", "ngrams:-1"]', "unknown step 'ngrams:-1' in steps"),
         ("words.dim", "--set takes section.key=value"),
         ("sentences.dropout=1.5", "setting 'sentences.dropout'"),
         ("generation.cutoffs=[9, 5]", "section 'generation': cutoffs (9, 5) are ids above 3 that rise"),
@@ -157,6 +158,8 @@ def test_a_preset_gives_way_where_contexts_and_a_training_beside_are_ruled_out(m
 def test_what_is_asked_for_against_subwords_is_an_error_and_not_dropped() -> None:
     with pytest.raises(ConfigError, match="with subwords the steps are"):
         PipelineConfig.of("tiny", {"words": {"subwords": True, "beside": "cbow"}})
+    with pytest.raises(ConfigError, match="n-grams are trained, not fitted"):
+        PipelineConfig.of("tiny", {"words": {"subwords": True, "steps": ["ngrams:0.5"]}})
     for steps in (["centre", "add-contexts"], ["add-contexts", "join-contexts"]):
         with pytest.raises(ConfigError, match="is the first one in steps"):
             PipelineConfig.of("tiny", {"words": {"steps": steps}})

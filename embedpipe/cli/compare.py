@@ -55,7 +55,7 @@ def command(
     n-grams, and example lines. Contexts are the words of the same sentence within the window of the training, unknown
     ones left out.
 
-    A word outside the vocabulary is made of its character n-grams where the bundle was trained with subwords; its
+    A word outside the vocabulary is made of its character n-grams where the bundle holds vectors of these; its
     cosine, its rank and its n-grams are then all there is to say, and the text is not searched. Else the word with the
     nearest spelling stands for it. Stderr says which, and with what confidence (see embedpipe similar --help).
 

@@ -45,7 +45,7 @@ def command(
     """Show the words nearest to WORD, or to a sum and difference of words.
 
     A word is looked up as it is written and, failing that, lower-cased. One outside the vocabulary gets the mean of
-    its character n-grams where the bundle was trained with subwords, and else the vector of the nearest spelling;
+    its character n-grams where the bundle holds vectors of these, and else the vector of the nearest spelling;
     which, and how far to trust it, stands on stderr, and in json, jsonl and csv as the columns source (vocabulary,
     subwords, spelling) and confidence (0 to 1, null where it is unknown) of the least certain word asked for. The
     confidence is the estimated chance that such a word, had it been in the text, would be one of the ten nearest of

@@ -10,7 +10,7 @@ from embedpipe.config.strict import Strict
 __all__ = ["WordsConfig"]
 
 _STEP = re.compile(
-    r"(?:add|join)-contexts|centre|all-but-the-top:[1-9]\d{0,3}|whiten:(?:0(?:\.\d+)?|1(?:\.0+)?)|unit|join|reduce:[1-9]\d{0,3}"
+    r"(?:add|join)-contexts|centre|all-but-the-top:[1-9]\d{0,3}|whiten:(?:0(?:\.\d+)?|1(?:\.0+)?)|unit|join|reduce:[1-9]\d{0,3}|ngrams:\d{1,2}(?:\.\d+)?"
 )
 
 
@@ -29,6 +29,7 @@ class WordsConfig(Strict):
     subwords: bool = False
     """Train fastText (Bojanowski et al., 2017) instead of Word2Vec: a word is also the sum of its character n-grams."""
     shortest_ngram: int = Field(default=3, ge=1, le=20)
+    """Characters of the n-grams that are trained with subwords, and else fitted, the marks of a word's ends counted."""
     longest_ngram: int = Field(default=6, ge=1, le=20)
     buckets: int = Field(default=200_000, ge=1)
     """Rows of the table that n-grams are hashed into."""
@@ -47,7 +48,10 @@ class WordsConfig(Strict):
     beside_epochs: int = Field(default=5, ge=1, le=10_000)
     steps: tuple[str, ...] = ("whiten:0.5",)
     """What is done to the vectors before they are published, in this order: add-contexts, join-contexts, centre,
-    all-but-the-top:N, whiten:EXPONENT, unit, join, reduce:N (see docs/words.md)."""
+    all-but-the-top:N, whiten:EXPONENT, unit, join, reduce:N, ngrams:WEIGHT (see docs/words.md)."""
+    unseen: Literal["ngrams", "spelling"] = "ngrams"
+    """What stands for a word outside the vocabulary: a vector fitted to its character n-grams, or the vector of the
+    nearest spelling. With subwords it is always the n-grams, as trained."""
     keep_training: bool = True
     """Keep in the bundle what a later run needs to train on (raw word and context vectors)."""
     sif_a: float = Field(default=5e-4, gt=0)
@@ -61,7 +65,7 @@ class WordsConfig(Strict):
         if unknown:
             raise ValueError(
                 f"unknown step '{unknown[0]}' in steps; use add-contexts, join-contexts, centre, all-but-the-top:N, "
-                "whiten:EXPONENT (0 to 1), unit, join and reduce:N"
+                "whiten:EXPONENT (0 to 1), unit, join, reduce:N and ngrams:WEIGHT (below 100)"
             )
         alone = self.steps[: self.steps.index("join")] if "join" in self.steps else self.steps
         for step in alone:
@@ -76,9 +80,11 @@ class WordsConfig(Strict):
             raise ValueError("epochs=0 takes one table from a file: without a training beside and steps with contexts")
         if with_contexts and self.objective != "negative":
             raise ValueError(f"the step '{with_contexts[0]}' needs context vectors, which hierarchical softmax has not")
-        if self.subwords and (with_contexts or self.beside != "none" or "unit" in self.steps[:-1]):
+        fitted = any(step.startswith("ngrams:") for step in self.steps)
+        if self.subwords and (with_contexts or fitted or self.beside != "none" or "unit" in self.steps[:-1]):
             raise ValueError(
                 "with subwords the steps are centre, all-but-the-top:N, whiten:EXPONENT and reduce:N, at the end unit, "
-                "and there is no training beside: an unseen word has no context vectors and one table"
+                "and there is no training beside: an unseen word has no context vectors and one table, and n-grams are "
+                "trained, not fitted"
             )
         return self

@@ -27,7 +27,8 @@ from embedpipe.tasks.builtin import task_files
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.readers import expand_sources, fingerprint_source
 from embedpipe.words.build import trainings
-from embedpipe.words.steps import post_process
+from embedpipe.words.ngram_fit import shared_ngrams
+from embedpipe.words.steps import asks_for_ngrams, post_process
 from embedpipe.words.train import train_words
 
 __all__ = ["tune"]
@@ -253,8 +254,11 @@ def _trial(number: int, words: Mapping[str, Value], search: _Search, measured: D
     ]
     tables, probabilities = [(one.vectors, one.contexts) for one in trained], text.vocabulary.probabilities
     lists = []
-    for steps in step_lists(config.words, search.given):
-        figures = measured.figures(post_process(tables, probabilities, steps).vectors)
+    tried = step_lists(config.words, search.given)
+    lengths = config.words.shortest_ngram, config.words.longest_ngram
+    ngrams = shared_ngrams(text.vocabulary.tokens, lengths) if any(map(asks_for_ngrams, tried)) else None
+    for steps in tried:
+        figures = measured.figures(post_process(tables, probabilities, steps, ngrams=ngrams).vectors)
         lists.append(TriedList(steps, float(np.mean(list(figures.values()))), figures))
     lists.sort(key=lambda one: -one.score)
     return TriedSettings(number, words, round(time.perf_counter() - began, 3), lists)

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from embedpipe.runtime import Listener, silent
 from embedpipe.text.split_text import write_train_text
-from embedpipe.text.vocabulary import SPECIALS
+from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.bag import fit_bag
-from embedpipe.words.calibration import calibrate
+from embedpipe.words.calibration import Calibration, calibrate
 from embedpipe.words.consensus import consensus_rotations, neighbour_overlap
+from embedpipe.words.ngram_fit import SharedNgrams, shared_ngrams
 from embedpipe.words.part import WordFacts, save_training, save_words
-from embedpipe.words.steps import post_process
-from embedpipe.words.subword import publish_subwords
+from embedpipe.words.steps import PostProcessed, asks_for_ngrams, post_process
+from embedpipe.words.subword import Subwords, publish_subwords
 from embedpipe.words.table import WordVectors
 from embedpipe.words.train import StartVectors, TrainedWords, train_words
+from embedpipe.words.unseen import fit_unseen
 
 if TYPE_CHECKING:
     from embedpipe.config import WordsConfig
@@ -79,18 +81,15 @@ def build_words(
     vocabulary, probabilities = text.vocabulary, text.vocabulary.probabilities
     runs = [_run(text, config, out, n, seed, workers, checkpoint, starts, listener) for n in range(config.runs)]
     tables, stability = runs[0].trained, None
+    ngrams = _ngrams(vocabulary, config)
     if len(runs) > 1:
         tables = [_consensus(runs, place, probabilities) for place in range(len(tables))]
-        published = [_published(run.trained, probabilities, config) for run in runs]
+        published = [_published(run.trained, probabilities, config, ngrams).vectors for run in runs]
         stability = neighbour_overlap(published, first=len(SPECIALS))
         del published
-    first = tables[0]
-    processed = post_process([(t.vectors, t.contexts) for t in tables], probabilities, config.steps)
-    words, subwords = WordVectors(vocabulary, processed.vectors), None
-    if first.subwords is not None:
-        assert processed.transform is not None
-        lengths = config.shortest_ngram, config.longest_ngram
-        subwords = publish_subwords(first.subwords, vocabulary, *lengths, processed.transform)
+    first, processed = tables[0], _published(tables, probabilities, config, ngrams)
+    words = WordVectors(vocabulary, processed.vectors)
+    subwords, calibration = _unseen(words, first.subwords, processed, config, ngrams, seed)
     trainer = "fasttext" if config.subwords else "word2vec"
     facts = WordFacts(
         trainer="imported" if not config.epochs and "bundle" not in (started_from or {}) else trainer,
@@ -100,13 +99,11 @@ def build_words(
         runs=len(runs),
         losses=tuple(tuple(trained.losses) for run in runs for trained in run.trained),
         kept_epochs=tuple(trained.kept_epoch for run in runs for trained in run.trained),
-        confidence=calibrate(words, subwords, seed=seed).to_json(),
+        confidence=calibration.to_json(),
         start=dict(started_from or {}),
     )
     bag = fit_bag(processed.vectors, probabilities, config.sif_a)
-    save_words(
-        out, words.vectors, bag, facts, stability=stability, subwords=None if subwords is None else subwords.vectors
-    )
+    save_words(out, words.vectors, bag, facts, stability=stability, subwords=subwords)
     if config.keep_training:
         save_training(out, {**_named(first, ""), **(_named(tables[1], BESIDE) if tables[1:] else {})})
     return _described(words, facts, stability, probabilities)
@@ -175,10 +172,39 @@ def _run(
     return _Run(trained, met)
 
 
+def _ngrams(vocabulary: Vocabulary, config: "WordsConfig") -> SharedNgrams | None:
+    """Return the n-grams that words share, where they are asked for."""
+    if asks_for_ngrams(config.steps) or (config.unseen == "ngrams" and not config.subwords):
+        return shared_ngrams(vocabulary.tokens, (config.shortest_ngram, config.longest_ngram))
+    return None
+
+
 def _published(
-    trained: Sequence[TrainedWords], probabilities: NDArray[np.float64], config: "WordsConfig"
-) -> NDArray[np.float32]:
-    return post_process([(t.vectors, t.contexts) for t in trained], probabilities, config.steps).vectors
+    trained: Sequence[TrainedWords],
+    probabilities: NDArray[np.float64],
+    config: "WordsConfig",
+    ngrams: SharedNgrams | None,
+) -> PostProcessed:
+    return post_process([(t.vectors, t.contexts) for t in trained], probabilities, config.steps, ngrams=ngrams)
+
+
+def _unseen(
+    words: WordVectors,
+    trained: NDArray[np.float32] | None,
+    processed: PostProcessed,
+    config: "WordsConfig",
+    ngrams: SharedNgrams | None,
+    seed: int,
+) -> tuple[Subwords | None, Calibration]:
+    """Return the n-grams that unseen words get their vectors from, as trained or else fitted, and their calibration."""
+    if trained is not None:
+        assert processed.transform is not None
+        lengths = config.shortest_ngram, config.longest_ngram
+        subwords = publish_subwords(trained, words.vocabulary, *lengths, processed.transform)
+        return subwords, calibrate(words, subwords, seed=seed)
+    if config.unseen == "ngrams" and ngrams is not None:
+        return fit_unseen(words, ngrams, seed=seed)
+    return None, calibrate(words, seed=seed)
 
 
 def _consensus(runs: Sequence[_Run], place: int, probabilities: NDArray[np.float64]) -> TrainedWords:

@@ -5,8 +5,10 @@ words of the vector that was made for it. To estimate it, words of the vocabular
 at a time: a vector is made for each as if it were unknown, and its own published vector is looked for. No second
 training is needed, but n-grams were trained on the word left out too: to be the very nearest word of their mean is
 about as hard for it as to be one of ten for a word that training never met, and that is what is counted
-(``docs/experiments/oov.md`` compares with a second training). A logistic model on two features of the word (regression
-targets after Platt, 1999, "Probabilistic Outputs for Support Vector Machines") gives the probability.
+(``docs/experiments/oov.md`` compares with a second training). Where n-grams were fitted to trained vectors, the words
+left out are left out of the fit as well, and counted as they will be met: among the ten nearest. A logistic model on
+two features of the word (regression targets after Platt, 1999, "Probabilistic Outputs for Support Vector Machines")
+gives the probability.
 """
 
 from collections.abc import Mapping
@@ -17,10 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.text.vocabulary import SPECIALS
-from embedpipe.words.subword import NgramRows, Subwords, mean_rows, ngram_rows
+from embedpipe.words.subword import HASHES, NgramRows, Subwords, mean_rows, ngram_rows
 from embedpipe.words.table import WordVectors
 
-__all__ = ["NEAR_ENOUGH", "Calibration", "Guess", "calibrate", "fit_logistic", "spelling_features", "subword_features"]
+__all__ = [
+    "NEAR_ENOUGH",
+    "Calibration",
+    "Guess",
+    "calibrate",
+    "fit_logistic",
+    "rare_words",
+    "spelling_features",
+    "subword_features",
+]
 
 Guess = Literal["subwords", "spelling"]
 """Where the vector of a word that is not in the vocabulary comes from."""
@@ -28,8 +39,8 @@ NEAR_ENOUGH = 0.75
 """Spelling ratio below which another word's vector is no answer: with Word2Vec, it found none of 83 removed words."""
 _PLACES: Mapping[Guess, int] = {"subwords": 1, "spelling": 10}
 """Among how many nearest words a word that was left out counts as found."""
-_HASHES = 2**32 - 1
-"""A table of so many rows would hold nearly every n-gram in a row of its own."""
+_FITTED_PLACES = 10
+"""The same, where the n-grams were fitted without it."""
 _LEAST_WORDS = 20
 """Fewer words left out say nothing."""
 _SMALL = 1e-10
@@ -85,7 +96,14 @@ def spelling_features(ratios: list[float], lengths: list[int]) -> NDArray[np.flo
     return np.column_stack([ratios, np.log(lengths)])
 
 
-def calibrate(words: WordVectors, subwords: Subwords | None = None, *, sample: int = 500, seed: int = 0) -> Calibration:
+def calibrate(
+    words: WordVectors,
+    subwords: Subwords | None = None,
+    *,
+    sample: int = 500,
+    seed: int = 0,
+    left_out: NDArray[np.int64] | None = None,
+) -> Calibration:
     """Return the calibration of a bundle: of its n-grams where it has them, else of the nearest spelling.
 
     Parameters
@@ -94,22 +112,29 @@ def calibrate(words: WordVectors, subwords: Subwords | None = None, *, sample: i
     subwords : the published n-gram table, if there is one.
     sample : words left out, drawn with a probability that falls with their count: unknown words are rare ones.
     seed : of that draw.
+    left_out : ids that `subwords` was fitted without; None for a table that was trained with the words.
 
     Returns
     -------
     Calibration
         Empty where fewer than twenty words of the sample could be made a vector.
     """
-    left_out = _rare_words(words, sample, seed)
     guess: Guess = "spelling" if subwords is None else "subwords"
+    drawn, places = left_out, _FITTED_PLACES
+    if drawn is None:
+        drawn, places = rare_words(words, sample, seed), _PLACES[guess]
     if subwords is None:
-        left_out, made, features = _by_spelling(words, left_out)
+        drawn, made, features = _by_spelling(words, drawn)
+    elif left_out is None:
+        made, features = _by_subwords(words, subwords, drawn)
     else:
-        made, features = _by_subwords(words, subwords, left_out)
-    if len(left_out) < _LEAST_WORDS:
+        ngrams = subwords.ngrams([words.vocabulary.tokens[i] for i in drawn])
+        known = subwords.known(ngrams)
+        made, features = subwords.mean(ngrams.keep(known)), subword_features(ngrams, known)
+    if len(drawn) < _LEAST_WORDS:
         return Calibration({})
-    nearest, _ = words.most_similar_ids(made, _PLACES[guess])
-    return Calibration({guess: fit_logistic(features, (nearest == left_out[:, None]).any(axis=1))})
+    nearest, _ = words.most_similar_ids(made, places)
+    return Calibration({guess: fit_logistic(features, (nearest == drawn[:, None]).any(axis=1))})
 
 
 def fit_logistic(features: NDArray[np.float64], hits: NDArray[np.bool_], ridge: float = 1.0) -> tuple[float, ...]:
@@ -151,8 +176,13 @@ def fit_logistic(features: NDArray[np.float64], hits: NDArray[np.bool_], ridge: 
     return (float(weights[0] - slopes @ mean), *slopes.tolist())
 
 
-def _rare_words(words: WordVectors, sample: int, seed: int) -> NDArray[np.int64]:
-    """Return ids of up to `sample` words that have a vector, drawn with probability in proportion to 1 / count."""
+def rare_words(words: WordVectors, sample: int, seed: int) -> NDArray[np.int64]:
+    """Return ids of up to `sample` words that have a vector, drawn with probability in proportion to 1 / count.
+
+    Returns
+    -------
+    int64 array, rising.
+    """
     ids = np.flatnonzero(words.inverse_norms > 0)
     ids = ids[ids >= len(SPECIALS)]
     if len(ids) <= sample:
@@ -169,8 +199,8 @@ def _by_subwords(
     asked = [tokens[i] for i in left_out]
     ngrams = subwords.ngrams(asked)
     # By their whole hashes, as two n-grams in one row are not the same one.
-    distinct, place = np.unique(ngram_rows(asked, *lengths, _HASHES).rows, return_inverse=True)
-    everywhere = ngram_rows(tokens[len(SPECIALS) :], *lengths, _HASHES)
+    distinct, place = np.unique(ngram_rows(asked, *lengths, HASHES).rows, return_inverse=True)
+    everywhere = ngram_rows(tokens[len(SPECIALS) :], *lengths, HASHES)
     everywhere = everywhere.keep(np.isin(everywhere.rows, distinct))
     n = max(len(distinct), 1)
     pairs = np.sort(everywhere.words * n + np.searchsorted(distinct, everywhere.rows))

@@ -50,7 +50,7 @@ class Lookup:
     Parameters
     ----------
     words : the published vectors.
-    subwords : the published n-gram table, where one was trained.
+    subwords : the published n-gram table, where one was trained or fitted.
     calibration : what the confidence of a made vector is computed with.
 
     Examples
@@ -80,7 +80,7 @@ class Lookup:
         Raises
         ------
         UnknownWordError
-            If the word is none of the vocabulary, none of its n-grams was trained, and no spelling is near enough;
+            If the word is none of the vocabulary, none of its n-grams has a vector, and no spelling is near enough;
             where tokens are pieces of words, no other spelling is looked for.
         """
         vocabulary = self.words.vocabulary
@@ -139,9 +139,12 @@ class Lookup:
     def _ngrams(self, words: Sequence[str], subwords: Subwords) -> tuple[NgramRows, NDArray[np.bool_]]:
         """Return the n-grams of words, and which of them some word of the vocabulary has.
 
-        An n-gram that none has shares its row with others by chance, and what they mean is no part of the word.
+        In a table that any n-gram is hashed into, one that none has shares its row with others by chance, and what
+        they mean is no part of the word.
         """
         ngrams = subwords.ngrams(words)
+        if subwords.hashes is not None:
+            return ngrams, subwords.known(ngrams)
         strings = (gram for word in words for gram in ngram_strings(word, *self.ngram_lengths))
         met = np.fromiter((gram in self._marked for gram in strings), dtype=bool, count=len(ngrams.rows))
         return ngrams, met & subwords.known(ngrams)
@@ -158,7 +161,7 @@ class Lookup:
         ----------
         words : any number of words.
         oov : what to do with a word outside the vocabulary: ``error``, ``skip`` (it gets no row), ``zero``, or
-            ``subword`` (the mean of its n-grams; zeros where none was trained).
+            ``subword`` (the mean of its n-grams; zeros where none has a vector).
 
         Returns
         -------
@@ -169,7 +172,7 @@ class Lookup:
         UnknownWordError
             Under the policy ``error``, for the first word outside the vocabulary.
         ConfigError
-            Under the policy ``subword``, if no subwords were trained; for a policy that does not exist.
+            Under the policy ``subword``, if no n-gram has a vector; for a policy that does not exist.
         TypeError
             If `words` is a single string.
         """
@@ -181,7 +184,7 @@ class Lookup:
             )
         if oov == "subword" and self.subwords is None:
             raise ConfigError(
-                "these words were trained without subwords: train with words.subwords=true, or use error, skip or zero"
+                "these words hold no vectors of n-grams: make them with words.unseen=ngrams, or use error, skip or zero"
             )
         vocabulary = self.words.vocabulary
         ids = [vocabulary.find(word) for word in words]

@@ -1,6 +1,6 @@
 """The words on disk: tables that open as memory maps, so that a query reads what it needs, and what is known of them.
 
-``words.safetensors``     published vectors, sentence vectors and weights; where trained, n-gram vectors and stability
+``words.safetensors``     published vectors, sentence vectors and weights; where there are, n-gram vectors and stability
 ``words.json``            how the vectors were made: what a query needs to know and no table says
 ``training.safetensors``  what training goes on from: raw word and context vectors (optional)
 
@@ -53,7 +53,7 @@ class WordFacts:
     trainer : ``word2vec``, ``fasttext`` or ``imported``.
     steps : what was done to the trained vectors, see `embedpipe.words.steps`.
     window : words on each side that training looked at.
-    ngrams : shortest and longest character n-gram; empty where none were trained.
+    ngrams : shortest and longest character n-gram; empty where none have vectors.
     runs : trainings that the vectors are the mean of.
     losses : held-out loss after each epoch, one list per training: those of a run side by side, run after run.
     kept_epochs : the epoch whose vectors were kept, one per training.
@@ -80,7 +80,7 @@ class WordPart:
     ----------
     words, bag : the published vectors and the sentence space.
     facts : how they were made.
-    lookup : finds a vector for any word, through n-grams where they were trained.
+    lookup : finds a vector for any word, through n-grams where they have vectors.
     """
 
     words: WordVectors
@@ -96,9 +96,12 @@ def save_words(
     facts: WordFacts = WordFacts(),
     *,
     stability: NDArray[np.float32] | None = None,
-    subwords: NDArray[np.float32] | None = None,
+    subwords: Subwords | None = None,
 ) -> None:
     """Write ``words.safetensors`` and ``words.json`` in `folder`; same input, same bytes.
+
+    N-grams that were trained are the tensor ``subwords``, a float32 row for each bucket; those that were fitted are
+    ``ngrams``, a float16 row for each, and ``ngram_hashes``, which say of what.
 
     Raises
     ------
@@ -116,8 +119,12 @@ def save_words(
         "sentence_weights": bag.weights,
     }
     tensors |= {} if stability is None else {"stability": stability}
-    tensors |= {} if subwords is None else {"subwords": subwords}
-    save_tensors(folder / WORDS_FILE, {name: np.asarray(t, dtype=np.float32) for name, t in tensors.items()})
+    written: dict[str, NDArray[Any]] = {name: np.asarray(t, dtype=np.float32) for name, t in tensors.items()}
+    if subwords is not None and subwords.hashes is not None:
+        written |= {"ngrams": subwords.vectors, "ngram_hashes": subwords.hashes}
+    elif subwords is not None:
+        written["subwords"] = subwords.vectors
+    save_tensors(folder / WORDS_FILE, written)
     content = json.dumps({"format": _FORMAT, **asdict(facts)}, ensure_ascii=False, indent=1, allow_nan=False)
     (folder / FACTS_FILE).write_text(content + "\n", encoding="utf-8")
 
@@ -138,28 +145,31 @@ def load_words(folder: Path, vocabulary: Vocabulary) -> WordPart:
     dim = vectors.shape[1] if vectors.ndim == 2 else 1
     _check(path, tensors, vocabulary, ["sentence_weights", "stability", "inverse_norms"], (len(vocabulary),))
     _check(path, tensors, vocabulary, ["vectors", "sentence_vectors"], (len(vocabulary), dim))
-    subwords = tensors.get("subwords")
-    if subwords is not None:
-        _check(path, tensors, vocabulary, ["subwords"], (len(subwords), dim))
+    if "subwords" in tensors:
+        _check(path, tensors, vocabulary, ["subwords"], (len(tensors["subwords"]), dim))
+    if "ngrams" in tensors:
+        _check_ngrams(path, tensors["ngrams"], tensors.get("ngram_hashes", np.zeros(0, dtype=np.uint32)), dim)
     words = WordVectors(vocabulary, vectors, stability=tensors.get("stability"))
     if "inverse_norms" in tensors:  # which older bundles leave to the first query
         words.inverse_norms = np.asarray(tensors["inverse_norms"])
     bag = Bag(tensors["sentence_vectors"], tensors["sentence_weights"])
     facts = _facts(folder / FACTS_FILE)
-    return WordPart(words, bag, facts, _lookup(folder / FACTS_FILE, words, facts, subwords))
+    return WordPart(words, bag, facts, _lookup(folder / FACTS_FILE, words, facts, tensors))
 
 
-def _lookup(path: Path, words: WordVectors, facts: WordFacts, subwords: NDArray[np.float32] | None) -> Lookup:
+def _lookup(path: Path, words: WordVectors, facts: WordFacts, tensors: Mapping[str, NDArray[Any]]) -> Lookup:
     try:
         calibration = Calibration.from_json(dict(facts.confidence))
     except ValueError as error:
         raise BundleError(f"{path}: the calibration is damaged: {error}; make the words again") from error
-    if subwords is None:
+    table = tensors.get("ngrams", tensors.get("subwords"))
+    if table is None:
         return Lookup(words, None, calibration)
     if len(facts.ngrams) != 2:
         raise BundleError(f"{path}: does not say how long the n-grams are; make the words again")
+    unit = "ngrams" in tensors or facts.steps[-1:] == ("unit",)
     shortest, longest = facts.ngrams
-    return Lookup(words, Subwords(subwords, shortest, longest, facts.steps[-1:] == ("unit",)), calibration)
+    return Lookup(words, Subwords(table, shortest, longest, unit, tensors.get("ngram_hashes")), calibration)
 
 
 def save_training(folder: Path, tables: Mapping[str, NDArray[np.float32]]) -> None:
@@ -200,6 +210,15 @@ def _check(
                 f"{path}: tensor '{name}' is {found.dtype} of shape {found.shape}, "
                 f"but a vocabulary of {len(vocabulary):,} tokens asks for float32 of shape {shape}"
             )
+
+
+def _check_ngrams(path: Path, table: NDArray[Any], hashes: NDArray[Any], dim: int) -> None:
+    expected = (len(hashes) + 1, dim)
+    if table.shape != expected or table.dtype != np.float16 or hashes.dtype != np.uint32:
+        raise BundleError(
+            f"{path}: tensor 'ngrams' is {table.dtype} of shape {table.shape}, but {len(hashes):,} n-grams of {dim} "
+            f"dimensions ask for float16 of shape {expected}; make the words again"
+        )
 
 
 def _facts(path: Path) -> WordFacts:

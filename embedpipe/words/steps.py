@@ -8,6 +8,7 @@
 ``unit``                scales every row to length 1
 ``join``                puts the tables side by side (Yin and Schütze, 2016, "Learning Word Meta-Embeddings")
 ``reduce:N``            keeps the N directions that hold most under the unigram distribution
+``ngrams:W``            adds W times the unit vector that a word's character n-grams say to its own (`ngram_fit`)
 
 A step is done to each table: one per training, and one more for each with ``join-contexts``. What one table goes
 through is affine but for the scaling, so that the vector of an unseen word can be put through it as well.
@@ -19,9 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embedpipe.words.ngram_fit import SharedNgrams
 from embedpipe.words.postprocess import principal_directions, unit_rows, weighted_moments, whitening_matrix
 
-__all__ = ["PostProcessed", "Table", "Transform", "post_process", "published_dim"]
+__all__ = ["PostProcessed", "Table", "Transform", "asks_for_ngrams", "post_process", "published_dim"]
 
 _ROWS = 16_384
 Vectors = NDArray[np.float32]
@@ -70,14 +72,20 @@ class Transform:
 class PostProcessed:
     """Published vectors, float32 of shape (n, published_dim), and what makes one of a trained vector.
 
-    `transform` is None where contexts or several tables took part, or an affine step followed ``unit``.
+    `transform` is None where contexts, n-grams or several tables took part, or an affine step followed ``unit``.
     """
 
     vectors: Vectors
     transform: Transform | None
 
 
-def post_process(tables: Sequence[Table], probabilities: NDArray[np.float64], steps: Sequence[str]) -> PostProcessed:
+def post_process(
+    tables: Sequence[Table],
+    probabilities: NDArray[np.float64],
+    steps: Sequence[str],
+    *,
+    ngrams: SharedNgrams | None = None,
+) -> PostProcessed:
     """Return trained vectors after `steps`, named as in this module's first lines.
 
     Parameters
@@ -85,11 +93,12 @@ def post_process(tables: Sequence[Table], probabilities: NDArray[np.float64], st
     tables : word and context vectors of each training, as trained.
     probabilities : float64 array of shape (n,) that sums to 1; rows of probability 0 (specials) become zero rows.
     steps : none leaves the vectors as they are. Tables that no ``join`` put together are put together at the end.
+    ngrams : of the same words; needed for the step ``ngrams:W``.
 
     Raises
     ------
     ValueError
-        For a step that is not known, or contexts where there are none or not as the first step.
+        For a step that is not known, contexts where there are none or not as the first step, or missing n-grams.
 
     Examples
     --------
@@ -110,6 +119,11 @@ def post_process(tables: Sequence[Table], probabilities: NDArray[np.float64], st
         elif name == "join":
             transform = transform if len(current) == 1 else None
             current = [np.hstack(current)]
+        elif name == "ngrams":
+            if ngrams is None:
+                raise ValueError(f"the step '{step}' asks for the n-grams of the words")
+            current = [_with_ngrams(table, ngrams, float(value)) for table in current]
+            transform = None
         elif name == "unit":
             current = [unit_rows(table) for table in current]
             transform = transform and Transform(transform.matrix, transform.shift, unit=True)
@@ -120,6 +134,15 @@ def post_process(tables: Sequence[Table], probabilities: NDArray[np.float64], st
     published = current[0].copy() if len(current) == 1 else np.hstack(current)
     published[probabilities <= 0] = 0.0
     return PostProcessed(published, transform)
+
+
+def asks_for_ngrams(steps: Sequence[str]) -> bool:
+    """Return whether one of `steps` needs the n-grams of the words.
+
+    >>> asks_for_ngrams(["unit", "ngrams:0.7"])
+    True
+    """
+    return any(step.startswith("ngrams:") for step in steps)
 
 
 def published_dim(dim: int, n_trainings: int, steps: Sequence[str]) -> int:
@@ -149,6 +172,13 @@ def _with_contexts(tables: Sequence[Table], *, join: bool) -> list[Vectors]:
     return current
 
 
+def _with_ngrams(vectors: Vectors, ngrams: SharedNgrams, weight: float) -> Vectors:
+    said = unit_rows(ngrams.mixtures @ ngrams.fit(unit_rows(vectors)))
+    said *= np.float32(weight)
+    said += unit_rows(vectors)
+    return said
+
+
 def _fitted(name: str, value: str, vectors: Vectors, probabilities: NDArray[np.float64]) -> Transform:
     mean, covariance = weighted_moments(vectors, probabilities)
     dim = len(mean)
@@ -165,6 +195,6 @@ def _fitted(name: str, value: str, vectors: Vectors, probabilities: NDArray[np.f
     else:
         raise ValueError(
             f"unknown step '{name}': use add-contexts, join-contexts, centre, all-but-the-top:N, whiten:EXPONENT, "
-            "unit, join or reduce:N"
+            "unit, join, reduce:N or ngrams:W"
         )
     return Transform(matrix, mean @ matrix)

@@ -1,12 +1,13 @@
-"""Vectors of any string from the character n-grams that it is made of: fastText's table, read with NumPy alone.
+"""Vectors of any string from the character n-grams that it is made of: a table of them, read with NumPy alone.
 
 A word stands between ``<`` and ``>``; each of its n-grams is hashed into one of a fixed number of rows (Bojanowski et
 al., 2017, "Enriching Word Vectors with Subword Information"), by fastText's hash (`ngrams`), so that rows trained by
-fastText or gensim are found again.
+fastText or gensim are found again. A table may instead hold a row for each of some n-grams, named by their hashes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,14 @@ from numpy.typing import NDArray
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.ngrams import ngram_buckets
 from embedpipe.words.postprocess import unit_rows
-from embedpipe.words.steps import Transform
 
-__all__ = ["NgramRows", "Subwords", "mean_rows", "ngram_rows", "ngram_strings", "publish_subwords"]
+if TYPE_CHECKING:
+    from embedpipe.words.steps import Transform
 
+__all__ = ["HASHES", "NgramRows", "Subwords", "mean_rows", "ngram_rows", "ngram_strings", "publish_subwords"]
+
+HASHES = 2**32 - 1
+"""A table of so many rows would hold nearly every n-gram in a row of its own."""
 _WORDS = 1_000
 """Words composed at once: what is gathered for them stays below some tens of megabytes."""
 
@@ -80,7 +85,7 @@ def ngram_strings(word: str, shortest: int, longest: int) -> list[str]:
     ]
 
 
-def mean_rows(table: NDArray[np.float32], ngrams: NgramRows) -> NDArray[np.float32]:
+def mean_rows(table: NDArray[np.float32] | NDArray[np.float16], ngrams: NgramRows) -> NDArray[np.float32]:
     """Return the mean of each word's rows of `table`, float32 of shape (n_words, dim); rows of zeros are left out.
 
     A word without a row that is not zero gets zeros.
@@ -95,7 +100,7 @@ def mean_rows(table: NDArray[np.float32], ngrams: NgramRows) -> NDArray[np.float
     for begin in range(0, len(means), _WORDS):
         block = means[begin : begin + _WORDS]
         offsets = ngrams.offsets[begin : begin + len(block) + 1]
-        gathered = table[ngrams.rows[offsets[0] : offsets[-1]]]
+        gathered = np.asarray(table[ngrams.rows[offsets[0] : offsets[-1]]], dtype=np.float32)
         filled = np.flatnonzero(np.diff(offsets))
         if len(filled):
             places = offsets[filled] - offsets[0]
@@ -112,9 +117,10 @@ class Subwords:
     Parameters
     ----------
     vectors : float32 array of shape (buckets, dim); may be a read-only memory map. A row of zeros is one that no word
-        of the training was hashed into.
+        of the training was hashed into. With `hashes`, float16 of shape (n_ngrams + 1, dim), the last row zeros.
     shortest, longest : characters of an n-gram, the marks of the word's ends counted.
     unit : whether vectors are scaled to length 1, as the published ones are after the step ``unit``.
+    hashes : uint32 array of shape (n_ngrams,), rising: the n-grams that have rows; None where any is hashed into one.
 
     Examples
     --------
@@ -123,23 +129,30 @@ class Subwords:
     [5.0, 6.0]
     """
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.float32] | NDArray[np.float16]
     shortest: int
     longest: int
     unit: bool = False
+    hashes: NDArray[np.uint32] | None = None
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or not len(self.vectors) or self.vectors.dtype != np.float32:
+        dtype, rows = ("float32", "buckets") if self.hashes is None else ("float16", f"{len(self.hashes) + 1}")
+        fits = self.hashes is None or len(self.vectors) == len(self.hashes) + 1
+        if self.vectors.ndim != 2 or not len(self.vectors) or self.vectors.dtype != dtype or not fits:
             raise ValueError(
-                f"expected float32 n-gram vectors of shape (buckets, dim), "
-                f"got {self.vectors.dtype} {self.vectors.shape}"
+                f"expected {dtype} n-gram vectors of shape ({rows}, dim), got {self.vectors.dtype} {self.vectors.shape}"
             )
         if not 1 <= self.shortest <= self.longest:
             raise ValueError(f"n-grams of {self.shortest} to {self.longest} characters do not exist")
 
     def ngrams(self, words: Sequence[str]) -> NgramRows:
         """Return the rows of the n-grams of `words`, the untrained ones too."""
-        return ngram_rows(words, self.shortest, self.longest, len(self.vectors))
+        if self.hashes is None:
+            return ngram_rows(words, self.shortest, self.longest, len(self.vectors))
+        found = ngram_rows(words, self.shortest, self.longest, HASHES)
+        place = np.searchsorted(self.hashes, found.rows.astype(np.uint32))
+        there = np.append(self.hashes, 0)[place] == found.rows
+        return NgramRows(np.where(there & (place < len(self.hashes)), place, len(self.hashes)), found.offsets)
 
     def known(self, ngrams: NgramRows) -> NDArray[np.bool_]:
         """Return of each n-gram whether its row was trained, bool of shape (n_ngrams,)."""
@@ -164,7 +177,7 @@ class Subwords:
 
 
 def publish_subwords(
-    vectors: NDArray[np.float32], vocabulary: Vocabulary, shortest: int, longest: int, transform: Transform
+    vectors: NDArray[np.float32], vocabulary: Vocabulary, shortest: int, longest: int, transform: "Transform"
 ) -> Subwords:
     """Return a trained n-gram table as it is published beside the word vectors that `transform` made.
 

@@ -39,6 +39,7 @@ _NOT_OF_TRAINING = {
     "steps",
     "keep_training",
     "sif_a",
+    "unseen",
 }
 """Settings of the stage that say what comes before or after a training."""
 

@@ -14,7 +14,7 @@ from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.bag import plain_average
 from embedpipe.words.lookup import Found, Lookup
 from embedpipe.words.part import WordFacts, save_words
-from embedpipe.words.subword import ngram_rows
+from embedpipe.words.subword import Subwords, ngram_rows
 from embedpipe.words.table import WordVectors
 
 HEAVY = {"torch", "gensim", "sklearn", "scipy", "pydantic", "nltk", "accelerate", "rich", "pandas"}
@@ -147,7 +147,7 @@ def composed(tmp_path_factory):
     facts = WordFacts("fasttext", (), 5, (3, 4), confidence={"subwords": [0.0, 1.0, 0.0]})
     table = np.zeros((50_000, 2), dtype=np.float32)
     table[ngram_rows(["queen"], 3, 4, 50_000).rows] = ROWS["salt"]
-    return planted_bundle(tmp_path_factory, facts, table)
+    return planted_bundle(tmp_path_factory, facts, Subwords(table, 3, 4))
 
 
 def test_the_nearest_spelling_answers_and_says_so(planted, embedpipe_cli) -> None:

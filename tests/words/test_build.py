@@ -13,10 +13,12 @@ from embedpipe.text.prepared import PreparedText
 from embedpipe.text.toy import toy_truth
 from embedpipe.words import build as build_module
 from embedpipe.words.build import BuiltWords, build_words
+from embedpipe.words.ngram_fit import shared_ngrams
 from embedpipe.words.part import WordPart, load_training, load_words
 from embedpipe.words.steps import post_process
 from embedpipe.words.subword import ngram_strings
 from embedpipe.words.train import StartVectors, train_words
+from embedpipe.words.unseen import fit_unseen
 
 SMALL = WordsConfig(dim=8, epochs=2, window=3, subsample=1e-2, steps=("whiten:0.5",), buckets=200)
 KEEP_ALL = TextConfig(min_count=1, deduplicate="none")
@@ -64,7 +66,7 @@ def test_one_run_is_a_training_and_its_steps(text, build) -> None:
     assert np.array_equal(kept["contexts"], trained.contexts)
     assert part.words.stability is None
     facts = part.facts
-    assert (facts.trainer, facts.runs, facts.kept_epochs, facts.ngrams) == ("word2vec", 1, (2,), ())
+    assert (facts.trainer, facts.runs, facts.kept_epochs, facts.ngrams) == ("word2vec", 1, (2,), (3, 6))
     assert facts.losses == (tuple(trained.losses),)
     assert built.summary.endswith(f"8 dimensions, 2 epochs, held-out loss {trained.losses[1]:.3f}")
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -204,3 +206,33 @@ def test_gensim_is_told_the_tokens_of_the_text_it_reads(text, tmp_path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         build_words(text, config, tmp_path, seed=1, workers=1)
     assert [said for said, _ in told] == [there for _, there in told]
+
+
+def test_an_unseen_word_is_answered_by_its_ngrams_unless_spellings_are_asked_for(text, build) -> None:
+    part, folder, _ = build(SMALL)
+    found = part.lookup.look_up("only7x")
+    ngrams = shared_ngrams(text.vocabulary.tokens, (3, 6))
+    subwords, calibration = fit_unseen(part.words, ngrams, seed=1)
+    assert found.source == "subwords"
+    np.testing.assert_array_equal(found.vector, subwords.vector("only7x"))
+    assert part.facts.confidence == calibration.to_json()
+    stored = map_tensors(folder / "words.safetensors")
+    assert (stored["ngrams"].dtype, stored["ngram_hashes"].dtype) == (np.float16, np.uint32)
+    assert len(stored["ngrams"]) == len(ngrams.hashes) + 1
+    spelt, folder, _ = build(SMALL.model_copy(update={"unseen": "spelling"}))
+    assert spelt.lookup.look_up("only7x").source == "spelling"
+    assert spelt.facts.ngrams == ()
+    assert "ngrams" not in map_tensors(folder / "words.safetensors")
+    np.testing.assert_array_equal(spelt.words.vectors, part.words.vectors)
+
+
+def test_the_step_of_ngrams_is_done_to_the_mean_of_runs_and_to_each_for_stability(text, build) -> None:
+    config = SMALL.model_copy(update={"steps": ("unit", "ngrams:0.5"), "runs": 2, "shortest_ngram": 2})
+    part, folder, _ = build(config)
+    raw = load_training(folder / "training.safetensors", text.vocabulary)["vectors"]
+    ngrams = shared_ngrams(text.vocabulary.tokens, (2, 6))
+    expected = post_process([(raw, None)], text.vocabulary.probabilities, config.steps, ngrams=ngrams)
+    np.testing.assert_allclose(part.words.vectors, expected.vectors, atol=1e-6)
+    assert part.facts.ngrams == (2, 6)
+    assert part.words.stability is not None
+    assert part.words.stability[4:].min() >= 0

@@ -92,7 +92,7 @@ def test_vectors_by_policy() -> None:
 
 
 def test_vectors_refuses_what_it_cannot_do() -> None:
-    with pytest.raises(ConfigError, match=r"train with words\.subwords=true"):
+    with pytest.raises(ConfigError, match=r"make them with words\.unseen=ngrams"):
         Lookup(WORDS).vectors(["music"], oov="subword")
     with pytest.raises(ConfigError, match="unknown policy 'unk'"):
         Lookup(WORDS).vectors(["music"], oov="unk")

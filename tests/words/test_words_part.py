@@ -75,6 +75,11 @@ def test_tables_of_two_shapes_are_refused(made, tmp_path) -> None:
         ({"sentence_weights": np.zeros((24, 1), np.float32)}, "tensor 'sentence_weights'"),
         ({"sentence_weights": None}, "tensor 'sentence_weights' is missing"),
         ({"inverse_norms": np.zeros(23, np.float32)}, "tensor 'inverse_norms'"),
+        ({"ngrams": np.zeros((3, 5), np.float16)}, "'ngrams' is float16 of shape .* but 0 n-grams of 5 dimensions"),
+        (
+            {"ngrams": np.zeros((3, 5), np.float32), "ngram_hashes": np.zeros(2, np.uint32)},
+            "tensor 'ngrams' is float32",
+        ),
     ],
 )
 def test_a_tensor_that_does_not_fit_is_named(made, tmp_path, change, message) -> None:
