@@ -36,6 +36,7 @@ from sentences_training import (
     their_training,
     write_store,
 )
+
 from written import add_files, write_files
 
 DIM, HIDDEN = 200, 256
