@@ -6,7 +6,7 @@ measured by how large gradients were on other text (the RMS rule), and the weigh
 
 Tables of words are learnt sparsely: a segment moves the rows of its own words alone, and all rows of a table share the
 size that gradients have in each of its columns. The gradient in the other rows, small and spread over the whole
-vocabulary, is left out (`embedpipe.generation.segment`). Tables are drawn back once in 32 segments, by as much as after
+vocabulary, is left out (`embedpipe.generation.segment`). Tables are drawn back once in 8 segments, by as much as after
 each of them: that touches all rows that have ever moved.
 """
 
@@ -38,7 +38,7 @@ __all__ = [
 
 Rule = Literal["rms", "sgd"]
 _DAMPING = 0.01
-_DRAWN_TOGETHER = 32
+_DRAWN_TOGETHER = 8
 """Segments after which tables are drawn back, by as much as after each of them."""
 
 
