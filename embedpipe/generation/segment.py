@@ -20,7 +20,7 @@ __all__ = ["TABLES", "Segment", "learner_of", "learnt_tables", "mean_of_others",
 
 TABLES = ("table", "bias", "output")
 """Parameters that have a row, or one number, for each word."""
-_FREQUENT = 4_096
+_FREQUENT = 12_000
 """Words, from the most frequent one down, that the layers hear of one by one."""
 
 
