@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from embedpipe.errors import ConfigError
 from embedpipe.generation.decoding.beam import beam_search
 from embedpipe.generation.decoding.draw import Randoms
-from embedpipe.generation.decoding.half import HalfOutput, check_halves
+from embedpipe.generation.decoding.half import HalfOutput
 from embedpipe.generation.decoding.numbers import seed_or_new, whole
 from embedpipe.generation.decoding.position import Memory, Predictor
 from embedpipe.generation.decoding.prompts import (
@@ -29,7 +28,6 @@ from embedpipe.generation.decoding.write import Group, write
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.score import Score, TextScorer
 from embedpipe.generation.state import BEGINNING, State
-from embedpipe.nn.precision import computes_in_bf16
 from embedpipe.text.codec import check_texts
 
 if TYPE_CHECKING:
@@ -37,9 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PROMPT_TOKENS", "Continuations", "Precision", "Score", "TextGenerator"]
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["fp32", "bf16"]
 _ROWS = 256
-_MANY = 64
 _PROMPTS = 64
 _DECODING, _LIMITS, _BEAM = Decoding(), Limits(), Beam()
 
@@ -91,14 +88,13 @@ class TextGenerator:
         *,
         start: State = BEGINNING,
         new_memory: Callable[[], Memory] | None = None,
-        precision: Precision = "auto",
+        precision: Precision = "fp32",
     ) -> None:
         if precision not in get_args(Precision):
             raise ConfigError(f"unknown precision '{precision}' of the output: use {', '.join(get_args(Precision))}")
         self.codec, self.model, self.precision = codec, model.eval(), precision
-        self._start, self._new_memory = start, new_memory
-        if precision == "bf16":
-            check_halves(self.model)
+        output = HalfOutput(self.model) if precision == "bf16" else None
+        self._start, self._predictor = start, Predictor(self.model, new_memory, output)
 
     def begin(self, start: State) -> "TextGenerator":
         """Return a generator of the same model whose texts go on from a state, such as one with `State.given`.
@@ -107,7 +103,7 @@ class TextGenerator:
         ----------
         start : of one row, or for `generate_many` of one row for each prompt.
         """
-        memory = self._new_memory
+        memory = self._predictor.new_memory
         return TextGenerator(self.codec, self.model, start=start, new_memory=memory, precision=self.precision)
 
     def in_precision(self, precision: Precision) -> "TextGenerator":
@@ -115,12 +111,11 @@ class TextGenerator:
 
         Parameters
         ----------
-        precision : ``bf16`` is about twice as fast where the processor has it; see `HalfOutput` for what it changes.
-            ``auto`` takes it there for 64 texts and more, and fp32 for fewer.
+        precision : ``bf16`` is about twice as fast where the processor has it, and a seed gives other texts; see
+            `HalfOutput` for what it changes.
         """
-        return TextGenerator(
-            self.codec, self.model, start=self._start, new_memory=self._new_memory, precision=precision
-        )
+        memory = self._predictor.new_memory
+        return TextGenerator(self.codec, self.model, start=self._start, new_memory=memory, precision=precision)
 
     def generate(
         self,
@@ -192,8 +187,7 @@ class TextGenerator:
         Each text has random numbers of its own, which follow from the seed, its prompt and its number among the texts
         of that prompt. It is therefore what `continuations` writes for its prompt alone, whatever stands beside it.
         (A batch of another size rounds differently in the last of seven digits; where two words are that near to a
-        border, another one may be drawn. With the precision ``auto`` 64 texts and more may be written in bf16, whose
-        borders lie a little elsewhere.) A prompt given twice gets twice as many texts, not the same ones again.
+        border, another one may be drawn.) A prompt given twice gets twice as many texts, not the same ones again.
 
         Parameters
         ----------
@@ -245,10 +239,9 @@ class TextGenerator:
         read = read_prompt(self.codec, prompt)
         rules = Rules(self.codec, limits, beam, self.model.device)
         shown = Shown(self.codec, rules, read.text, read.ids)
-        predictor = self._predictor(1)
-        position = begin_prompts(predictor, [read], self._start)[0]
+        position = begin_prompts(self._predictor, [read], self._start)[0]
         start = Draft(before=read.ids)
-        drafts = beam_search(predictor, position, start, beam, rules, n, shown.written)
+        drafts = beam_search(self._predictor, position, start, beam, rules, n, shown.written)
         return _continuations(read, drafts, shown, scored=True, ranked=True)
 
     def score(self, text: str) -> Score:
@@ -259,27 +252,16 @@ class TextGenerator:
         """Return what `score` does for each of many texts, read side by side."""
         return TextScorer(self.codec, self.model).scores(texts)
 
-    def _predictor(self, n_texts: int) -> Predictor:
-        """Return the model as writers of so many texts use it."""
-        fast = n_texts >= _MANY and self.model.clusters is None and computes_in_bf16(self.model.device)
-        half = self.precision == "bf16" or (self.precision == "auto" and fast)
-        return Predictor(self.model, self._new_memory, self._half if half else None)
-
-    @cached_property
-    def _half(self) -> HalfOutput:
-        return HalfOutput(self.model)
-
     @torch.inference_mode()
     def _stream(self, read: Prompt, decoding: Decoding, rules: Rules, seed: int) -> Iterator[str]:
         shown = Shown(self.codec, rules, read.text, read.ids)
         draft = Draft(before=read.ids)
-        predictor = self._predictor(1)
 
         def groups() -> Iterator[Group]:
-            position = begin_prompts(predictor, [read], self._start)[0]
+            position = begin_prompts(self._predictor, [read], self._start)[0]
             yield Group(position, [draft], Randoms(seed, read.text, [0]), shown.written)
 
-        yield from shown.pieces(draft, write(predictor, groups(), decoding, rules, rows=1))
+        yield from shown.pieces(draft, write(self._predictor, groups(), decoding, rules, rows=1))
 
     @torch.inference_mode()
     def _write(
@@ -296,7 +278,6 @@ class TextGenerator:
             firsts.append(met[prompt.text])
             met[prompt.text] += n
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
-        predictor = self._predictor(n * len(prompts))
 
         def groups() -> Iterator[Group]:
             for at in range(0, len(order), _PROMPTS):
@@ -304,13 +285,13 @@ class TextGenerator:
                 start = self._start
                 if n_rows(start) > 1:
                     start = start.rows(torch.tensor(some))
-                positions = begin_prompts(predictor, [prompts[i] for i in some], start)
+                positions = begin_prompts(self._predictor, [prompts[i] for i in some], start)
                 for i, position in zip(some, positions, strict=True):
                     randoms = Randoms(seed, prompts[i].text, range(firsts[i], firsts[i] + n))
                     yield Group(position, drafts[i], randoms, shown[i].written)
 
         check_start(self._start, len(prompts))
-        for _ in write(predictor, groups(), decoding, rules, rows=_ROWS, scored=scored):
+        for _ in write(self._predictor, groups(), decoding, rules, rows=_ROWS, scored=scored):
             pass
         return [
             _continuations(prompt, written, how, scored=scored, ranked=False)

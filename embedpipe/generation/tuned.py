@@ -21,7 +21,7 @@ from embedpipe.text.token_store import TokenStore
 __all__ = ["Tuned", "find_cache", "find_dynamic", "load_tuned", "save_tuned"]
 
 _SETTINGS, _GRADIENTS = "settings.json", "gradients.safetensors"
-_FORMAT = 2
+_FORMAT = 3
 _CACHE_TOKENS, _CACHE_ROWS = 10_000, 4
 _DYNAMIC_TOKENS, _GRADIENT_TOKENS, _GRADIENT_ROWS = 2_048, 2_048, 16
 _SECONDS = 60.0

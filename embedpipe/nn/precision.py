@@ -11,7 +11,7 @@ from embedpipe.errors import ConfigError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Precision", "accelerator_for", "computes_in_bf16", "resolve_precision"]
+__all__ = ["Precision", "accelerator_for", "resolve_precision"]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -44,16 +44,11 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["no
         return "fp16"
     if precision != "auto":
         raise ConfigError(f"precision is auto, fp32, bf16 or fp16, not '{precision}'")
-    return "bf16" if computes_in_bf16(device) else "no"
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Return whether the device multiplies bfloat16 itself; a CPU without AVX512-BF16 or AMX does it by emulation."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     # The probes below are private names of torch, so a version without them means float32 and no crash.
     probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(probe() for probe in probes if probe is not None)
+    return "bf16" if any(probe() for probe in probes if probe is not None) else "no"
 
 
 @contextmanager

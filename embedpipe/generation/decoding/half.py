@@ -7,7 +7,7 @@ from torch import Tensor
 from embedpipe.errors import ConfigError
 from embedpipe.generation.language_model import LanguageModel
 
-__all__ = ["HalfOutput", "check_halves"]
+__all__ = ["HalfOutput"]
 
 
 class HalfOutput:
@@ -38,7 +38,10 @@ class HalfOutput:
 
     @torch.inference_mode()
     def __init__(self, model: LanguageModel) -> None:
-        check_halves(model)
+        if model.clusters is not None:
+            raise ConfigError(
+                "precision bf16 is for generators with one softmax over all words; write with precision fp32"
+            )
         # The bias rides along as two columns of the table, what bfloat16 holds of it and the rest: in one it would lose
         # as much as all the products together.
         high = model.bias.to(torch.bfloat16)
@@ -49,9 +52,3 @@ class HalfOutput:
         """Return the logits, bfloat16 of shape (rows, n_tokens)."""
         ones = torch.ones(len(hidden), 2, dtype=torch.bfloat16, device=hidden.device)
         return F.linear(torch.cat([hidden.to(torch.bfloat16), ones], dim=1), self._table)
-
-
-def check_halves(model: LanguageModel) -> None:
-    """Raise `ConfigError` if the output of a model is not one table and a bias."""
-    if model.clusters is not None:
-        raise ConfigError("precision bf16 is for generators with one softmax over all words; write with precision fp32")

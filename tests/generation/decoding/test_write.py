@@ -228,19 +228,6 @@ def test_half_precision_changes_little_and_only_the_output(network) -> None:
     assert half.begin(State(given=torch.zeros(1, 6))).precision == "bf16"
 
 
-@pytest.mark.parametrize(("has_it", "n", "same_as"), [(True, 64, "bf16"), (True, 63, "fp32"), (False, 64, "fp32")])
-def test_many_texts_are_written_in_half_precision_where_the_processor_has_it(
-    network, monkeypatch, has_it, n, same_as
-) -> None:
-    monkeypatch.setattr("embedpipe.generation.generator.computes_in_bf16", lambda device: has_it)
-    found, wanted, other = (
-        network.in_precision(precision).continuations("the", WILD, Limits(3), n=n, seed=1, scored=True)
-        for precision in ("auto", same_as, "bf16" if same_as == "fp32" else "fp32")
-    )
-    assert (found.texts, found.log_probabilities) == (wanted.texts, wanted.log_probabilities)
-    assert found.log_probabilities != other.log_probabilities
-
-
 def test_half_precision_is_refused_where_the_output_is_another(network) -> None:
     size = len(network.codec.vocabulary)
     other = TextGenerator(network.codec, LanguageModel(Shape(size, dim=6, hidden=8, layers=1, cutoffs=(5,))))
