@@ -15,6 +15,7 @@ from embedpipe.generation.state import BEGINNING, State
 from embedpipe.nn.causal import CausalKind, RecurrentStack
 from embedpipe.nn.causal_attention import CausalTransformer
 from embedpipe.nn.clusters import Clusters
+from embedpipe.nn.few_rows import scores_of
 from embedpipe.nn.layers import LockedDropout, draw_normal, embedding_dropout
 from embedpipe.nn.softmax import exact_losses
 
@@ -201,7 +202,7 @@ class LanguageModel(nn.Module):
         """Return the log-probabilities of the next token, shape (..., n_tokens); without clusters not normalised."""
         if self.clusters is not None:
             return self.clusters.log_probabilities(self.output_table, self.bias, hidden)
-        return F.linear(hidden, self.output_table, self.bias)
+        return scores_of(hidden, self.output_table, self.bias)
 
     def losses(self, hidden: Tensor, targets: Tensor, half: Tensor | None = None) -> Tensor:
         """Return the negative log-probabilities of `targets` (n,) after `hidden` (n, width), float32, in nats.
