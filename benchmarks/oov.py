@@ -27,8 +27,9 @@ from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.calibration import NEAR_ENOUGH, calibrate, spelling_features
 from embedpipe.words.lookup import Found, Lookup
 from embedpipe.words.postprocess import unit_rows
+from embedpipe.words.published_subwords import publish_subwords
 from embedpipe.words.steps import post_process
-from embedpipe.words.subword import mean_rows, publish_subwords
+from embedpipe.words.subword import mean_rows
 from embedpipe.words.table import WordVectors
 from written import write_files
 

@@ -56,8 +56,9 @@ def command(
     ones left out.
 
     A word outside the vocabulary is made of its character n-grams where the bundle holds vectors of these; its
-    cosine, its rank and its n-grams are then all there is to say, and the text is not searched. Else the word with the
-    nearest spelling stands for it. Stderr says which, and with what confidence (see embedpipe similar --help).
+    cosine, its rank and its n-grams are then all there is to say, and the text is not searched. Else, or where it is
+    a known word with a slip of the keyboard, the word with the nearest spelling stands for it. Stderr says which, and
+    with what confidence (see embedpipe similar --help).
 
     Where A or B is more than one word, sentences are compared: their cosine by the trained encoder, by the SIF average
     and by the plain average, with its place among the cosines of random pairs of held-out sentences where the text

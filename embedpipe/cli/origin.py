@@ -37,7 +37,7 @@ def origin_columns(found: "Sequence[Found]") -> dict[str, object]:
 def _sentence(found: "Found") -> str:
     if found.source == "subwords":
         of = "its vector is the mean of its character n-grams (source subwords"
-        chance = "the chance that a word of the text would be among the ten nearest of a vector so made"
+        chance = "the chance that training on such a word would have put it among the ten nearest of a vector so made"
     else:
         of = f"its vector is that of the nearest spelling '{found.via}' (source spelling"
         chance = (
@@ -45,7 +45,8 @@ def _sentence(found: "Found") -> str:
             "keyboard it says nothing"
         )
     sure = "confidence unknown: none was calibrated" if found.confidence is None else _chance(found.confidence, chance)
-    return f"{found.word}: not in the vocabulary; {of}, {sure})"
+    near = "" if found.near is None else f"; near spelling: {found.near}"
+    return f"{found.word}: not in the vocabulary; {of}, {sure}){near}"
 
 
 def _chance(confidence: float, meaning: str) -> str:

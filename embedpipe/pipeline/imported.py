@@ -98,6 +98,7 @@ def save_foreign(
     adopted = adopt(foreign, source)
     case = case_of(adopted.vocabulary)
     words = {"dim": foreign.dim, "epochs": 0, "vectors": source, "steps": [], "keep_training": False}
+    words["unseen"] = "spelling"  # to fit n-grams to tables of hundreds of thousands of words takes minutes
     config = PipelineConfig.of("tiny", {"text": {"tokenizer": "regex", "case": case}, "words": words})
     remove_leftovers(target)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from embedpipe.config import WordsConfig
 from embedpipe.errors import ConfigError
+from embedpipe.words.steps import without_ngrams
 
 __all__ = ["SPACE", "Value", "search_space", "step_lists"]
 
@@ -30,6 +31,8 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     ("add-contexts", "whiten:0.3"),
     ("add-contexts", "whiten:0.5"),
 )
+_NGRAMS = ("ngrams:0.3", "ngrams:0.6", "ngrams:1")
+"""Tried after the steps of the settings; with subwords n-grams are trained, not fitted."""
 
 
 def search_space(
@@ -75,7 +78,9 @@ def step_lists(config: WordsConfig, given: Mapping[str, object]) -> list[tuple[s
         return [config.steps]
     contexts = config.objective == "negative" and not config.subwords
     possible = [steps for steps in _STEPS if contexts or "add-contexts" not in steps]
-    return list(dict.fromkeys([config.steps, *possible]))
+    without = without_ngrams(config.steps)
+    spelt = [] if config.subwords else [without, *((*without, step) for step in _NGRAMS)]
+    return list(dict.fromkeys([config.steps, *spelt, *possible]))
 
 
 def _with(values: Sequence[Value], own: Value) -> tuple[Value, ...]:

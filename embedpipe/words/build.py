@@ -16,8 +16,9 @@ from embedpipe.words.calibration import Calibration, calibrate
 from embedpipe.words.consensus import consensus_rotations, neighbour_overlap
 from embedpipe.words.ngram_fit import SharedNgrams, shared_ngrams
 from embedpipe.words.part import WordFacts, save_training, save_words
-from embedpipe.words.steps import PostProcessed, asks_for_ngrams, post_process
-from embedpipe.words.subword import Subwords, publish_subwords
+from embedpipe.words.published_subwords import publish_subwords
+from embedpipe.words.steps import PostProcessed, asks_for_ngrams, post_process, without_ngrams
+from embedpipe.words.subword import Subwords
 from embedpipe.words.table import WordVectors
 from embedpipe.words.train import StartVectors, TrainedWords, train_words
 from embedpipe.words.unseen import fit_unseen
@@ -89,13 +90,17 @@ def build_words(
         del published
     first, processed = tables[0], _published(tables, probabilities, config, ngrams)
     words = WordVectors(vocabulary, processed.vectors)
-    subwords, calibration = _unseen(words, first.subwords, processed, config, ngrams, seed)
+    plain = None
+    if asks_for_ngrams(config.steps):
+        without = config.model_copy(update={"steps": without_ngrams(config.steps)})
+        plain = WordVectors(vocabulary, _published(tables, probabilities, without, None).vectors)
+    subwords, calibration = _unseen(words, plain, first.subwords, processed, config, ngrams, seed)
     trainer = "fasttext" if config.subwords else "word2vec"
     facts = WordFacts(
         trainer="imported" if not config.epochs and "bundle" not in (started_from or {}) else trainer,
         steps=config.steps,
         window=config.window,
-        ngrams=(config.shortest_ngram, config.longest_ngram) if subwords else (),
+        ngrams=(subwords.shortest, subwords.longest) if subwords else (),
         runs=len(runs),
         losses=tuple(tuple(trained.losses) for run in runs for trained in run.trained),
         kept_epochs=tuple(trained.kept_epoch for run in runs for trained in run.trained),
@@ -174,7 +179,8 @@ def _run(
 
 def _ngrams(vocabulary: Vocabulary, config: "WordsConfig") -> SharedNgrams | None:
     """Return the n-grams that words share, where they are asked for."""
-    if asks_for_ngrams(config.steps) or (config.unseen == "ngrams" and not config.subwords):
+    fitted = config.unseen == "ngrams" and not config.subwords and not vocabulary.holds_pieces
+    if asks_for_ngrams(config.steps) or fitted:
         return shared_ngrams(vocabulary.tokens, (config.shortest_ngram, config.longest_ngram))
     return None
 
@@ -190,21 +196,26 @@ def _published(
 
 def _unseen(
     words: WordVectors,
+    plain: WordVectors | None,
     trained: NDArray[np.float32] | None,
     processed: PostProcessed,
     config: "WordsConfig",
     ngrams: SharedNgrams | None,
     seed: int,
 ) -> tuple[Subwords | None, Calibration]:
-    """Return the n-grams that unseen words get their vectors from, as trained or else fitted, and their calibration."""
+    """Return the n-grams that unseen words get their vectors from, as trained or else fitted, and their calibration.
+
+    `plain` are the words without the step of n-grams, where that is one of the steps. Pieces of words get no n-grams:
+    a string that is no piece is cut into several.
+    """
     if trained is not None:
         assert processed.transform is not None
         lengths = config.shortest_ngram, config.longest_ngram
         subwords = publish_subwords(trained, words.vocabulary, *lengths, processed.transform)
         return subwords, calibrate(words, subwords, seed=seed)
-    if config.unseen == "ngrams" and ngrams is not None:
-        return fit_unseen(words, ngrams, seed=seed)
-    return None, calibrate(words, seed=seed)
+    if config.unseen == "ngrams" and ngrams is not None and not words.vocabulary.holds_pieces:
+        return fit_unseen(words, ngrams, seed=seed, trained=plain)
+    return None, calibrate(words if plain is None else plain, seed=seed)
 
 
 def _consensus(runs: Sequence[_Run], place: int, probabilities: NDArray[np.float64]) -> TrainedWords:

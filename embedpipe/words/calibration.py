@@ -1,14 +1,15 @@
 """How far the vector made for an unknown word can be trusted, learnt from words that are known.
 
-The confidence is the estimated probability that, were the word in the vocabulary, it would be among the ten nearest
-words of the vector that was made for it. To estimate it, words of the vocabulary, rare ones above all, are left out one
+The confidence is the estimated probability that, had training met the word, it would be among the ten nearest words of
+the vector that was made for it. To estimate it, words of the vocabulary, rare ones above all, are left out one
 at a time: a vector is made for each as if it were unknown, and its own published vector is looked for. No second
 training is needed, but n-grams were trained on the word left out too: to be the very nearest word of their mean is
 about as hard for it as to be one of ten for a word that training never met, and that is what is counted
 (``docs/experiments/oov.md`` compares with a second training). Where n-grams were fitted to trained vectors, the words
-left out are left out of the fit as well, and counted as they will be met: among the ten nearest. A logistic model on
-two features of the word (regression targets after Platt, 1999, "Probabilistic Outputs for Support Vector Machines")
-gives the probability.
+left out are left out of the fit as well, and counted as they will be met: among the ten nearest. The vectors are those
+of training, to which no step has added what n-grams say, for of these n-grams would be found by themselves. A logistic
+model on two features of the word (regression targets after Platt, 1999, "Probabilistic Outputs for Support Vector
+Machines") gives the probability.
 """
 
 from collections.abc import Mapping
@@ -23,10 +24,12 @@ from embedpipe.words.subword import HASHES, NgramRows, Subwords, mean_rows, ngra
 from embedpipe.words.table import WordVectors
 
 __all__ = [
+    "LEAST_KNOWN",
     "NEAR_ENOUGH",
     "Calibration",
     "Guess",
     "calibrate",
+    "calibrate_fitted",
     "fit_logistic",
     "rare_words",
     "spelling_features",
@@ -37,10 +40,10 @@ Guess = Literal["subwords", "spelling"]
 """Where the vector of a word that is not in the vocabulary comes from."""
 NEAR_ENOUGH = 0.75
 """Spelling ratio below which another word's vector is no answer: with Word2Vec, it found none of 83 removed words."""
-_PLACES: Mapping[Guess, int] = {"subwords": 1, "spelling": 10}
-"""Among how many nearest words a word that was left out counts as found."""
-_FITTED_PLACES = 10
-"""The same, where the n-grams were fitted without it."""
+LEAST_KNOWN = 0.25
+"""Share of a string's n-grams below which fitted ones say nothing of it (docs/words.md)."""
+_PLACES, _TRAINED_PLACES = 10, 1
+"""Among how many nearest words a word that was left out counts as found; the same, by n-grams that it trained too."""
 _LEAST_WORDS = 20
 """Fewer words left out say nothing."""
 _SMALL = 1e-10
@@ -96,45 +99,71 @@ def spelling_features(ratios: list[float], lengths: list[int]) -> NDArray[np.flo
     return np.column_stack([ratios, np.log(lengths)])
 
 
-def calibrate(
-    words: WordVectors,
-    subwords: Subwords | None = None,
-    *,
-    sample: int = 500,
-    seed: int = 0,
-    left_out: NDArray[np.int64] | None = None,
-) -> Calibration:
-    """Return the calibration of a bundle: of its n-grams where it has them, else of the nearest spelling.
+def calibrate(words: WordVectors, subwords: Subwords | None = None, *, sample: int = 500, seed: int = 0) -> Calibration:
+    """Return the calibration of a bundle: of its n-grams where they were trained, else of the nearest spelling.
 
     Parameters
     ----------
-    words : the published vectors.
-    subwords : the published n-gram table, if there is one.
+    words : the vectors, without what a step may have added of n-grams.
+    subwords : the published n-gram table, if one was trained with the words.
     sample : words left out, drawn with a probability that falls with their count: unknown words are rare ones.
     seed : of that draw.
-    left_out : ids that `subwords` was fitted without; None for a table that was trained with the words.
 
     Returns
     -------
     Calibration
-        Empty where fewer than twenty words of the sample could be made a vector.
+        Empty where fewer than twenty words of the sample could be made a vector, and of spellings where tokens are
+        pieces of words.
     """
-    guess: Guess = "spelling" if subwords is None else "subwords"
-    drawn, places = left_out, _FITTED_PLACES
-    if drawn is None:
-        drawn, places = rare_words(words, sample, seed), _PLACES[guess]
+    left_out = rare_words(words, sample, seed)
     if subwords is None:
-        drawn, made, features = _by_spelling(words, drawn)
-    elif left_out is None:
-        made, features = _by_subwords(words, subwords, drawn)
-    else:
-        ngrams = subwords.ngrams([words.vocabulary.tokens[i] for i in drawn])
-        known = subwords.known(ngrams)
-        made, features = subwords.mean(ngrams.keep(known)), subword_features(ngrams, known)
-    if len(drawn) < _LEAST_WORDS:
-        return Calibration({})
+        return Calibration(_of_spelling(words, left_out))
+    made, features = _by_subwords(words, subwords, left_out)
+    return Calibration(_model("subwords", words, left_out, made, features, _TRAINED_PLACES))
+
+
+def calibrate_fitted(words: WordVectors, subwords: Subwords, left_out: NDArray[np.int64]) -> Calibration:
+    """Return the calibration of n-grams that were fitted to `words` without some of them, and of spellings.
+
+    Parameters
+    ----------
+    words : the vectors, without what a step may have added of n-grams.
+    subwords : fitted to them.
+    left_out : ids of the words that the fit did not meet. Those whose n-grams would not answer are not counted.
+
+    Returns
+    -------
+    Calibration
+        Without n-grams, or spellings, where they give a vector to fewer than twenty of the words.
+    """
+    ngrams = subwords.ngrams([words.vocabulary.tokens[i] for i in left_out])
+    known = subwords.known(ngrams)
+    made, features = subwords.mean(ngrams.keep(known)), subword_features(ngrams, known)
+    answered = made.any(axis=1) & (features[:, 0] >= LEAST_KNOWN)
+    of_ngrams = _model("subwords", words, left_out[answered], made[answered], features[answered], _PLACES)
+    return Calibration({**of_ngrams, **_of_spelling(words, left_out)})
+
+
+def _of_spelling(words: WordVectors, left_out: NDArray[np.int64]) -> dict[Guess, tuple[float, ...]]:
+    if words.vocabulary.holds_pieces:
+        return {}
+    ids, made, features = _by_spelling(words, left_out)
+    return _model("spelling", words, ids, made, features, _PLACES)
+
+
+def _model(
+    guess: Guess,
+    words: WordVectors,
+    ids: NDArray[np.int64],
+    made: NDArray[np.float32],
+    features: NDArray[np.float64],
+    places: int,
+) -> dict[Guess, tuple[float, ...]]:
+    """Return the logistic model of whether the words `ids` are among the nearest of the vectors made for them."""
+    if len(ids) < _LEAST_WORDS:
+        return {}
     nearest, _ = words.most_similar_ids(made, places)
-    return Calibration({guess: fit_logistic(features, (nearest == drawn[:, None]).any(axis=1))})
+    return {guess: fit_logistic(features, (nearest == ids[:, None]).any(axis=1))}
 
 
 def fit_logistic(features: NDArray[np.float64], hits: NDArray[np.bool_], ridge: float = 1.0) -> tuple[float, ...]:

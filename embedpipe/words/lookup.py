@@ -1,4 +1,9 @@
-"""A vector for any word, and where it came from: the vocabulary, the word's n-grams, or the nearest spelling."""
+"""A vector for any word, and where it came from: the vocabulary, the word's n-grams, or another spelling.
+
+One slip of the keyboard in a word that is known (`slips`) is that word; what else is unknown is taken for a word of its
+own, and its n-grams stand for it; where hardly any of these is known, the nearest spelling does. N-grams that were
+trained with the words, not fitted to them, come first: they find slips as well.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +15,15 @@ from numpy.typing import NDArray
 
 from embedpipe.errors import ConfigError
 from embedpipe.text.vocabulary import SPECIALS
-from embedpipe.words.calibration import NEAR_ENOUGH, Calibration, Guess, spelling_features, subword_features
+from embedpipe.words.calibration import (
+    LEAST_KNOWN,
+    NEAR_ENOUGH,
+    Calibration,
+    Guess,
+    spelling_features,
+    subword_features,
+)
+from embedpipe.words.slips import is_slip
 from embedpipe.words.subword import NgramRows, Subwords, ngram_strings
 from embedpipe.words.table import Neighbour, WordVectors
 
@@ -31,8 +44,10 @@ class Found:
     vector : float32 array of shape (dim,), a copy.
     source : ``vocabulary``, ``subwords`` (its character n-grams) or ``spelling`` (another word's vector).
     via : the word whose vector it is, where that is another one.
-    confidence : estimated probability in [0, 1] that the word, were it in the vocabulary, would be among the ten
-        nearest words of this vector; 1 for the vocabulary, None where this source was not calibrated.
+    confidence : estimated probability in [0, 1] that the word, had training met it, would be among the ten nearest
+        words of this vector, by the vectors of training alone, to which no n-grams were added; 1 for the vocabulary,
+        None where this source was not calibrated.
+    near : the nearest spelling where n-grams answered, and one is near enough to be named.
     """
 
     word: str
@@ -41,6 +56,7 @@ class Found:
     source: Literal["vocabulary"] | Guess
     via: str | None
     confidence: float | None
+    near: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,26 +91,30 @@ class Lookup:
         return (3, 6) if self.subwords is None else (self.subwords.shortest, self.subwords.longest)
 
     def look_up(self, word: str) -> Found:
-        """Return the vector of `word`: from the vocabulary, else its n-grams, else the nearest spelling.
+        """Return the vector of `word`: its own, else of a word it is a slip of, its n-grams or the nearest spelling.
 
         Raises
         ------
         UnknownWordError
-            If the word is none of the vocabulary, none of its n-grams has a vector, and no spelling is near enough;
-            where tokens are pieces of words, no other spelling is looked for.
+            If the word is none of the vocabulary, too few of its n-grams have vectors (none, where they were trained;
+            less than a quarter, where fitted), and no spelling is near enough; where tokens are pieces of words, no
+            other spelling is looked for.
         """
         vocabulary = self.words.vocabulary
         found = vocabulary.find(word)
         if found is not None:
             return Found(word, found, np.array(self.words.vectors[found]), "vocabulary", None, 1.0)
         spelt = vocabulary.spelt(word)
-        if self.subwords is not None:
+        near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, 1, NEAR_ENOUGH)
+        fitted = self.subwords is not None and self.subwords.hashes is not None
+        slip = bool(near) and is_slip(spelt, near[0][1])
+        if self.subwords is not None and not (fitted and slip):
             ngrams, met = self._ngrams([spelt], self.subwords)
             (vector,) = self.subwords.mean(ngrams.keep(met))
-            if vector.any():
-                sure = self.calibration.confidence("subwords", subword_features(ngrams, met))
-                return Found(word, None, vector, "subwords", None, sure)
-        near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, 1, NEAR_ENOUGH)
+            features = subword_features(ngrams, met)
+            if vector.any() and not (fitted and features[0, 0] < LEAST_KNOWN):
+                sure = self.calibration.confidence("subwords", features)
+                return Found(word, None, vector, "subwords", None, sure, near[0][1] if near else None)
         if not near:
             raise vocabulary.unknown(word)
         ((ratio, other),) = near

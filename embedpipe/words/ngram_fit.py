@@ -6,6 +6,7 @@ are those whose mixtures come nearest to the vectors of the words, by ridge regr
 using Subword RNNs"). What the fit says of a word is what words spelt like it have in common.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedNgrams", "shared_ngrams"]
 
+_SYLLABIC = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
+"""Characters that stand for syllables or morphemes: Kana, Han, Hangul."""
 _MOST_NGRAMS = 100_000
 """N-grams that are kept, those of the most words: at 300 dimensions a bundle holds 60 MB of them."""
 _WEIGHT = -0.25
@@ -29,7 +32,9 @@ _WEIGHT = -0.25
 _PENALTY = 2.0
 """Of the ridge regression, where the mixture of each word has length 1 (docs/experiments/words_components.md)."""
 _ROUNDS, _ENOUGH = 12, 0.03
-"""Steps of conjugate gradients, and the share of the vectors not accounted for at which they end."""
+"""Steps of conjugate gradients, and the share of a column not accounted for at which they end for it."""
+_COLUMNS = 64
+"""Columns that are fitted at once: the tables of the solver are that wide, not as wide as the vectors."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +83,12 @@ class SharedNgrams:
             from scipy.sparse import csr_array
 
             ours = self.mixtures[np.flatnonzero(rows)]
-            turned, vectors = csr_array(ours.T), vectors[rows]
-        # The dual, a number for each word and column: conjugate gradients, each column by itself.
-        dual = np.zeros_like(vectors)
-        rest = vectors.copy()
-        step, size = rest.copy(), np.einsum("ij,ij->j", rest, rest)
-        enough = _ENOUGH**2 * size.sum()
-        for _ in range(_ROUNDS):
-            if size.sum() <= enough:
-                break
-            moved = ours @ (turned @ step) + np.float32(_PENALTY) * step
-            share = size / np.maximum(np.einsum("ij,ij->j", step, moved), np.finfo(np.float32).tiny)
-            dual += share * step
-            rest -= share * moved
-            before, size = size, np.einsum("ij,ij->j", rest, rest)
-            step = rest + step * (size / np.maximum(before, np.finfo(np.float32).tiny))
-        fitted: NDArray[np.float32] = turned @ dual
+            turned = csr_array(ours.T)
+        fitted = np.empty((len(self.hashes), vectors.shape[1]), dtype=np.float32)
+        for first in range(0, vectors.shape[1], _COLUMNS):
+            block = vectors[:, first : first + _COLUMNS]
+            target = np.array(block if rows is None else block[rows], order="C")
+            fitted[:, first : first + _COLUMNS] = turned @ _dual(ours, turned, target)
         return fitted
 
     def subwords(self, fitted: NDArray[np.float32]) -> Subwords:
@@ -103,16 +98,43 @@ class SharedNgrams:
         return Subwords(rows, *self.lengths, unit=True, hashes=self.hashes)
 
 
+def _dual(ours: Any, turned: Any, target: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the dual of the regression, a number for each word and column of `target`, which is overwritten.
+
+    Conjugate gradients, each column by itself: which others are fitted beside it changes nothing.
+    """
+    dual, rest, tiny = np.zeros_like(target), target, np.finfo(np.float32).tiny
+    step, size = rest.copy(), np.einsum("ij,ij->j", rest, rest)
+    enough = np.float32(_ENOUGH**2) * size
+    for _ in range(_ROUNDS):
+        ended = size <= enough
+        if ended.all():
+            break
+        moved = ours @ (turned @ step)
+        moved += np.float32(_PENALTY) * step
+        share = np.where(ended, np.float32(0), size / np.maximum(np.einsum("ij,ij->j", step, moved), tiny))
+        dual += share * step
+        moved *= share
+        rest -= moved
+        before, size = size, np.where(ended, size, np.einsum("ij,ij->j", rest, rest))
+        step *= size / np.maximum(before, tiny)
+        step += rest
+    return dual
+
+
 def shared_ngrams(tokens: Sequence[str], lengths: tuple[int, int]) -> SharedNgrams:
     """Return the n-grams that two or more words share, up to the 100,000 that most words have.
 
     Parameters
     ----------
     tokens : of a vocabulary, the specials first: these have none.
-    lengths : shortest and longest n-gram in characters.
+    lengths : shortest and longest n-gram in characters. Where most words are of Han, Kana or Hangul, the shortest is
+        one character: words of two or three of them share hardly anything longer.
     """
     from scipy.sparse import csr_array
 
+    if 2 * sum(map(bool, map(_SYLLABIC.search, tokens[len(SPECIALS) :]))) > len(tokens) - len(SPECIALS):
+        lengths = 1, lengths[1]
     found = ngram_rows(tokens[len(SPECIALS) :], *lengths, HASHES)
     pairs = np.unique(np.column_stack([found.words, found.rows]), axis=0)
     hashes, column, n_words = np.unique(pairs[:, 1], return_inverse=True, return_counts=True)

@@ -213,11 +213,16 @@ def _check(
 
 
 def _check_ngrams(path: Path, table: NDArray[Any], hashes: NDArray[Any], dim: int) -> None:
-    expected = (len(hashes) + 1, dim)
+    expected = (hashes.size + 1, dim)
     if table.shape != expected or table.dtype != np.float16 or hashes.dtype != np.uint32:
         raise BundleError(
-            f"{path}: tensor 'ngrams' is {table.dtype} of shape {table.shape}, but {len(hashes):,} n-grams of {dim} "
+            f"{path}: tensor 'ngrams' is {table.dtype} of shape {table.shape}, but {hashes.size:,} n-grams of {dim} "
             f"dimensions ask for float16 of shape {expected}; make the words again"
+        )
+    if hashes.ndim != 1 or (hashes[1:] <= hashes[:-1]).any():
+        raise BundleError(
+            f"{path}: tensor 'ngram_hashes' of shape {hashes.shape} is no rising list of different n-grams; "
+            "make the words again"
         )
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from embedpipe.words.ngram_fit import SharedNgrams
 from embedpipe.words.postprocess import principal_directions, unit_rows, weighted_moments, whitening_matrix
 
-__all__ = ["PostProcessed", "Table", "Transform", "asks_for_ngrams", "post_process", "published_dim"]
+__all__ = ["PostProcessed", "Table", "Transform", "asks_for_ngrams", "post_process", "published_dim", "without_ngrams"]
 
 _ROWS = 16_384
 Vectors = NDArray[np.float32]
@@ -145,6 +145,15 @@ def asks_for_ngrams(steps: Sequence[str]) -> bool:
     return any(step.startswith("ngrams:") for step in steps)
 
 
+def without_ngrams(steps: Sequence[str]) -> tuple[str, ...]:
+    """Return `steps` but for those that need the n-grams of the words.
+
+    >>> without_ngrams(["unit", "ngrams:0.7"])
+    ('unit',)
+    """
+    return tuple(step for step in steps if not asks_for_ngrams([step]))
+
+
 def published_dim(dim: int, n_trainings: int, steps: Sequence[str]) -> int:
     """Return the width of the vectors that `steps` publish of trainings of `dim` dimensions each.
 
@@ -173,10 +182,11 @@ def _with_contexts(tables: Sequence[Table], *, join: bool) -> list[Vectors]:
 
 
 def _with_ngrams(vectors: Vectors, ngrams: SharedNgrams, weight: float) -> Vectors:
-    said = unit_rows(ngrams.mixtures @ ngrams.fit(unit_rows(vectors)))
+    units = unit_rows(vectors)
+    said = unit_rows(ngrams.mixtures @ ngrams.fit(units))
     said *= np.float32(weight)
-    said += unit_rows(vectors)
-    return said
+    units += said
+    return units
 
 
 def _fitted(name: str, value: str, vectors: Vectors, probabilities: NDArray[np.float64]) -> Transform:

@@ -7,19 +7,14 @@ fastText or gensim are found again. A table may instead hold a row for each of s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.ngrams import ngram_buckets
 from embedpipe.words.postprocess import unit_rows
 
-if TYPE_CHECKING:
-    from embedpipe.words.steps import Transform
-
-__all__ = ["HASHES", "NgramRows", "Subwords", "mean_rows", "ngram_rows", "ngram_strings", "publish_subwords"]
+__all__ = ["HASHES", "NgramRows", "Subwords", "mean_rows", "ngram_rows", "ngram_strings"]
 
 HASHES = 2**32 - 1
 """A table of so many rows would hold nearly every n-gram in a row of its own."""
@@ -174,25 +169,3 @@ class Subwords:
         """Return the vector of one string, float32 of shape (dim,), or None where none of its n-grams was trained."""
         row: NDArray[np.float32] = self.compose([word])[0]
         return row if row.any() else None
-
-
-def publish_subwords(
-    vectors: NDArray[np.float32], vocabulary: Vocabulary, shortest: int, longest: int, transform: "Transform"
-) -> Subwords:
-    """Return a trained n-gram table as it is published beside the word vectors that `transform` made.
-
-    Rows that no word of the vocabulary is hashed into still hold the random numbers that training began with: they
-    become zeros, so that they move no vector.
-
-    Parameters
-    ----------
-    vectors : float32 array of shape (buckets, dim), as trained.
-    vocabulary : the words of the training.
-    shortest, longest : characters of an n-gram.
-    transform : what was done to the word vectors.
-    """
-    table = transform.affine(vectors)
-    trained = np.zeros(len(table), dtype=bool)
-    trained[ngram_rows(vocabulary.tokens[len(SPECIALS) :], shortest, longest, len(table)).rows] = True
-    table[~trained] = 0.0
-    return Subwords(table, shortest, longest, transform.unit)

@@ -42,6 +42,8 @@ _NOT_OF_TRAINING = {
     "unseen",
 }
 """Settings of the stage that say what comes before or after a training."""
+_OF_SUBWORDS = {"shortest_ngram", "longest_ngram", "buckets"}
+"""Settings of a training with subwords; without, n-grams are fitted after it, or none are."""
 
 
 @dataclass(frozen=True)
@@ -261,8 +263,9 @@ def _fingerprint(
         arrays += [start.vectors, start.contexts, start.known, start.own, start.subwords]
     if sample is not None:
         arrays += [sample.inputs, sample.mixing.indices, sample.mixing.data, sample.outputs, sample.targets]
+    left_out = _NOT_OF_TRAINING if config.subwords else _NOT_OF_TRAINING | _OF_SUBWORDS
     content = [
-        config.model_dump(mode="json", exclude=_NOT_OF_TRAINING),
+        config.model_dump(mode="json", exclude=left_out),
         [seed, workers, n_sentences],
         [version("gensim"), version("numpy")],
         sha256_of(train_text),

@@ -172,7 +172,8 @@ def test_ngrams_answer_with_their_confidence(composed, embedpipe_cli) -> None:
     confidence = 1 / (1 + np.exp(-7 / 11))
     assert outcome.err == (
         "queens: not in the vocabulary; its vector is the mean of its character n-grams (source subwords, confidence "
-        f"{confidence:.2f}: the chance that a word of the text would be among the ten nearest of a vector so made)\n"
+        f"{confidence:.2f}: the chance that training on such a word would have put it among the ten nearest of a "
+        "vector so made); near spelling: queen\n"
     )
     header, first, second = outcome.out.splitlines()
     assert header == "word,similarity,count,source,confidence"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
+from embedpipe.bundle.recorded import recorded_config
 from embedpipe.errors import InputError
 from embedpipe.integrations.gensim import from_keyed_vectors, to_keyed_vectors
 from embedpipe.pipeline.imported import save_foreign
@@ -38,6 +39,7 @@ def test_there_and_back_with_counts(tmp_path) -> None:
     assert words.vocabulary.tokens == WORDS.vocabulary.tokens
     assert words.vocabulary.counts.tolist() == [0, 0, 0, 0, 70, 60, 5]
     assert np.array_equal(words.vectors, WORDS.vectors)
+    assert recorded_config(imported.bundle.path / "config.toml").words.unseen == "spelling"  # as none are fitted
     assert not any("unknown" in note for note in imported.notes)
 
 

@@ -141,6 +141,14 @@ def test_every_value_of_the_space_is_a_setting_and_holds_the_preset() -> None:
                     WordsConfig.model_validate({**words.model_dump(), "steps": steps})
 
 
+def test_the_step_of_ngrams_is_tried_after_the_steps_of_the_settings_and_left_out() -> None:
+    own = ("centre", "ngrams:0.6")
+    tried = step_lists(WordsConfig(steps=own), {})
+    assert tried[:4] == [own, ("centre",), ("centre", "ngrams:0.3"), ("centre", "ngrams:1")]
+    assert step_lists(WordsConfig(steps=("centre",)), {})[:3] == [("centre",), ("centre", "ngrams:0.3"), own]
+    assert not any("ngrams" in " ".join(steps) for steps in step_lists(WordsConfig(subwords=True), {}))
+
+
 def test_what_is_given_is_not_searched() -> None:
     assert "dim" not in search_space(WordsConfig(), {"dim": 200}, subwords=False)
     assert "negatives" not in search_space(WordsConfig(objective="hierarchical"), {}, subwords=False)

@@ -11,12 +11,15 @@ from embedpipe.config import TextConfig, WordsConfig
 from embedpipe.text.prepare import prepare, prepare_texts
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.toy import toy_truth
+from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words import build as build_module
 from embedpipe.words.build import BuiltWords, build_words
 from embedpipe.words.ngram_fit import shared_ngrams
 from embedpipe.words.part import WordPart, load_training, load_words
-from embedpipe.words.steps import post_process
+from embedpipe.words.postprocess import unit_rows
+from embedpipe.words.steps import PostProcessed, post_process
 from embedpipe.words.subword import ngram_strings
+from embedpipe.words.table import WordVectors
 from embedpipe.words.train import StartVectors, train_words
 from embedpipe.words.unseen import fit_unseen
 
@@ -226,6 +229,19 @@ def test_an_unseen_word_is_answered_by_its_ngrams_unless_spellings_are_asked_for
     np.testing.assert_array_equal(spelt.words.vectors, part.words.vectors)
 
 
+def test_pieces_of_words_get_no_ngrams() -> None:
+    pieces = Vocabulary.from_counts({f"▁walk{i}ing": 3 for i in range(40)})
+    words = WordVectors(pieces, np.random.default_rng(0).normal(size=(44, 8)).astype(np.float32))
+    assert build_module._ngrams(pieces, SMALL) is None
+    stepped = SMALL.model_copy(update={"steps": ("ngrams:1",)})
+    ngrams = build_module._ngrams(pieces, stepped)
+    assert ngrams is not None
+    subwords, calibration = build_module._unseen(
+        words, words, None, PostProcessed(words.vectors, None), stepped, ngrams, 1
+    )
+    assert (subwords, calibration.weights) == (None, {})
+
+
 def test_the_step_of_ngrams_is_done_to_the_mean_of_runs_and_to_each_for_stability(text, build) -> None:
     config = SMALL.model_copy(update={"steps": ("unit", "ngrams:0.5"), "runs": 2, "shortest_ngram": 2})
     part, folder, _ = build(config)
@@ -234,5 +250,7 @@ def test_the_step_of_ngrams_is_done_to_the_mean_of_runs_and_to_each_for_stabilit
     expected = post_process([(raw, None)], text.vocabulary.probabilities, config.steps, ngrams=ngrams)
     np.testing.assert_allclose(part.words.vectors, expected.vectors, atol=1e-6)
     assert part.facts.ngrams == (2, 6)
+    trained = WordVectors(text.vocabulary, unit_rows(raw))
+    assert part.facts.confidence == fit_unseen(part.words, ngrams, seed=1, trained=trained)[1].to_json()
     assert part.words.stability is not None
     assert part.words.stability[4:].min() >= 0

@@ -7,7 +7,7 @@ from embedpipe.errors import ConfigError, UnknownWordError
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words.calibration import Calibration
 from embedpipe.words.lookup import Lookup
-from embedpipe.words.subword import Subwords, ngram_rows
+from embedpipe.words.subword import HASHES, Subwords, ngram_rows
 from embedpipe.words.table import WordVectors
 
 WORDS = WordVectors(
@@ -24,6 +24,13 @@ def planted(word: str, vector: list[float]) -> Subwords:
     return Subwords(table, 3, 4)
 
 
+def fitted(word: str, vector: list[float]) -> Subwords:
+    """The same as a table of these n-grams alone."""
+    hashes = np.unique(ngram_rows([word], 3, 4, HASHES).rows).astype(np.uint32)
+    table = np.array([*[vector] * len(hashes), [0, 0]], dtype=np.float16)
+    return Subwords(table, 3, 4, hashes=hashes)
+
+
 def test_the_vocabulary_comes_first_and_is_certain() -> None:
     found = Lookup(WORDS, planted("music", [7, 7])).look_up("Music")
     assert (found.source, found.via, found.confidence) == ("vocabulary", None, 1.0)
@@ -38,6 +45,26 @@ def test_subwords_come_before_spellings_with_the_confidence_of_their_features() 
     found = Lookup(WORDS, planted("music", [2, 4]), calibration).look_up("MUSICA")
     assert (found.source, found.via, found.vector.tolist()) == ("subwords", None, [2, 4])
     assert found.confidence == pytest.approx(1 / (1 + np.exp(-(2 * 7 / 11 + np.log(8)))))
+
+
+def test_one_slip_inside_a_word_is_that_word_and_a_form_of_it_is_made_of_ngrams() -> None:
+    lookup = Lookup(WORDS, fitted("physics", [2, 4]))
+    slips = [lookup.look_up(word) for word in ("phsics", "phhysics", "phisics", "pyhsics")]
+    assert {(one.source, one.via, one.near, *one.vector) for one in slips} == {("spelling", "physics", None, 1, 0)}
+    forms = [lookup.look_up(word) for word in ("physic", "physicsy", "metaphysics", "astrophysics")]
+    assert {(one.source, *one.vector) for one in forms} == {("subwords", 2, 4)}
+    assert [one.near for one in forms] == ["physics", "physics", None, None]  # four characters longer, or more
+    trained = Lookup(WORDS, planted("physics", [2, 4])).look_up("phisics")
+    assert (trained.source, trained.near) == ("subwords", "physics")
+
+
+def test_a_string_of_which_hardly_an_ngram_is_known_is_no_word() -> None:
+    lookup = Lookup(WORDS, fitted("music", [2, 4]))
+    # Of 8 trigrams and 7 four-grams of "muqqqsic", <mu sic ic> and sic> are those of "music": 4 of 15.
+    assert lookup.look_up("muqqqsic").source == "subwords"
+    with pytest.raises(UnknownWordError):
+        lookup.look_up("muqqqqsic")  # 4 of 17
+    assert lookup.vectors(["muqqqqsic"], oov="subword").tolist() == [[2, 4]]
 
 
 def test_a_string_without_trained_ngrams_takes_the_nearest_spelling() -> None:

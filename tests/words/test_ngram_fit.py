@@ -1,10 +1,13 @@
 """Vectors of n-grams fitted to vectors of words: by hand, against scikit-learn, and on words that are made of parts."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+from embedpipe.words.calibration import calibrate_fitted
 from embedpipe.words.lookup import Lookup
 from embedpipe.words.ngram_fit import SharedNgrams, shared_ngrams
 from embedpipe.words.postprocess import unit_rows
@@ -83,7 +86,78 @@ def test_an_unseen_word_is_found_where_its_parts_put_it_and_the_confidence_says_
 def test_where_spelling_says_nothing_no_vector_is_trusted() -> None:
     words = made_of_parts(120, noise=True)
     lookup = Lookup(words, *fit_unseen(words, ngrams_of(words), seed=1))
-    assert lookup.look_up(stems(121)[120] + "ing").confidence < 0.2
+    assert lookup.look_up(stems(120)[3] + "ful").confidence < 0.2
+
+
+def test_what_the_step_puts_into_vectors_is_not_found_again_and_trusted() -> None:
+    trained = made_of_parts(120, noise=True)
+    ngrams, p = ngrams_of(trained), trained.vocabulary.probabilities
+    published = post_process([(trained.vectors, None)], p, ["ngrams:0.6"], ngrams=ngrams).vectors
+    words = WordVectors(trained.vocabulary, published)
+    subwords, calibration = fit_unseen(words, ngrams, seed=1, trained=trained)
+    assert Lookup(words, subwords, calibration).look_up(stems(120)[3] + "ful").confidence < 0.1
+    assert calibration == fit_unseen(trained, ngrams, seed=1)[1]
+    every = ngrams.subwords(ngrams.fit(unit_rows(published)))
+    np.testing.assert_array_equal(subwords.vectors, every.vectors)
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e-7])
+def test_the_length_of_vectors_plays_no_part(scale) -> None:
+    words = made_of_parts(40)
+    scaled = WordVectors(words.vocabulary, words.vectors * np.float32(scale))
+    (one, of_one), (two, of_two) = (fit_unseen(w, ngrams_of(w), seed=1) for w in (words, scaled))
+    np.testing.assert_allclose(two.vectors, one.vectors, atol=1e-3)
+    for guess, weights in of_one.weights.items():
+        np.testing.assert_allclose(of_two.weights[guess], weights, rtol=1e-2)
+
+
+def test_columns_are_fitted_in_blocks_to_the_same_numbers(monkeypatch) -> None:
+    words = made_of_parts(40)
+    ngrams, rows = ngrams_of(words), np.arange(len(words)) % 3 > 0
+    whole = ngrams.fit(words.vectors, rows), ngrams.fit(words.vectors)
+    monkeypatch.setattr("embedpipe.words.ngram_fit._COLUMNS", 5)
+    np.testing.assert_allclose(ngrams.fit(words.vectors, rows), whole[0], atol=1e-5)
+    np.testing.assert_allclose(ngrams.fit(words.vectors), whole[1], atol=1e-5)
+
+
+def test_a_fit_holds_little_beside_its_result() -> None:
+    words = made_of_parts(40)
+    ngrams = ngrams_of(words)
+    wide = np.random.default_rng(0).normal(size=(len(words), 2_000)).astype(np.float32)
+    ngrams.fit(wide[:, :2])
+    tracemalloc.start()
+    try:
+        fitted = ngrams.fit(wide)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - fitted.nbytes < wide.nbytes
+
+
+def test_chinese_words_share_characters() -> None:
+    chinese = shared_ngrams([*SPECIALS, "中国", "国家", "人民", "the"], (3, 6))
+    assert chinese.lengths == (1, 6)
+    # 国 is shared, nothing longer is.
+    assert chinese.hashes.tolist() == ngram_rows(["国"], 1, 1, HASHES).rows.tolist()
+    assert chinese.mixtures.toarray()[4:, 0].tolist() == [1, 1, 0, 0]
+    assert chinese.subwords(np.ones((1, 2), dtype=np.float32)).vector("国王") is not None
+    assert shared_ngrams([*SPECIALS, "中国", "the", "cat"], (3, 6)).lengths == (3, 6)
+
+
+def test_words_without_ngrams_and_pieces_are_not_counted() -> None:
+    rng = np.random.default_rng(0)
+    alone = [chr(0x0400 + i) + chr(0x0410 + i) for i in range(200)]
+    whole = made_of_parts(60)
+    tokens = [*whole.vocabulary.tokens, *alone]
+    rows = np.vstack([whole.vectors, rng.normal(size=(200, 32))]).astype(np.float32)
+    words = WordVectors(Vocabulary(tokens, [0] * 4 + [30] * 240 + [1] * 200), rows)
+    ngrams = shared_ngrams(tokens, (3, 6))
+    made_of_two = np.arange(244, 444)
+    subwords = ngrams.subwords(ngrams.fit(unit_rows(rows)))
+    assert "subwords" not in calibrate_fitted(words, subwords, made_of_two).weights
+    both = calibrate_fitted(words, subwords, np.arange(4, 244, 3)).weights
+    assert both == calibrate_fitted(words, subwords, np.concatenate([np.arange(4, 244, 3), made_of_two])).weights
+    assert set(both) == {"subwords", "spelling"}
 
 
 def test_a_string_of_no_shared_ngram_has_no_vector() -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+from embedpipe.words.published_subwords import publish_subwords
 from embedpipe.words.steps import post_process
-from embedpipe.words.subword import NgramRows, Subwords, mean_rows, ngram_rows, ngram_strings, publish_subwords
+from embedpipe.words.subword import NgramRows, Subwords, mean_rows, ngram_rows, ngram_strings
 
 SENTENCES = [["the", "cat", "sat", "on", "the", "mat"], ["the", "naïve", "cats", "滑稽", "sat", "here"]] * 5
 

@@ -149,7 +149,8 @@ def test_a_checkpoint_of_another_training_is_replaced(corpus, held_out, tmp_path
         assert json.loads((kept / "checkpoint.json").read_text())["epoch"] == 1
     # What is done with the vectors afterwards does not matter to their training.
     listener = StopAfter(3)
-    published = SMALL.model_copy(update={"steps": ("unit",), "sif_a": 1e-2})
+    published = {"steps": ("unit",), "sif_a": 1e-2, "shortest_ngram": 1, "longest_ngram": 4, "buckets": 70}
+    published = SMALL.model_copy(update=published)
     with pytest.raises(KeyboardInterrupt):
         train_words(
             path, vocabulary, 1_500, published, held_out=held_out, seed=3, workers=1, checkpoint=first,

@@ -77,8 +77,20 @@ def test_tables_of_two_shapes_are_refused(made, tmp_path) -> None:
         ({"inverse_norms": np.zeros(23, np.float32)}, "tensor 'inverse_norms'"),
         ({"ngrams": np.zeros((3, 5), np.float16)}, "'ngrams' is float16 of shape .* but 0 n-grams of 5 dimensions"),
         (
-            {"ngrams": np.zeros((3, 5), np.float32), "ngram_hashes": np.zeros(2, np.uint32)},
+            {"ngrams": np.zeros((3, 5), np.float32), "ngram_hashes": np.arange(2, dtype=np.uint32)},
             "tensor 'ngrams' is float32",
+        ),
+        (
+            {"ngrams": np.zeros((3, 5), np.float16), "ngram_hashes": np.zeros((2, 1), np.uint32)},
+            r"tensor 'ngram_hashes' of shape \(2, 1\) is no rising list",
+        ),
+        (
+            {"ngrams": np.zeros((4, 5), np.float16), "ngram_hashes": np.array([1, 3, 3], np.uint32)},
+            "tensor 'ngram_hashes' of shape .* is no rising list of different n-grams; make the words again",
+        ),
+        (
+            {"ngrams": np.zeros((3, 5), np.float16), "ngram_hashes": np.array([3, 1], np.uint32)},
+            "tensor 'ngram_hashes' of shape .* is no rising list",
         ),
     ],
 )
