@@ -207,10 +207,6 @@ def seeded(seed: int, *, deterministic: bool = False) -> Iterator[None]:
 def resolve_device(device: DeviceName) -> "torch.device":
     """Return the torch device that a name stands for; ``auto`` takes CUDA where there is one.
 
-    On CUDA the process then multiplies float32 matrices in TF32 (``torch.set_float32_matmul_precision("high")``):
-    several times as fast on tensor cores, sums in float32, factors rounded to 11 bits, an error below the noise of a
-    batch. cuDNN does so for recurrent layers anyway. Code that wants every bit sets it back to ``"highest"``.
-
     Raises
     ------
     ConfigError
@@ -224,6 +220,4 @@ def resolve_device(device: DeviceName) -> "torch.device":
         raise ConfigError("device 'cuda' was asked for but torch sees no CUDA device; use --device auto or cpu")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda":
-        torch.set_float32_matmul_precision("high")
     return torch.device(device)

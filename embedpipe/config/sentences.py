@@ -73,7 +73,10 @@ class SentencesConfig(Strict):
     """What is to improve on held-out rows: what people read (is the right sentence found, does the order agree), or the
     loss."""
     held_out: int = Field(default=2_048, ge=2)
-    """Most held-out rows of a kind that are measured on: with as many an accuracy of a half is known to 2.2 points."""
+    """Most held-out rows of a kind that are measured on: with as many an accuracy of a half is known to 2.2 points.
+
+    Where rows are compared within their batch, and of classes, whole batches are measured on: as many as fit into this
+    number, and one where it is smaller than a batch."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
 
     dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from embedpipe.config import GenerationConfig
 
 __all__ = [
+    "begin_model",
     "begin_training",
+    "is_scattered",
     "language_model_optimizers",
     "shape_of",
     "softmax_of",
@@ -53,17 +55,7 @@ def begin_training(
     counts : what `stream_counts` gives.
     """
     softmax = softmax_of(config, len(counts))
-    # With a softmax over all rows the gradient of a tied table is full, and lazy Adam is not the Adam of the books.
-    scattered = softmax == "sampled" or (softmax == "adaptive" and not config.tied)
-    model = LanguageModel(
-        shape_of(config, len(counts), vectors.shape[1]),
-        Dropouts(config.input_p, config.hidden_p, config.output_p, config.embed_p, config.weight_p),
-        sparse=scattered and device.type == "cpu",
-    )
-    known = vectors if config.start == "vectors" else np.zeros_like(vectors)
-    table = initial_table(known, config.initial_norm, torch.Generator().manual_seed(seed))
-    model.initialise(table, unigram_probabilities(counts))
-    model.to(device)
+    model = begin_model(vectors, counts, config, seed=seed, device=device)
     optimizers = language_model_optimizers(model, config.learning_rate, config.weight_decay)
     comparing: Softmax
     if softmax == "sampled":
@@ -72,6 +64,38 @@ def begin_training(
         comparing = FullSoftmax() if model.clusters is None else model.clusters
     noise = UnigramNoise(counts, config.noise_p, device) if config.noise_p else None
     return model, optimizers, Truncated(comparing, device, Penalties(config.ar, config.tar, config.l1), noise)
+
+
+def begin_model(
+    vectors: NDArray[np.float32],
+    counts: NDArray[np.float64],
+    config: "GenerationConfig",
+    *,
+    seed: int,
+    device: torch.device,
+) -> LanguageModel:
+    """Return the model that training begins with, alone; parameters and draws are those of `begin_training`."""
+    scattered = is_scattered(softmax_of(config, len(counts)), tied=config.tied)
+    model = LanguageModel(
+        shape_of(config, len(counts), vectors.shape[1]),
+        Dropouts(config.input_p, config.hidden_p, config.output_p, config.embed_p, config.weight_p),
+        sparse=scattered and device.type == "cpu",
+    )
+    known = vectors if config.start == "vectors" else np.zeros_like(vectors)
+    table = initial_table(known, config.initial_norm, torch.Generator().manual_seed(seed))
+    model.initialise(table, unigram_probabilities(counts))
+    return model.to(device)
+
+
+def is_scattered(softmax: Literal["full", "sampled", "adaptive"], *, tied: bool) -> bool:
+    """Return whether a step leaves most rows of the input table without a gradient.
+
+    With a softmax over all rows the gradient of a tied table is full, and lazy Adam is not the Adam of the books.
+
+    >>> is_scattered("sampled", tied=True), is_scattered("adaptive", tied=True), is_scattered("adaptive", tied=False)
+    (True, False, True)
+    """
+    return softmax == "sampled" or (softmax == "adaptive" and not tied)
 
 
 def language_model_optimizers(

@@ -1,6 +1,6 @@
 """The language model as what writes a sentence from its vector: the decoder that an encoder is trained through."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from embedpipe.generation.begin import begin_training, stream_counts, tables_of
+from embedpipe.generation.begin import begin_model, is_scattered, stream_counts, tables_of
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.state import State
 from embedpipe.generation.vae.sentences import frame, hide_words
@@ -29,6 +29,8 @@ _SAMPLES = 2_048
 """Words that a batch is compared with: of several thousand tokens, so that half of the generator's do."""
 _BEGINNING = 0.1
 """Factor on the first weights of what is given: the model is to begin as what it was."""
+_WEIGHED_ON = ("cuda",)
+"""Where padding is compared too and weighs nothing: to pick the rest out costs less, but the processor waits for it."""
 
 
 class FromVector(nn.Module):
@@ -88,7 +90,11 @@ class FromVector(nn.Module):
         hidden = self.model.read(inputs, State((), self.to_given(vectors), self.to_output(vectors))).hidden
         compare = self.softmax if self.model.clusters is None else self.model.clusters
         table, bias = self.model.output_table, self.model.bias
-        mean: Tensor = compare(table, bias, hidden[framed.mask], framed.targets[framed.mask])
+        mean: Tensor
+        if self.model.clusters is None and ids.device.type in _WEIGHED_ON:
+            mean = self.softmax(table, bias, hidden, framed.targets, framed.mask)
+        else:
+            mean = compare(table, bias, hidden[framed.mask], framed.targets[framed.mask])
         return mean * _n_targets(sentences)
 
 
@@ -120,9 +126,10 @@ def decoder_like(
     def make(train: TokenStore, dim: int, device: torch.device) -> Decoder:
         counts = stream_counts(vocabulary, train)
         if generator is None:
-            model, _, _ = begin_training(vectors, counts, plain, seed=seed, device=device)
+            model = begin_model(vectors, counts, plain, seed=seed, device=device)
         else:
-            scattered = generator.clusters is None or generator.output is not None
+            softmax_name: Literal["sampled", "adaptive"] = "sampled" if generator.clusters is None else "adaptive"
+            scattered = is_scattered(softmax_name, tied=generator.output is None)
             model = LanguageModel(generator.shape, sparse=scattered and device.type == "cpu")
             model.load_state_dict(generator.state_dict())
         softmax = SampledSoftmax(counts, _SAMPLES, device, sparse=model.sparse)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from embedpipe.generation.begin import begin_training, stream_counts, windows_of
 from embedpipe.generation.stream import Window, rows_of
+from embedpipe.nn.precision import tensor_cores
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.text.token_store import TokenStore
@@ -33,7 +34,7 @@ def search_rate(
 ) -> RateTest:
     """Run a range test (`nn.search.range_test`) on the windows of `train`."""
     counts = stream_counts(vocabulary, train)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), tensor_cores(device):
         torch.manual_seed(seed)
         model, optimizers, objective = begin_training(vectors, counts, config, seed=seed, device=device)
         return range_test(
@@ -65,7 +66,7 @@ def search_batch(
             return iter(())
         return windows_of(train.tokens, config, size, device=device, seed=seed)
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), tensor_cores(device):
         torch.manual_seed(seed)
         model, optimizers, objective = begin_training(vectors, counts, config, seed=seed, device=device)
         return find_batch(

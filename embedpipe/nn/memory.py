@@ -13,11 +13,13 @@ from embedpipe.runtime import Listener, Warned, silent
 __all__ = ["Parts", "device_errors", "is_lost_device", "is_lost_process", "is_out_of_memory"]
 
 T = TypeVar("T")
-# cuBLAS says "not initialized" where there is no memory left for its handle.
-_NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED", "_STATUS_NOT_INITIALIZED")
+_NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
+# cuBLAS says so where there is no memory left for its handle, and after a fault too.
+_NO_HANDLE = "CUBLAS_STATUS_NOT_INITIALIZED"
+_HANDLE_BYTES = 1 << 29
 _LOST = (
     *("CUDA error", "CUDA driver error", "_STATUS_EXECUTION_FAILED", "_STATUS_INTERNAL_ERROR"),
-    "No CUDA GPUs are available",
+    *("_STATUS_NOT_INITIALIZED", "No CUDA GPUs are available"),
 )
 _LEFT = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
 
@@ -30,7 +32,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY)
+    if not isinstance(error, RuntimeError):
+        return False
+    return any(sign in str(error) for sign in _NO_MEMORY) or (_NO_HANDLE in str(error) and _gpu_is_full())
+
+
+def _gpu_is_full() -> bool:
+    """Return whether less is free on the GPU than a handle of cuBLAS takes; one that does not answer is not full."""
+    try:
+        return torch.cuda.is_available() and torch.cuda.mem_get_info()[0] < _HANDLE_BYTES
+    except RuntimeError:
+        return False
 
 
 def is_lost_device(error: BaseException) -> bool:

@@ -135,8 +135,16 @@ class SampledSoftmax:
         log_expected = torch.cat([torch.zeros(self.n_head, device=drawn.device), self.log_expected[drawn]])
         return torch.cat([self.head, drawn + self.n_head]), log_expected
 
-    def __call__(self, table: Tensor, bias: Tensor, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Return the estimated mean loss; parameters as `FullSoftmax` takes them."""
+    def __call__(
+        self, table: Tensor, bias: Tensor, hidden: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> Tensor:
+        """Return the estimated mean loss; parameters as `FullSoftmax` takes them.
+
+        Parameters
+        ----------
+        weights : of each target in the mean, of its shape and not all 0; None weighs all alike. With 0 for padding,
+            which is the mean over the rest, a GPU is not waited for, as it is where the rest is picked out.
+        """
         hidden, targets = hidden.flatten(0, -2), targets.flatten()
         ids, log_expected = self.candidates()
         everything = torch.cat([targets, ids])
@@ -144,12 +152,13 @@ class SampledSoftmax:
         offsets = bias[everything]
         n = len(targets)
         true = (hidden * rows[:n]).sum(dim=1) + offsets[:n]  # (n,)
-        loss: Tensor = _CandidateLoss.apply(hidden, rows[n:], offsets[n:] - log_expected, true, ids, targets)  # type: ignore[no-untyped-call]
+        shares = None if weights is None else (weights.flatten() / weights.sum()).float()
+        loss: Tensor = _CandidateLoss.apply(hidden, rows[n:], offsets[n:] - log_expected, true, ids, targets, shares)  # type: ignore[no-untyped-call]
         return loss
 
 
 class _CandidateLoss(torch.autograd.Function):
-    """Mean of log(exp(true) + sum of exp(candidates other than the target)) - true.
+    """Mean, by `shares` of sum 1 or of all alike, of log(exp(true) + sum of exp(candidates but the target)) - true.
 
     The gradients are made in the forward pass, some rows at a time, so that the logits stay in the cache and only
     one copy of a part of them ever exists: about half the time of the same formula left to autograd.
@@ -157,7 +166,14 @@ class _CandidateLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, true: Tensor, ids: Tensor, targets: Tensor
+        ctx: Any,
+        hidden: Tensor,
+        table: Tensor,
+        bias: Tensor,
+        true: Tensor,
+        ids: Tensor,
+        targets: Tensor,
+        shares: Tensor | None,
     ) -> Tensor:
         n = len(hidden)
         rows = _ROWS_IN_CACHE if hidden.device.type == "cpu" else n
@@ -171,16 +187,24 @@ class _CandidateLoss(torch.autograd.Function):
                 logits = torch.addmm(bias, part, table.T)  # (rows, candidates)
                 logits.masked_fill_(ids == targets[start : start + rows, None], -torch.inf)
                 normaliser = torch.logaddexp(torch.logsumexp(logits, dim=1), answer)
-                total += (normaliser - answer).sum()
-                share = logits.sub_(normaliser[:, None]).exp_().div_(n)
-                to_true[start : start + rows] = ((answer - normaliser).exp() - 1.0) / n
+                losses, share = normaliser - answer, logits.sub_(normaliser[:, None]).exp_()
+                to_answer = (answer - normaliser).exp() - 1.0
+                if shares is None:
+                    total += losses.sum()
+                    share.div_(n)
+                    to_true[start : start + rows] = to_answer / n
+                else:
+                    part_of_all = shares[start : start + rows]
+                    total += (losses * part_of_all).sum()
+                    share.mul_(part_of_all[:, None])
+                    to_true[start : start + rows] = to_answer * part_of_all
                 to_hidden[start : start + rows] = share @ table
                 to_table.addmm_(share.T, part)
                 to_bias += share.sum(dim=0)
         ctx.save_for_backward(to_hidden, to_table, to_bias, to_true)
-        return total / n
+        return total / n if shares is None else total
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_hidden, to_table, to_bias, to_true = ctx.saved_tensors
-        return gradient * to_hidden, gradient * to_table, gradient * to_bias, gradient * to_true, None, None
+        return gradient * to_hidden, gradient * to_table, gradient * to_bias, gradient * to_true, None, None, None

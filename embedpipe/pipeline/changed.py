@@ -20,7 +20,7 @@ from embedpipe.probes.rows import headline
 from embedpipe.runtime import check_alone
 from embedpipe.settings import to_toml
 
-__all__ = ["Changed", "save_changed", "source_and_target"]
+__all__ = ["Changed", "check_target", "save_changed", "source_and_target"]
 
 
 def source_and_target(bundle: str | Path, output: str | Path | None, *, force: bool) -> tuple[BundleFolder, Path]:
@@ -38,11 +38,11 @@ def source_and_target(bundle: str | Path, output: str | Path | None, *, force: b
     target = source.path if output is None else Path(output).resolve()
     if output is not None and not os.fspath(output):
         raise OutputError("the name of the output is empty; name a folder to write, such as my.bundle")
-    _check_target(source, target, force=force)
+    check_target(source, target, force=force)
     return source, target
 
 
-def _check_target(source: BundleFolder, target: Path, *, force: bool) -> None:
+def check_target(source: BundleFolder, target: Path, *, force: bool) -> None:
     """Raise `OutputError` where a changed `source` cannot be written to `target` without a loss."""
     if target != source.path:
         if existing_bundle(target, force=force) is not None and not force:

@@ -23,6 +23,7 @@ from embedpipe.runtime import (
     StageSkipped,
     StageStarted,
     Stopped,
+    check_alone,
     n_torch_threads,
     resolve_device,
     silent,
@@ -74,7 +75,7 @@ def ladder(
     Raises
     ------
     ConfigError
-        For an unknown rung or setting, or seconds that are too few for one step.
+        For an unknown rung or setting, seconds that are too few for one step, and in several processes.
     InputError, NotEnoughDataError
         For sources that cannot be read or are too small.
     OutputError
@@ -85,6 +86,7 @@ def ladder(
     >>> from embedpipe.pipeline.ladder import ladder
     >>> found = ladder(["builtin:wikipedia"], "wiki.ladder", rungs=["ladder"], seconds=20)  # doctest: +SKIP
     """
+    check_alone("a ladder is trained")
     if isinstance(sources, str):
         raise TypeError("sources is a list of sources: wrap the string in a list")
     if not (math.isfinite(seconds) and seconds > 0 and seeds > 0):

@@ -3,17 +3,18 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedpipe.bundle.folder import BundleFolder, sha256_of
-from embedpipe.bundle.manifest import StageRecord
+from embedpipe.bundle.manifest import MANIFEST_NAME, StageRecord
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.bundle.save import remove_leftovers
 from embedpipe.config import PipelineConfig
-from embedpipe.errors import ConfigError
+from embedpipe.errors import BundleError, ConfigError
 from embedpipe.loading import Bundle, text_beside
-from embedpipe.pipeline.changed import Changed, save_changed, source_and_target
+from embedpipe.pipeline.changed import Changed, check_target, save_changed, source_and_target
 from embedpipe.pipeline.conflict import WENT_ON
 from embedpipe.pipeline.decoder import begins_as_generator, decoder_for
 from embedpipe.pipeline.plan import fingerprint
@@ -112,7 +113,9 @@ def train_sentences(
     from embedpipe.sentences.labelled import read_labelled
     from embedpipe.sentences.part import save_encoder
 
-    source, target = source_and_target(bundle, output, force=force)
+    noted = resume and output is not None and _swapped_in(Path(output).resolve()) is not None
+    # A bundle that an earlier call wrote in its last moment is no hindrance to the same call; to another it is, below.
+    source, target = source_and_target(bundle, output, force=force or noted)
     asked = _with_files(settings or {}, {"pairs": pairs, "inference": inference, "scores": scores})
     work = WorkFolder(target)
     with work.locked():
@@ -125,11 +128,15 @@ def train_sentences(
         config = _config(source, before, asked)
         labelled, text = read_labelled(config.sentences, Bundle(source).codec), text_beside(Bundle(source))
         prints = {str(path): sha256_of(path) for path in labelled_files(config.sentences)}
-        asked_for = fingerprint(config.sentences.model_dump(mode="json"), config.seed, list(prints.values()))
-        if _swapped_in(work, source, asked_for):
-            work.remove_checkpoint("sentences")
-            listener(UpToDate("bundle", str(bundle)))
-            return Bundle(source)
+        begun_from = None if target == source.path else sha256_of(source.path / MANIFEST_NAME)
+        asked_for = fingerprint(
+            config.sentences.model_dump(mode="json"), config.seed, list(prints.values()), begun_from
+        )
+        if _swapped_in(target) == asked_for:
+            _finish(work, text, shared=target != source.path)
+            listener(UpToDate("bundle", str(output or bundle)))
+            return Bundle(BundleFolder(target))
+        check_target(source, target, force=force)
         start = time.perf_counter()
         listener(StageStarted("sentences", config.sentences.steps, "step"))
         with device_errors(f"{source.path} is as it was, and the last checkpoint is kept"):
@@ -144,31 +151,39 @@ def train_sentences(
             if "probes" in records:
                 parts = Bundle(Changed(source, new, _ENCODER))
                 findings, records["probes"] = _probed(parts, text, config, records["sentences"], listener)
-            _note_swap(work, new, asked_for)
+            _note_swap(work, asked_for, records["sentences"])
             save_changed(source, new, target, config, records, findings, train_commands(target.name, records))
-        work.remove_checkpoint("sentences")
-        if text is not None and target != source.path:
-            work.share(text.path, "text")
+        _finish(work, text, shared=target != source.path)
     listener(Saved("bundle", str(output or bundle)))
     return Bundle(BundleFolder(target))
 
 
-def _note_swap(work: WorkFolder, new: Path, asked_for: str) -> None:
-    """Note beside the checkpoint which encoder is about to be swapped in, for a kill may fall before it is removed."""
+def _note_swap(work: WorkFolder, asked_for: str, record: StageRecord) -> None:
+    """Note beside the checkpoint which training is about to be swapped in, for a kill may fall before it is removed.
+
+    Its record is noted and not its encoder, which is that of before where no step made it better.
+    """
     folder = work.checkpoint("sentences")
     folder.mkdir(parents=True, exist_ok=True)
-    note = {"asked_for": asked_for, "encoder": sha256_of(new / _ENCODER[1])}
+    note = {"asked_for": asked_for, "record": fingerprint(asdict(record))}
     (folder / _SWAP).write_text(json.dumps(note), encoding="utf-8")
 
 
-def _swapped_in(work: WorkFolder, source: BundleFolder, asked_for: str) -> bool:
-    """Return whether the bundle holds what this call asks for: an earlier one was killed in its last moment."""
+def _swapped_in(target: Path) -> str | None:
+    """Return what an earlier call asked for that was killed after its bundle stood at `target`; None without one."""
     try:
-        note = json.loads((work.checkpoint("sentences") / _SWAP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    entry = source.manifest.files.get(_ENCODER[1])
-    return entry is not None and note == {"asked_for": asked_for, "encoder": entry.sha256}
+        note = json.loads((WorkFolder(target).checkpoint("sentences") / _SWAP).read_text(encoding="utf-8"))
+        record = BundleFolder(target).manifest.stages["sentences"]
+        return str(note["asked_for"]) if note["record"] == fingerprint(asdict(record)) else None
+    except (OSError, ValueError, TypeError, KeyError, BundleError):
+        return None
+
+
+def _finish(work: WorkFolder, text: "PreparedText | None", *, shared: bool) -> None:
+    """Share the text with a new bundle; remove the checkpoint last, for the note in it says that this is to be done."""
+    if text is not None and shared:
+        work.share(text.path, "text")
+    work.remove_checkpoint("sentences")
 
 
 def _with_files(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from embedpipe.pipeline.tune_study import Study, check_optuna
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.presets import SIZES, preset_for, take_preset
 from embedpipe.probes.development import DEVELOPMENT_TASKS, Development, development, find_word_tasks
-from embedpipe.runtime import Listener, StageFinished, StageSkipped, Stopped, n_cores, silent
+from embedpipe.runtime import Listener, StageFinished, StageSkipped, Stopped, check_alone, n_cores, silent
 from embedpipe.tasks.builtin import task_files
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.readers import expand_sources, fingerprint_source
@@ -103,7 +103,7 @@ def tune(
         Without Optuna.
     ConfigError
         For an unknown or wrong setting, one that trains from other vectors, or a task that is neither word pairs nor
-        analogies.
+        analogies, and in several processes.
     InputError, NotEnoughDataError
         For sources or tasks that cannot be read or are too small.
     OutputError
@@ -114,6 +114,7 @@ def tune(
     >>> from embedpipe.pipeline.tune import tune
     >>> found = tune(["builtin:wikipedia"], "best.toml", budget=120)  # doctest: +SKIP
     """
+    check_alone("a search for settings is made")
     end = time.monotonic() + budget
     check_optuna()
     if isinstance(sources, str):

@@ -98,6 +98,7 @@ class Choosing:
 
     def __init__(self, how: ChooseBy) -> None:
         self.how = how
+        self._without: frozenset[int] = frozenset()
         self.watched: list[tuple[Watched, float]] = []
         self.seen: dict[str, float] = {}
 
@@ -108,20 +109,35 @@ class Choosing:
     @property
     def metric(self) -> str:
         """What `value` returns, in words."""
-        return f"held-out {'error' if self.how == 'probe' else 'loss'} as a share of its start"
+        probed = any(self._probed(i) for i in range(len(self.watched)))
+        return f"held-out {'error' if probed else 'loss'} as a share of its start"
 
     @property
     def by(self) -> list[str]:
-        """The names of what counts."""
-        return [one.probe if self.how == "probe" else f"{one.objective.name} loss" for one, _ in self.watched]
+        """The names of what counts; where the start lacks a figure only once `begin` has found that."""
+        return [
+            one.probe if self._probed(i) else f"{one.objective.name} loss" for i, (one, _) in enumerate(self.watched)
+        ]
+
+    def begin(self, network: nn.Module) -> NDArray[np.float64]:
+        """Measure the start: return its figures; from now on the loss counts where it has none."""
+        start = self.measure(network)
+        self._without = frozenset(np.flatnonzero(np.isnan(start[:, 1])).tolist())
+        self._see(start)
+        return start
 
     def measure(self, network: nn.Module) -> NDArray[np.float64]:
         """Return the figures of a network in evaluation mode, shape (watched, 2): loss and agreement."""
         figures = np.array([one.measure(network) for one, _ in self.watched], dtype=np.float64).reshape(-1, 2)
-        column = 1 if self.how == "probe" else 0
-        named = zip(self.by, figures[:, column].tolist(), strict=True)
-        self.seen = {name: value for name, value in named if not math.isnan(value)}
+        self._see(figures)
         return figures
+
+    def _probed(self, i: int) -> bool:
+        return self.how == "probe" and i not in self._without
+
+    def _see(self, figures: NDArray[np.float64]) -> None:
+        counted = [float(row[1 if self._probed(i) else 0]) for i, row in enumerate(figures)]
+        self.seen = {name: x for name, x in zip(self.by, counted, strict=True) if not math.isnan(x)}
 
     def value(self, figures: NDArray[np.float64], start: NDArray[np.float64]) -> float:
         """Return the weighted mean of what counts, each as a share of its start: 1 at the start, lower is better.

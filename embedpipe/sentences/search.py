@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from embedpipe.nn.precision import tensor_cores
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.labelled import Labelled
-from embedpipe.sentences.objectives.denoising import MakeDecoder
+from embedpipe.sentences.objectives.denoising import Decoder, MakeDecoder
 from embedpipe.sentences.objectives.mixture import Mixed, Mixture, Trainee
 from embedpipe.sentences.plan import plan_training
 from embedpipe.sentences.train import begin_training, optimizers_of
@@ -35,7 +36,7 @@ def search_rate(
     listener: Listener = silent,
 ) -> RateTest:
     """Run a range test (`nn.search.range_test`) on the objectives of `config`; the words' rate keeps its ratio."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), tensor_cores(device):
         torch.manual_seed(seed)
         network, setup = begin_training(bag, config, labelled, seed=seed, device=device)
         plan = plan_training(network, train, None, labelled, config, setup, decoder)
@@ -64,9 +65,11 @@ def search_batch(
 ) -> BatchTest:
     """Find the batch (`nn.search.find_batch`) for the objectives of `config`; its rows are items, such as pairs."""
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), tensor_cores(device):
         torch.manual_seed(seed)
         network, setup = begin_training(bag, config, labelled, seed=seed, device=device)
+        # Made once: batches of every size are read by the same one, and a second would count in the memory.
+        decoder = None if decoder is None else _made_once(decoder)
 
         def batches(size: int) -> Iterator[Mixed]:
             sized = replace(setup, batch=size)
@@ -84,3 +87,15 @@ def search_batch(
             device=device,
             listener=listener,
         )
+
+
+def _made_once(make: MakeDecoder) -> MakeDecoder:
+    """Return what makes a decoder at the first call, and gives the same one at every other."""
+    made: list[Decoder] = []
+
+    def once(store: TokenStore, dim: int, device: torch.device) -> Decoder:
+        if not made:
+            made.append(make(store, dim, device))
+        return made[0]
+
+    return once

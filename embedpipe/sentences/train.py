@@ -164,7 +164,7 @@ def _fitted(
     listener: Listener,
 ) -> FitResult:
     choosing = plan.choosing
-    start = choosing.measure(network)
+    start = choosing.begin(network)
     trainee = Trainee(network, plan.objectives, config.l1).eval()
     return fit(
         trainee,

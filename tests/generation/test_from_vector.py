@@ -66,6 +66,27 @@ def test_a_trained_generator_is_copied_with_its_shape(store: TokenStore) -> None
     assert ([len(table) for table in made.sparse], len(made.dense)) == ([4 + WORDS], 1)
 
 
+def test_padding_that_weighs_nothing_is_as_padding_that_is_left_out(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    made = decoder_like(vectors(), vocabulary(), CONFIG, seed=1)(store, 3, CPU)
+    sentences = Padded(torch.tensor([[4, 5, 6], [7, 0, 0], [8, 9, 0]]), torch.tensor([3, 1, 2]))
+    found = []
+    for weighed in ((), ("cpu",)):
+        monkeypatch.setattr("embedpipe.generation.from_vector._WEIGHED_ON", weighed)
+        made.network.zero_grad()
+        loss = made.network.eval()(torch.eye(3), sentences)
+        loss.backward()
+        gradients = {name: p.grad.to_dense() for name, p in made.network.named_parameters() if p.grad is not None}
+        found.append((loss.item(), gradients))
+    (picked, first), (weighed_loss, second) = found
+    assert weighed_loss == pytest.approx(picked, rel=1e-6)
+    assert first.keys() == second.keys()
+    for name, gradient in first.items():
+        torch.testing.assert_close(second[name], gradient, rtol=1e-4, atol=1e-6)
+
+
 def test_it_learns_to_say_what_the_vectors_tell_apart(store: TokenStore) -> None:
     """Four sentences that begin alike and differ by their vectors alone: without these a quarter would be right."""
     torch.manual_seed(0)

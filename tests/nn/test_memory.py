@@ -138,7 +138,7 @@ def test_a_device_that_is_lost_or_too_small_says_what_is_kept(error: Exception, 
 @pytest.mark.parametrize(
     ("message", "memory_is_out"),
     [
-        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True),
+        ("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED", False),
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
         ("CUDA error: out of memory", True),
         ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR", False),
@@ -148,6 +148,20 @@ def test_a_device_that_is_lost_or_too_small_says_what_is_kept(error: Exception, 
 def test_what_libraries_say_of_a_gpu_is_sorted(message: str, memory_is_out: bool) -> None:
     error = RuntimeError(message)
     assert (is_out_of_memory(error), is_lost_device(error)) == (memory_is_out, not memory_is_out)
+
+
+def test_no_handle_of_cublas_is_a_lack_of_memory_only_where_the_gpu_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for free, memory_is_out in ((100 << 20, True), (20 << 30, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (free, 140 << 30))
+        assert (is_out_of_memory(error), is_lost_device(error)) == (memory_is_out, not memory_is_out)
+
+    def fault() -> tuple[int, int]:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", fault)
+    assert (is_out_of_memory(error), is_lost_device(error)) == (False, True)
 
 
 def test_several_processes_do_not_look_for_smaller_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from embedpipe.runtime import Event, Step
 SETTINGS = ["hidden=6", "beside=0", "steps=8", "batch=8", "dropout=0.2", "word_p=0.1", "ema=0.5", "learning_rate=0.01"]
 STEPS = 8
 _NEVER = -1
-MADE = ("encoder/model.safetensors", "README.md")
+MADE = ("encoder/model.safetensors", "encoder/config.json", "config.toml", "README.md")
 
 
 def die() -> None:

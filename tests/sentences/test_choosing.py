@@ -51,6 +51,23 @@ def test_by_probes_it_is_the_errors_as_shares_of_the_start_that_count() -> None:
     assert chosen.metric == "held-out error as a share of its start"
 
 
+def test_what_the_start_has_no_figure_of_is_chosen_by_its_loss_under_that_name() -> None:
+    """As with scores that are all the same: they have no correlation with anything."""
+    constant, other = Fixed("scores:x", [(0.4, math.nan)], "correlation"), Fixed("pairs:y", [(2.0, 0.5)])
+    chosen = choosing("probe", (constant, 1.0), (other, 1.0))
+    start = chosen.begin(None)
+    assert chosen.by == ["scores:x loss", "pairs:y accuracy"]
+    assert chosen.seen == pytest.approx({"scores:x loss": 0.4, "pairs:y accuracy": 0.5})
+    assert chosen.metric == "held-out error as a share of its start"
+    constant.figures = [(0.1, 0.9)]
+    # A quarter of the loss, and the same error: what becomes of the correlation does not count.
+    assert chosen.value(chosen.measure(None), start) == pytest.approx(0.625, abs=1e-5)
+    assert chosen.seen == pytest.approx({"scores:x loss": 0.1, "pairs:y accuracy": 0.5})
+    alone = choosing("probe", (Fixed("scores:x", [(0.4, math.nan)], "correlation"), 1.0))
+    alone.begin(None)
+    assert alone.metric == "held-out loss as a share of its start"
+
+
 def test_by_losses_it_is_the_losses_as_shares_of_the_start() -> None:
     chosen = choosing("loss", *NOW)
     # 9 of 10, .3 of .5, 2 of 4: (.9 + 3 * .6 + .5) / 5, where the sizes themselves would give (9 + .9 + 2) / 5.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from embedpipe.generation.begin import begin_training, language_model_optimizers, stream_counts
+from embedpipe.generation.begin import begin_model, language_model_optimizers, stream_counts
 from embedpipe.generation.language_model import Dropouts, LanguageModel
 from embedpipe.generation.vae.network import SentenceVAE, VAEShape
 from embedpipe.nn.optimizers import make_optimizers
@@ -62,7 +62,7 @@ def new_generator(
     counts = stream_counts(vocabulary, train)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, _, _ = begin_training(vectors, counts, config, seed=seed, device=torch.device("cpu"))
+        model = begin_model(vectors, counts, config, seed=seed, device=torch.device("cpu"))
     return model.eval()
 
 

@@ -1,0 +1,55 @@
+"""TF32 lasts as long as a training on a GPU, and products on the CPU never know of it."""
+
+import pytest
+import torch
+
+from embedpipe.nn.precision import accelerator_for, tensor_cores
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+def now() -> list[object]:
+    """How torch multiplies: as it always said, on a GPU, and on the CPU."""
+    newer = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
+    return [torch.get_float32_matmul_precision(), *(getattr(one, "fp32_precision", None) for one in newer)]
+
+
+def inside(device: torch.device, error: BaseException | None = None) -> list[object]:
+    with tensor_cores(device):
+        if error is not None:
+            raise error
+        return now()
+
+
+def test_a_gpu_multiplies_in_tf32_for_a_while() -> None:
+    before = now()
+    during = inside(GPU)
+    assert (during[0], during[2]) == ("high", before[2])
+    assert during[1] in {"tf32", None}
+    assert now() == before
+    with pytest.raises(KeyboardInterrupt):
+        inside(GPU, KeyboardInterrupt())
+    assert now() == before
+    assert inside(CPU) == before
+
+
+def test_a_training_multiplies_so_and_leaves_torch_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = now()
+    with accelerator_for(CPU, "fp32"):
+        assert now() == before
+    monkeypatch.setattr("accelerate.Accelerator", lambda **_: "made")
+    with accelerator_for(GPU, "fp32") as made:
+        assert (made, now()[0]) == ("made", "high")
+    assert now() == before
+
+
+def test_switches_set_by_hand_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mixed() -> str:
+        raise RuntimeError("mix of the legacy and new APIs")
+
+    asked: list[str] = []
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", mixed)
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", asked.append)
+    with tensor_cores(GPU):
+        pass
+    assert asked == []
