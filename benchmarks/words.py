@@ -101,6 +101,7 @@ _LIKE_GENSIM = {
     "learning_rate": 0.025,
     "beside": "none",
     "steps": [],
+    "unseen": "spelling",
 }
 SYSTEMS: dict[str, Trainer] = {
     "gensim, defaults (CBOW d100, 5 epochs)": gensim_word2vec(),
