@@ -51,7 +51,7 @@ def test_shapes_of_sizes_are_those_that_are_measured(shape):
 
 
 @pytest.mark.parametrize(
-    "damage", ["not json", "[]", '{"format": 2, "of": "abc", "cache": {"theta": -1}, "dynamic": null}']
+    "damage", ["not json", "[]", '{"format": 3, "of": "abc", "cache": {"theta": -1}, "dynamic": null}']
 )
 def test_a_damaged_file_says_what_to_delete(tmp_path, damage):
     (tmp_path / "settings.json").write_text(damage)
