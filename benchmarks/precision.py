@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 import embedpipe
 from embedpipe.config import PipelineConfig, SentencesConfig
 from embedpipe.loading import Bundle, text_beside
+from embedpipe.nn.frozen import FrozenPrecision
 from embedpipe.probes.resampling import bootstrap_correlations, correlation, percentile_interval
 from embedpipe.probes.words.word_lookup import pair_cosines
 from embedpipe.sentences.encoder import SentenceEncoder
+from embedpipe.sentences.network import Architecture
 from embedpipe.sentences.start import random_network
 from embedpipe.sentences.train import train_encoder
 from embedpipe.tasks.files import read_task
@@ -33,9 +35,14 @@ from embedpipe.tasks.shapes import SentenceSimilarity
 from embedpipe.words.bag import Bag
 from written import add_files, write_files
 
-PRECISIONS = ("fp32", "bf16", "int8")
+PRECISIONS: tuple[FrozenPrecision, ...] = ("fp32", "bf16", "int8")
 WIDTHS = (20, 32, 48, 50, 64, 96, 100)
-READERS = {"bilstm": PRECISIONS, "lstm": PRECISIONS, "gru": ("fp32", "bf16"), "rnn": ("fp32", "bf16")}
+READERS: dict[Architecture, tuple[FrozenPrecision, ...]] = {
+    "bilstm": PRECISIONS,
+    "lstm": PRECISIONS,
+    "gru": ("fp32", "bf16"),
+    "rnn": ("fp32", "bf16"),
+}
 _N_WORDS, _LONGEST = 80, 25
 
 
