@@ -3,11 +3,12 @@
 embedpipe trains the network of the preset small with `train_encoder`: batches drawn from a token store, forward, two
 contrastive losses, backward, clipping, optimizers, progress. Its contenders are given the batches that it draws. A
 bidirectional ``nn.LSTM`` of the same shape does no more than forward and backward over an input that is drawn
-beforehand; sentence-transformers trains word vectors, an LSTM and their mean.
+beforehand; sentence-transformers trains an LSTM and its mean. The word table stands still on both sides, as the preset
+has it, or is trained on both.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ WORD_DIM = 300
 PRESET = "small"
 _SENTENCES_PER_DOCUMENT = 5
 _STEPS, _FEWEST_STEPS, _WARM_UP = 120, 12, 4
+_WORDS_LEARNING_RATE = 1e-3
 _SEED = 1
 
 
@@ -52,8 +54,8 @@ def write_store(folder: Path, ids: np.ndarray, lengths: np.ndarray) -> None:
         writer.append(ids[: sizes["n_tokens"]], lengths, np.full(n_documents, _SENTENCES_PER_DOCUMENT))
 
 
-def our_training(precision: str) -> Measure:
-    """Return embedpipe's training of the preset's network."""
+def our_training(precision: str, *, words: bool = False) -> Measure:
+    """Return embedpipe's training of the preset's network, with the word table or while that stands still."""
 
     def tokens_per_s(folder: Path, steps: int) -> float:
         from embedpipe.runtime import Step as Progress
@@ -71,7 +73,7 @@ def our_training(precision: str) -> Measure:
             TokenStore(folder / "store"),
             None,
             None,
-            _config(steps, precision),
+            _config(steps, precision, words=words),
             seed=_SEED,
             device=torch.device("cpu"),
             listener=listen,
@@ -85,17 +87,14 @@ def our_training(precision: str) -> Measure:
 def bare_lstm(precision: str) -> Measure:
     """Return forward and backward of a bidirectional ``nn.LSTM`` over an input of the same shape."""
 
-    def make(_: Path) -> Step:
+    def make(_: Path, batches: Sequence[Batch]) -> Step:
         hidden = _config(1, precision).hidden
         lstm = torch.nn.LSTM(WORD_DIM, hidden, batch_first=True, bidirectional=True)
-        drawn: dict[torch.Size, torch.Tensor] = {}
+        drawn = {shape: torch.randn(*shape, WORD_DIM) for shape in {batch.ids.shape for batch in batches}}
 
         def step(batch: Batch) -> None:
-            shape = batch.ids.shape
-            if shape not in drawn:
-                drawn[shape] = torch.randn(*shape, WORD_DIM)
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                outputs, _ = lstm(drawn[shape])
+                outputs, _ = lstm(drawn[batch.ids.shape])
             outputs.float().sum().backward()
             lstm.zero_grad()
 
@@ -105,21 +104,25 @@ def bare_lstm(precision: str) -> Measure:
 
 
 def their_training(make_model: Callable[[Path], Any]) -> Measure:
-    """Return sentence-transformers: tokenise, forward, in-batch negatives, backward, clipping, AdamW."""
+    """Return sentence-transformers: tokenise, forward, in-batch negatives, backward, clipping, AdamW.
 
-    def make(folder: Path) -> Step:
+    AdamW goes over all that `make_model` lets it train, at each step: over the whole word table, where that is trained.
+    """
+
+    def make(folder: Path, _: Sequence[Batch]) -> Step:
         from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
         model = make_model(folder).train()
         loss = MultipleNegativesRankingLoss(model)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=1e-3, fused=True)
 
         def step(batch: Batch) -> None:
             half = len(batch.texts) // 2
             features = [model.preprocess(texts) for texts in (batch.texts[:half], batch.texts[half:])]
             optimizer.zero_grad()
             loss(features, None).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
 
         return step
@@ -152,9 +155,10 @@ def batches(folder: Path, n: int) -> list[Batch]:
     return found
 
 
-def _by_step(make: Callable[[Path], Step]) -> Measure:
+def _by_step(make: Callable[[Path, Sequence[Batch]], Step]) -> Measure:
     def tokens_per_s(folder: Path, steps: int) -> float:
-        step, drawn = make(folder), batches(folder, steps)
+        drawn = batches(folder, steps)
+        step = make(folder, drawn)
         for batch in drawn[:_WARM_UP]:
             step(batch)
         start = time.perf_counter()
@@ -171,7 +175,8 @@ def _bag(folder: Path) -> Any:
     return plain_average(np.load(folder / "vectors.npy"))
 
 
-def _config(steps: int, precision: str) -> Any:
+def _config(steps: int, precision: str, *, words: bool = False) -> Any:
     from embedpipe.config import PipelineConfig
 
-    return PipelineConfig.of(PRESET, {"sentences": {"steps": steps, "precision": precision}}).sentences
+    rate = {"words_learning_rate": _WORDS_LEARNING_RATE} if words else {}
+    return PipelineConfig.of(PRESET, {"sentences": {"steps": steps, "precision": precision, **rate}}).sentences

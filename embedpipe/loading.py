@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from embedpipe.generation.generator import TextGenerator
     from embedpipe.generation.vae.latent import SentenceLatent
     from embedpipe.sentences.encoder import SentenceEncoder
+    from embedpipe.sentences.network import SentenceNetwork
     from embedpipe.text.codec import TextCodec
     from embedpipe.text.prepared import PreparedText
     from embedpipe.words.bag import Bag, BagEncoder
@@ -110,13 +111,19 @@ class Bundle:
         return BagEncoder(self.codec, self.bag)
 
     @cached_property
-    def encoder(self) -> "SentenceEncoder":
-        """The trained sentence encoder."""
-        from embedpipe.sentences.encoder import SentenceEncoder
+    def sentence_network(self) -> "SentenceNetwork":
+        """The network of the sentence encoder, to train: nothing is prepared for encoding."""
         from embedpipe.sentences.part import load_encoder
 
         folder = self.parts.folder("encoder", "sentences")
-        return SentenceEncoder(self.codec, load_encoder(folder, len(self.vocabulary), lambda: self.bag.vectors))
+        return load_encoder(folder, len(self.vocabulary), lambda: self.bag.vectors)
+
+    @cached_property
+    def encoder(self) -> "SentenceEncoder":
+        """The trained sentence encoder."""
+        from embedpipe.sentences.encoder import SentenceEncoder
+
+        return SentenceEncoder(self.codec, self.sentence_network)
 
     @cached_property
     def untrained_encoder(self) -> "SentenceEncoder":
@@ -129,7 +136,7 @@ class Bundle:
         from embedpipe.sentences.start import random_network, same_size
 
         if "encoder/model.safetensors" in self.parts:
-            config = same_size(self.encoder.network.shape)
+            config = same_size(self.sentence_network.shape)
         else:
             config = recorded_config(self.path / "config.toml").sentences
         return SentenceEncoder(self.codec, random_network(self.bag, config, seed=self.manifest.seed))

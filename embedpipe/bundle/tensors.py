@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from embedpipe.errors import BundleError, OutputError
 
-__all__ = ["map_tensors", "save_tensors"]
+__all__ = ["map_tensors", "private_map", "save_tensors"]
 
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
@@ -64,6 +64,19 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         return {name: _map(path, name, entry, start, data) for name, entry in header.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{path}: cannot be read as a safetensors file: {error}") from error
+
+
+def private_map(tensor: NDArray[Any]) -> NDArray[Any]:
+    """Return the same numbers for one's own use, where writing to them reaches neither the file nor other readers.
+
+    Parameters
+    ----------
+    tensor : a whole array of `map_tensors`, of which only the pages that are written to are then copied; any other
+        array is copied now.
+    """
+    if not isinstance(tensor, np.memmap) or tensor.filename is None:
+        return np.array(tensor)
+    return np.memmap(tensor.filename, tensor.dtype, mode="c", offset=tensor.offset, shape=tensor.shape)
 
 
 def _map(path: Path, name: str, entry: Mapping[str, Any], start: int, size: int) -> NDArray[Any]:

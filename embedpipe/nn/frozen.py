@@ -14,7 +14,9 @@ Rounding to fewer digits makes a difference in the last place of a number large 
 between two integers falls to either side. So that a sequence gives the same to the bit in whatever company it stands,
 nothing before such a rounding may depend on how many rows there are: sums of integers are exact, oneDNN sums a row of
 bfloat16 in one order, and MKL a row of float32 too, but for products of three rows and fewer, which are filled up
-(`FEWEST_ROWS`). A width that is no multiple of 32 leaves a rest of each row that torch computes by other instructions.
+(`FEWEST_ROWS`). Two things would depend on it. A row of 32 in bfloat16 is now and then summed otherwise when it is
+alone, and torch takes the last sigmoids of a tensor, where its size is no multiple of 32, by other instructions. So at
+these two precisions the state is filled with units that stay exactly 0, up to a multiple of `_UNITS`.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +37,8 @@ _AddProduct = Callable[[Tensor, Tensor], object]
 _LARGEST = 127
 FEWEST_ROWS = 4
 """Of a product of float32 that is to be summed as that of more rows is."""
+_UNITS = 64
+"""The states of bf16 and int8 are a multiple of so many units wide."""
 
 
 class FrozenLSTM:
@@ -54,6 +58,11 @@ class FrozenLSTM:
     ConfigError
         For int8, if this processor does not multiply such integers exactly.
 
+    Attributes
+    ----------
+    hidden : width of what it gives.
+    state_dim : width of what it computes: `hidden`, and units that stay 0.
+
     Examples
     --------
     >>> lstm = nn.LSTM(2, 3).requires_grad_(False)
@@ -66,15 +75,18 @@ class FrozenLSTM:
 
     def __init__(self, input_weight: Tensor, state_weight: Tensor, bias: Tensor, precision: FrozenPrecision) -> None:
         self.hidden = state_weight.shape[1]
-        scale = torch.ones(4, self.hidden, 1)
+        self.state_dim = self.hidden if precision == "fp32" else -(-self.hidden // _UNITS) * _UNITS
+        scale = torch.ones(4, 1, 1)
         scale[2] = 2.0  # the cell gate, whose tanh becomes a sigmoid
-        scale = scale.view(-1, 1)
-        self._input = (input_weight * scale).T.contiguous()
-        self._bias = bias * scale[:, 0]
-        self.add_product = _product(2 * state_weight * scale, precision)
+        # Weights and bias of a unit that is filled in are 0: its cell gate is then 0, and so are its cell and output.
+        fill = self.state_dim - self.hidden
+        by_gate = [x.view(4, self.hidden, -1) * scale for x in (input_weight, bias, 2 * state_weight)]
+        inputs, self._bias = (F.pad(x, (0, 0, 0, fill)).flatten(0, 1) for x in by_gate[:2])
+        self._input, self._bias = inputs.T.contiguous(), self._bias[:, 0]
+        self.add_product = _product(F.pad(by_gate[2], (0, fill, 0, fill)).flatten(0, 1), precision)
 
     def project(self, x: Tensor) -> Tensor:
-        """Return what `x`, shape (n, width), adds to the gates: float32, shape (n, 4 hidden)."""
+        """Return what `x`, shape (n, width), adds to the gates: float32, shape (n, 4 state_dim)."""
         n = len(x)
         filled = x if n >= FEWEST_ROWS else F.pad(x, (0, 0, 0, FEWEST_ROWS - n))
         return torch.addmm(self._bias, filled, self._input)[:n]
@@ -86,16 +98,16 @@ class FrozenLSTM:
 
         Parameters
         ----------
-        rows : float32, shape (n, 4 hidden): what `project` returns.
+        rows : float32, shape (n, 4 state_dim): what `project` returns.
         index : int64, shape (time, batch): the row that each sequence reads at each step.
         live : how many sequences have a token at each of the first steps; they are the first ones of the batch.
-        into : float32, shape (time, batch, hidden), zeros; stays so where a sequence has ended.
+        into : float32, shape (time, batch, state_dim), zeros; stays so where a sequence has ended, and beyond `hidden`.
         backwards : read from the last token to the first. A sequence that is shorter than others then begins later,
             from the zeros that stand where it has ended.
         """
         batch = index.shape[1]
-        cell, spare = rows.new_zeros(batch, self.hidden), rows.new_empty(batch, self.hidden)
-        all_gates = rows.new_empty(batch, 4 * self.hidden)
+        cell, spare = rows.new_zeros(batch, self.state_dim), rows.new_empty(batch, self.state_dim)
+        all_gates = rows.new_empty(batch, 4 * self.state_dim)
         before = None
         for step in reversed(range(len(live))) if backwards else range(len(live)):
             n = live[step]
@@ -128,10 +140,10 @@ def read_one(directions: Sequence[FrozenLSTM], rows: Sequence[Tensor], index: Te
     -------
     float32 of shape (time, len(directions) * hidden), those of a batch of one sequence to the last place
     """
-    time, hidden = len(index), directions[0].hidden
+    time, hidden, state_dim = len(index), directions[0].hidden, directions[0].state_dim
     orders = [index, index.flip(0)][: len(directions)]
     gates = torch.stack([table[order] for table, order in zip(rows, orders, strict=True)], dim=1)[:, :, None]
-    outputs = gates.new_empty(time, len(directions), 1, hidden)
+    outputs = gates.new_empty(time, len(directions), 1, state_dim)
     cell, spare = torch.zeros_like(outputs[0]), torch.empty_like(outputs[0])
     add_products = [direction.add_product for direction in directions] * (time - 1)
     sums, states = gates.flatten(0, 1).unbind(0), outputs.flatten(0, 1).unbind(0)
@@ -142,7 +154,7 @@ def read_one(directions: Sequence[FrozenLSTM], rows: Sequence[Tensor], index: Te
             add_product(into_gates, state)
         now.sigmoid_()
         _finish(cell, spare, entry, kept, new, shown, into)
-    ahead, *back = outputs.mul_(2.0)[:, :, 0].unbind(1)
+    ahead, *back = outputs.mul_(2.0)[:, :, 0, :hidden].unbind(1)
     return torch.cat([ahead, *(read.flip(0) for read in back)], dim=1)
 
 
@@ -172,7 +184,7 @@ def _product(weight: Tensor, precision: FrozenPrecision) -> _AddProduct:
             "this processor does not multiply int8 exactly (it has no dot product instructions such as VNNI); "
             "use bf16 or fp32"
         )
-    scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny) / _LARGEST
+    scale = weight.abs().amax(dim=1).clamp(min=1e-30) / _LARGEST
     integers = (weight / scale[:, None]).round().to(torch.int8).T
     scale = scale / (2 * _LARGEST)
     return lambda gates, state: gates.addcmul_(

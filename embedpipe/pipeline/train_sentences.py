@@ -230,7 +230,7 @@ def _trained(
 ) -> "TrainedEncoder":
     from embedpipe.sentences.train import train_encoder
 
-    start = bundle.encoder.network if _ENCODER[0] in bundle.parts else None
+    start = bundle.sentence_network if _ENCODER[0] in bundle.parts else None
     train, validation, test = (None, None, None) if text is None else (text.train, text.validation, text.test)
     with seeded(config.seed, deterministic=config.reproducible):
         return train_encoder(

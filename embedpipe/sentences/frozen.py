@@ -133,15 +133,13 @@ def _read_batch(
     live = [n for n in (lengths[:, None] > torch.arange(time)).sum(dim=0).tolist() if n]
     index = numbers.T
     for depth, directions in enumerate(layers):
-        hidden = directions[0].hidden
-        outputs = rows[0].new_zeros(time, batch, hidden * len(directions))
-        ahead = outputs[:, :, :hidden]
-        for direction, table, into, backwards in zip(
-            directions, rows, (ahead, outputs[:, :, hidden:]), (False, True), strict=False
-        ):
-            direction(table, index, live, into, backwards=backwards)
+        hidden, state_dim = directions[0].hidden, directions[0].state_dim
+        states = rows[0].new_zeros(time, batch, len(directions), state_dim)
+        for number, (direction, table) in enumerate(zip(directions, rows, strict=True)):
+            direction(table, index, live, states[:, :, number], backwards=number == 1)
+        outputs = states[..., :hidden].reshape(time, batch, -1)
         above = layers[depth + 1] if depth + 1 < len(layers) else ()
         rows = [direction.project(outputs.view(time * batch, -1)) for direction in above]
         index = torch.arange(time * batch).view(time, batch)
-    ends = ahead[(lengths - 1).clamp(min=0), torch.arange(batch)]
+    ends = outputs[(lengths - 1).clamp(min=0), torch.arange(batch), :hidden]
     return outputs.transpose(0, 1), torch.cat([ends, outputs[0, :, hidden:]], dim=1)

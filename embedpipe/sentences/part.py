@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from embedpipe.bundle.table import TABLE_KEY, table_hash
-from embedpipe.bundle.tensors import map_tensors, save_tensors
+from embedpipe.bundle.tensors import map_tensors, private_map, save_tensors
 from embedpipe.errors import BundleError
 from embedpipe.sentences.network import Architecture, EncoderShape, SentenceNetwork
 from embedpipe.sentences.pooling import Pooling
@@ -58,6 +58,8 @@ def load_encoder(
 ) -> SentenceNetwork:
     """Read what `save_encoder` wrote, in this version or an earlier one: a network on the CPU, in evaluation mode.
 
+    The word table, nearly all of the file, is mapped and not copied, and read as far as it is used.
+
     Parameters
     ----------
     n_tokens : size of the vocabulary that the encoder is to be used with.
@@ -91,7 +93,7 @@ def load_encoder(
                 f"{path}: tensor '{stored}' is {found.dtype}{found.shape}, but config.json implies "
                 f"float32{tuple(tensor.shape)}: the files are not of one encoder"
             )
-        state[name] = torch.from_numpy(found.copy())
+        state[name] = torch.from_numpy(private_map(found) if stored == _TABLE else found.copy())
     network.load_state_dict(state, assign=True)
     return network.requires_grad_(False).eval()
 

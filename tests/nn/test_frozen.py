@@ -26,9 +26,10 @@ LIVE = [5, 5, 4, 2, 2, 1]
 
 
 def read(layer: FrozenLSTM, rows: torch.Tensor, index: torch.Tensor, live: list[int]) -> torch.Tensor:
-    outputs = torch.zeros(*index.shape, HIDDEN)
+    outputs = torch.zeros(*index.shape, layer.state_dim)
     layer(rows, index, live, outputs)
-    return outputs
+    assert not outputs[:, :, layer.hidden :].any()
+    return outputs[:, :, : layer.hidden]
 
 
 ENDED = torch.arange(5) >= torch.tensor(LIVE)[:, None]
@@ -47,9 +48,8 @@ def test_int8_is_the_rounding_of_weights_and_states(lstm, words) -> None:
     """One step by hand, from integers."""
     (layer,) = freeze(lstm, "int8")
     (exact,) = freeze(lstm, "fp32")
-    rows = layer.project(words)
-    outputs = read(layer, rows, INDEX[:2], [5, 5])
-    first = read(exact, rows, INDEX[:1], [5])[0]
+    outputs = read(layer, layer.project(words), INDEX[:2], [5, 5])
+    first = read(exact, exact.project(words), INDEX[:1], [5])[0]
     weight = lstm.weight_hh_l0.clone()
     scale = weight.abs().amax(dim=1) / 127
     rounded = (weight / scale[:, None]).round() * scale[:, None]
@@ -81,11 +81,21 @@ def test_few_words_are_projected_to_the_same_bits(lstm, words, precision) -> Non
 def test_one_sequence_is_read_as_a_batch_of_it(lstm, words, precision, directions) -> None:
     layers = [*freeze(lstm, precision), *freeze(nn.LSTM(WIDTH, HIDDEN).requires_grad_(False), precision)][:directions]
     rows, index = [layer.project(words) for layer in layers], INDEX[:, 0]
-    outputs = torch.zeros(6, 1, directions * HIDDEN)
+    outputs = torch.zeros(6, 1, directions, layers[0].state_dim)
     for number, (layer, table) in enumerate(zip(layers, rows, strict=True)):
-        into = outputs[:, :, number * HIDDEN : (number + 1) * HIDDEN]
-        layer(table, index[:, None], [1] * 6, into, backwards=number == 1)
-    torch.testing.assert_close(read_one(layers, rows, index), outputs[:, 0], atol=0, rtol=0)
+        layer(table, index[:, None], [1] * 6, outputs[:, :, number], backwards=number == 1)
+    torch.testing.assert_close(read_one(layers, rows, index), outputs[:, 0, :, :HIDDEN].flatten(1), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("hidden", [32, 50, 100])
+def test_company_changes_no_bit_at_any_width(hidden, precision) -> None:
+    torch.manual_seed(0)
+    (layer,) = freeze(nn.LSTM(WIDTH, hidden).requires_grad_(False), precision)
+    rows, index = layer.project(torch.randn(N, WIDTH)), torch.randint(N, (8, 300))
+    together = read(layer, rows, index, [300] * 8)
+    alone = torch.stack([read_one([layer], [rows], one) for one in index.T], dim=1)
+    assert torch.equal(alone, together)
 
 
 def test_a_processor_that_saturates_is_refused(lstm, monkeypatch) -> None:

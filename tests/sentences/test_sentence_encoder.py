@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from embedpipe.bundle.tensors import map_tensors, save_tensors
+from embedpipe.bundle.tensors import map_tensors, private_map, save_tensors
 from embedpipe.config import SentencesConfig
 from embedpipe.errors import BundleError
 from embedpipe.sentences.encoder import WINDOW, SentenceEncoder
@@ -124,6 +124,23 @@ def test_a_table_that_stands_with_the_words_is_not_written_twice(tmp_path: Path)
     edit_config(tmp_path, word_table=None)
     with pytest.raises(BundleError, match="'word_table' is None, expected the sha256"):
         load_encoder(tmp_path, 34, lambda: words)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_word_table_is_mapped_and_writing_to_it_reaches_no_file(tmp_path: Path, named: bool, monkeypatch) -> None:
+    network = make_network()
+    save_tensors(tmp_path / "words.safetensors", {"sentence_vectors": network.embedding.weight.detach().numpy()})
+    words = map_tensors(tmp_path / "words.safetensors")["sentence_vectors"]
+    save_encoder(tmp_path, network, words if named else None)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    mapped = []
+    monkeypatch.setattr("embedpipe.sentences.part.private_map", lambda x: mapped.append(private_map(x)) or mapped[-1])
+    table = load_encoder(tmp_path, 34, lambda: words).embedding.weight
+    assert [type(one) for one in mapped] == [np.memmap]
+    assert table.data_ptr() == mapped[0].ctypes.data
+    table[5] = 7
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert torch.equal(load_encoder(tmp_path, 34, lambda: words).embedding.weight, network.embedding.weight)
 
 
 def test_a_table_that_was_trained_or_turned_is_the_encoders_own(tmp_path: Path) -> None:
