@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = [
     *("words.architecture=skipgram", "words.beside=none", "words.steps=['whiten:0.5']", "words.dim=24"),
     *("words.epochs=2", "sentences.hidden=16", "sentences.steps=12", "sentences.dropout=0", "generation.hidden=16"),
-    *("generation.steps=12", "generation.input_p=0", "generation.hidden_p=0"),
+    *("generation.steps=12", "generation.input_p=0", "generation.hidden_p=0", "generation.output_p=0"),
 ]
 
 
