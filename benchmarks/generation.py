@@ -2,6 +2,7 @@
 
 training    tokens a second beside a bare loop and PyTorch's example (generation_training.py)
 writing     tokens a second of every decoder, and the first streamed word (generation_writing.py)
+products    milliseconds of its output layer, and what bfloat16 changes (generation_products.py)
 scoring     microseconds a token of losses, and of dynamic evaluation (generation_scoring.py)
 quality     perplexity of plain and AWD-LSTM and of the cache, beside Kneser-Ney (generation_quality.py)
 start       perplexity after equal seconds, begun from word vectors and from random ones (generation_start.py)
@@ -12,7 +13,7 @@ import runpy
 import sys
 from pathlib import Path
 
-PARTS = ("training", "writing", "scoring", "quality", "start", "latent")
+PARTS = ("training", "writing", "products", "scoring", "quality", "start", "latent")
 
 
 def main() -> None:

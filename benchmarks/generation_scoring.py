@@ -8,7 +8,6 @@ what the words mean. Variants take turns and the fastest turn of each counts.
 
 import argparse
 import platform
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +19,7 @@ from embedpipe.generation.dynamic import DynamicEvaluation, dynamic_losses
 from embedpipe.generation.evaluation import token_losses
 from embedpipe.nn.softmax import exact_losses
 from generation_writing import make_generator
+from timed import add_timing, start_timing
 from written import add_files, write_files
 
 ROWS, TIME = 32, 32
@@ -82,13 +82,10 @@ def main() -> None:
     """Measure, print Markdown, write files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vocabulary", type=int, default=37_000)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    add_timing(parser, turns=5)
     add_files(parser)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    clock = time.perf_counter if options.clock == "wall" else time.process_time
+    clock = start_timing(options)
     rows = measure(options.vocabulary, turns=options.turns, clock=clock)
     about = (
         f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {options.clock} time; preset "

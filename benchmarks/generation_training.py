@@ -23,6 +23,7 @@ from embedpipe.config import GenerationConfig
 from embedpipe.generation.begin import begin_training, windows_of
 from embedpipe.generation.stream import Window
 from embedpipe.nn.fit import fit
+from timed import add_timing, start_timing
 from written import add_files, write_files
 
 CPU = torch.device("cpu")
@@ -232,13 +233,10 @@ def main() -> None:
     """Measure, print Markdown, write files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vocabulary", type=int, default=33_278)
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    add_timing(parser, turns=7)
     add_files(parser)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    clock = time.perf_counter if options.clock == "wall" else time.process_time
+    clock = start_timing(options)
     rows = measure(options.vocabulary, turns=options.turns, clock=clock)
     about = (
         f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {options.clock} time; two tied "

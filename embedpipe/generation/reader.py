@@ -100,8 +100,7 @@ def half_table(model: LanguageModel) -> Tensor:
     """
     if model.clusters is not None:
         raise ConfigError(
-            "precision bf16 is for generators with one softmax over all words, and this one's is adaptive; score with "
-            "precision fp32"
+            "precision bf16 is for generators with one softmax over all words, and this one's is adaptive; use fp32"
         )
     return model.output_table.detach().to(torch.bfloat16)
 

@@ -58,12 +58,12 @@ def exact_losses(table: Tensor, bias: Tensor, hidden: Tensor, targets: Tensor, *
 @torch.no_grad()
 def _exact_losses(table: Tensor, bias: Tensor, hidden: Tensor, targets: Tensor, half: Tensor | None) -> Tensor:
     own = ((hidden * table[targets]).sum(dim=1) + bias[targets])[:, None]
-    coarse, total = hidden.to(torch.bfloat16), torch.zeros_like(own[:, 0])
+    coarse, total = hidden if half is None else hidden.to(half.dtype), torch.zeros_like(own[:, 0])
     for start in range(0, len(table), _COLUMNS_IN_CACHE):
         part = slice(start, start + _COLUMNS_IN_CACHE)
         scores = bias[part] - own
         if half is None:
-            scores.addmm_(hidden, table[part].T)
+            scores.addmm_(coarse, table[part].T)
         else:
             scores += torch.mm(coarse, half[part].T).float()
         total += scores.exp_().sum(dim=1)

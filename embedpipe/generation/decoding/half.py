@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embedpipe.errors import ConfigError
 from embedpipe.generation.language_model import LanguageModel
+from embedpipe.generation.reader import half_table
 
 __all__ = ["HalfOutput"]
 
@@ -14,9 +14,9 @@ class HalfOutput:
     """The logits of a model by its output table in bfloat16, summed in float32 and rounded to bfloat16.
 
     On a processor that multiplies bfloat16 (avx512_bf16, AMX, a GPU) that takes less than half the time; on another
-    one it may take longer. On a generator of 37,000 words the log-probabilities of single words differ by 0.006 in the
-    mean and 0.06 at most, and the distributions by a Kullback-Leibler divergence of 0.00004 nats, nearly all of it from
-    rounding the logits.
+    one it may take longer. On a generator of 37,000 words the log-probabilities of single words differ by 0.005 in the
+    mean and 0.06 at most, and the distributions by a Kullback-Leibler divergence of 0.00003 nats
+    (``docs/experiments/generation_products.md``).
 
     Parameters
     ----------
@@ -38,15 +38,12 @@ class HalfOutput:
 
     @torch.inference_mode()
     def __init__(self, model: LanguageModel) -> None:
-        if model.clusters is not None:
-            raise ConfigError(
-                "precision bf16 is for generators with one softmax over all words; write with precision fp32"
-            )
+        table = half_table(model)
         # The bias rides along as two columns of the table, what bfloat16 holds of it and the rest: in one it would lose
         # as much as all the products together.
         high = model.bias.to(torch.bfloat16)
         rest = (model.bias - high.float()).to(torch.bfloat16)
-        self._table = torch.cat([model.output_table.to(torch.bfloat16), high[:, None], rest[:, None]], dim=1)
+        self._table = torch.cat([table, high[:, None], rest[:, None]], dim=1)
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the logits, bfloat16 of shape (rows, n_tokens)."""
