@@ -104,8 +104,8 @@ def main() -> None:
             "",
             f"`{options.bundle.name}`, {half['positions']} positions of `{options.text.name}`: in bfloat16 the "
             f"distributions are {half['divergence']:.2g} nats (Kullback-Leibler) from those in float32, the logarithm "
-            f"of a probability {half['off_mean']:.2g} in the mean, and {half['off_most']:.2g} at most where it is above "
-            "1e-6.",
+            f"of a probability {half['off_mean']:.2g} in the mean, and {half['off_most']:.2g} at most where it is "
+            "above 1e-6.",
         ]
     text = "\n".join(lines) + "\n"
     print(text, end="")
