@@ -202,7 +202,7 @@ def test_in_bf16_scores_are_nearly_the_same_each_way(codec, model):
 
 def test_a_precision_that_is_none_or_not_for_the_model(codec):
     adaptive = LanguageModel(Shape(len(codec.vocabulary), dim=6, hidden=8, layers=1, cutoffs=(5,))).eval()
-    with pytest.raises(ConfigError, match="this one's is adaptive; score with precision fp32"):
+    with pytest.raises(ConfigError, match="this one's is adaptive; use fp32"):
         TextScorer(codec, adaptive, precision="bf16")
     with pytest.raises(ConfigError, match="fp32 or bf16, not 'fp16'"):
         TextScorer(codec, adaptive, precision="fp16")

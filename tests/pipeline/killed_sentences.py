@@ -22,7 +22,6 @@ from embedpipe.bundle import save
 from embedpipe.cli import main as embedpipe_main
 from embedpipe.nn import checkpoint
 from embedpipe.runtime import Event, Step
-from forks import how_it_ended
 
 SETTINGS = ["hidden=6", "beside=0", "steps=8", "batch=8", "dropout=0.2", "word_p=0.1", "ema=0.5", "learning_rate=0.01"]
 STEPS = 8
@@ -85,7 +84,8 @@ def forked(bundle: Path, pairs: str, point: tuple[str, int] = ("", 0)) -> list[o
             code = int(stop.code or 0)
         finally:
             os._exit(code)
-    ended = how_it_ended(child)
+    status = os.waitpid(child, 0)[1]
+    ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
     went_on = notes.read_text() if notes.exists() else ""
     notes.unlink(missing_ok=True)
     return [ended, went_on]

@@ -19,7 +19,6 @@ import embedpipe.generation.train
 import embedpipe.nn.fit
 from embedpipe.cli import main as embedpipe_main
 from embedpipe.runtime import Event, Step
-from forks import how_it_ended
 
 SETTINGS = [
     "text.deduplicate='none'",
@@ -81,7 +80,8 @@ def forked(
             code = int(stop.code or 0)
         finally:
             os._exit(code)
-    ended = how_it_ended(child)
+    status = os.waitpid(child, 0)[1]
+    ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
     return [ended, json.loads(notes.read_text()) if notes.exists() else []]
 
 
