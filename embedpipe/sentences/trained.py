@@ -17,7 +17,7 @@ class Learnt:
     Parameters
     ----------
     name : the kind and the file.
-    agreement : what the second of the figures is: accuracy, or correlation.
+    agreement : what the second of the figures is: accuracy, reciprocal rank or correlation.
     before, after : loss and agreement of the start and of the network; NaN where nothing is held out.
     n_train, n_held_out, n_dropped : rows.
     n_measured : rows of those held out that the figures are of.
@@ -53,7 +53,7 @@ class TrainedEncoder:
     Parameters
     ----------
     network : on the CPU, in evaluation mode.
-    before, after : loss in nats and accuracy on fixed pairs of the test split, for the start and for `network`; NaN
+    before, after : loss in nats and mean reciprocal rank on fixed pairs of the test split, for the start and for `network`; NaN
         where it has no neighbouring sentences.
     candidates : how many sentences a neighbour is to be found among; fewer where some of them are the same.
     best_step : the training step that `network` comes from.
@@ -85,8 +85,8 @@ class TrainedEncoder:
         found = []
         if not math.isnan(self.after[0]):
             found.append(
-                f"finds the next sentence among up to {self.candidates} in {self.after[1]:.1%} of cases "
-                f"(at the start: {self.before[1]:.1%})"
+                f"finds the next sentence among up to {self.candidates} with a mean reciprocal rank of "
+                f"{self.after[1]:.3f} (1 is always first; at the start {self.before[1]:.3f})"
             )
         found += [
             f"{one.name} {one.agreement} {one.after[1]:.3f} (at the start: {one.before[1]:.3f})"
@@ -103,9 +103,9 @@ class TrainedEncoder:
         """The figures of the result; those that could not be measured are left out."""
         figures = {
             "neighbour_loss": self.after[0],
-            "neighbour_accuracy": self.after[1],
+            "neighbour_reciprocal_rank": self.after[1],
             "start_loss": self.before[0],
-            "start_accuracy": self.before[1],
+            "start_reciprocal_rank": self.before[1],
             "best_step": self.best_step,
         }
         result: dict[str, Any] = {**_measured(figures), "objectives": self.weights}

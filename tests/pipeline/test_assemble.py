@@ -22,7 +22,7 @@ def test_they_say_how_training_ended(toy_bundle: Bundle) -> None:
         for stage in ("words", "sentences", "generation"):
             assert stages[stage].summary in page
         assert f"unknown share {result['unknown_share']:.3f}, n scored {result['n_scored']:,})" in page
-        assert f"in {stages['sentences'].result['neighbour_accuracy']:.1%} of cases" in page
+        assert f"rank of {stages['sentences'].result['neighbour_reciprocal_rank']:.3f}" in page
     assert "embedpipe run builtin:toy-en -o toy.bundle --config config.toml" in card
 
 

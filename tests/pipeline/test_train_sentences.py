@@ -259,7 +259,7 @@ def test_denoising_writes_with_the_generator_of_the_bundle_and_leaves_it(
     result = bundle.manifest.stages["sentences"].result
     assert result["objectives"] == {"denoising": 1.0}
     assert result["went_on"][0]["decoder"][weights] == sha256_of(target / weights)
-    assert result["chosen_by"] == ["neighbours accuracy"]
+    assert result["chosen_by"] == ["neighbours reciprocal rank"]
     assert all(loss > 0 for _, loss in result["curve"]["training_loss"])
 
 

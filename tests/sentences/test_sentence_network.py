@@ -67,12 +67,12 @@ CONFIG = SentencesConfig(
 
 def test_loss_by_hand() -> None:
     first, second = torch.eye(2), torch.tensor([[1.0, 0.0], [0.6, 0.8]])
-    loss, accuracy = contrastive_loss(first, second, torch.eye(4, dtype=torch.bool), 0.5)
+    loss, ranks = contrastive_loss(first, second, torch.eye(4, dtype=torch.bool), 0.5)
     # Cosines, row asks and column answers: [[1, .6], [0, .8]]; divided by the temperature: [[2, 1.2], [0, 1.6]].
     ahead = [math.log(1 + math.exp(1.2 - 2)), math.log(1 + math.exp(0 - 1.6))]
     back = [math.log(1 + math.exp(0 - 2)), math.log(1 + math.exp(1.2 - 1.6))]
     assert loss.item() == pytest.approx((sum(ahead) + sum(back)) / 4, abs=1e-6)
-    assert accuracy.item() == 1.0
+    assert ranks.tolist() == [[1, 1], [1, 1]]
 
 
 def test_a_repeated_sentence_is_no_wrong_answer() -> None:
@@ -94,9 +94,23 @@ def test_a_sentence_is_no_wrong_answer_to_itself() -> None:
     ids = torch.tensor([[4], [5], [5], [6]])
     same = same_sentence(ids, torch.ones(4, dtype=torch.long))
     a, b, c = F.normalize(torch.randn(3, 5, generator=torch.Generator().manual_seed(0)), dim=1)
-    _, accuracy = contrastive_loss(torch.stack([a, b]), torch.stack([b, c]), same, 0.1)
-    assert accuracy >= 0.5, "b finds c, for b itself is left out"
-    assert contrastive_loss(torch.stack([b, b]), torch.stack([b, c]), torch.eye(4, dtype=torch.bool), 0.1)[1] < 1
+    _, ranks = contrastive_loss(torch.stack([a, b]), torch.stack([b, c]), same, 0.1)
+    assert ranks[0, 1] == 1, "b finds c, for b itself is left out"
+    _, ranks = contrastive_loss(torch.stack([b, b]), torch.stack([b, c]), torch.eye(4, dtype=torch.bool), 0.1)
+    assert ranks[0].tolist() == [1, 2]
+
+
+def test_ranks_by_hand() -> None:
+    cosines = torch.tensor([[0.6, 0.8, 0.7], [0.0, 1.0, 0.8], [0.8, 0.6, 0.5]])  # row asks and column answers
+    _, ranks = contrastive_loss(torch.eye(3), cosines.T, torch.eye(6, dtype=torch.bool), 1.0)
+    assert ranks.tolist() == [[3, 1, 3], [2, 1, 3]]
+
+
+@pytest.mark.parametrize("value", [1.0, math.nan])
+def test_vectors_that_are_all_the_same_find_nothing(value: float) -> None:
+    rows = torch.full((4, 1), value)
+    _, ranks = contrastive_loss(rows, rows, torch.eye(8, dtype=torch.bool), 0.1)
+    assert ranks.tolist() == [[4] * 4] * 2
 
 
 def test_same_sentence_is_exact_on_random_rows() -> None:
@@ -124,7 +138,7 @@ def test_training_finds_what_the_bag_cannot_know(tmp_path: Path) -> None:
     assert trained.after[1] > trained.before[1] + 0.15
     assert events[0].value == 1
     assert trained.after[0] / trained.before[0] == pytest.approx(min(event.value for event in events))
-    assert trained.result["neighbour_accuracy"] == trained.after[1]
+    assert trained.result["neighbour_reciprocal_rank"] == trained.after[1]
     assert "among up to 16" in trained.summary
 
 

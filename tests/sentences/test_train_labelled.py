@@ -68,7 +68,7 @@ def test_the_planted_topic_is_found(kind: str, settings: dict, least: float) -> 
     trained = train(rows(kind), **settings)
     (learnt,) = trained.learnt
     assert learnt.name == f"{kind}:toy"
-    assert learnt.agreement == ("correlation" if kind == "scores" else "accuracy")
+    assert learnt.agreement == {"pairs": "reciprocal rank", "inference": "accuracy", "scores": "correlation"}[kind]
     assert learnt.after[1] > learnt.before[1] + least
     assert learnt.after[0] < learnt.before[0]
     assert learnt.n_train == 360
@@ -119,7 +119,7 @@ def test_events_result_and_summary_say_what_chose() -> None:
     told = [event for event in events if isinstance(event, Evaluated)]
     by_name = {name: [event for event in told if event.name == name] for name in {event.name for event in told}}
     total = by_name["held-out error as a share of its start"]
-    accuracy, correlation = by_name["held-out pairs:toy accuracy"], by_name["held-out scores:toy correlation"]
+    accuracy, correlation = by_name["held-out pairs:toy reciprocal rank"], by_name["held-out scores:toy correlation"]
     assert [event.step for event in total] == [event.step for event in accuracy] == [0, 2, 4, 6, 8, 10, 12, 14, 16]
     for event, one, other in zip(total, accuracy, correlation, strict=True):
         errors = (1 - one.value) / (1 - accuracy[0].value), (1 - other.value) / (1 - correlation[0].value)
@@ -127,9 +127,9 @@ def test_events_result_and_summary_say_what_chose() -> None:
     assert trained.best_step == min(total, key=lambda event: event.value).step > 0
     best = next(event for event in correlation if event.step == trained.best_step)
     assert trained.learnt[1].after[1] == pytest.approx(best.value)
-    assert trained.result["chosen_by"] == ["pairs:toy accuracy", "scores:toy correlation"]
+    assert trained.result["chosen_by"] == ["pairs:toy reciprocal rank", "scores:toy correlation"]
     assert trained.result["curve"]["metric"] == total[0].name
-    assert "of 16, by pairs:toy accuracy and scores:toy correlation on held-out text" in trained.summary
+    assert "of 16, by pairs:toy reciprocal rank and scores:toy correlation on held-out text" in trained.summary
     by_loss, _ = trained_by("loss", steps=2)
     assert by_loss.result["chosen_by"] == ["pairs:toy loss", "scores:toy loss"]
 

@@ -50,14 +50,15 @@ def contrastive_loss(
     Returns
     -------
     loss : scalar, the mean cross-entropy in nats.
-    accuracy : scalar, the share of texts that find theirs first.
+    ranks : int64 of shape (2, batch), from 1: at which place each text of `first`, then of `second`, finds its own;
+        behind all candidates that are as near, so that vectors which are all the same find nothing.
 
     Examples
     --------
     >>> rows, apart = torch.eye(2), torch.eye(4, dtype=torch.bool)
-    >>> loss, accuracy = contrastive_loss(rows, rows, apart, temperature=0.5)
-    >>> round(loss.item(), 4), accuracy.item()
-    (0.1269, 1.0)
+    >>> loss, ranks = contrastive_loss(rows, rows, apart, temperature=0.5)
+    >>> round(loss.item(), 4), ranks.tolist()
+    (0.1269, [[1, 1], [1, 1]])
     """
     n = len(first)
     target = torch.arange(n, device=first.device)
@@ -71,8 +72,12 @@ def contrastive_loss(
     ahead = scores.masked_fill(left_out, -torch.inf)
     back = scores[:, :n].T.masked_fill((same[:n, :n] | same[n : 2 * n, :n]) & ~pair, -torch.inf)
     loss = (F.cross_entropy(ahead, target) + F.cross_entropy(back, target)) / 2
-    hits = (ahead.argmax(dim=1) == target).float() + (back.argmax(dim=1) == target).float()
-    return loss, hits.mean() / 2
+    return loss, torch.stack([_ranks(ahead), _ranks(back)])
+
+
+def _ranks(scores: Tensor) -> Tensor:
+    own = scores.diagonal()[:, None]
+    return (~(scores < own)).sum(dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +107,7 @@ class Contrast:
     change: Callable[[Batch], Batch] | None = None
     pool: int = POOL
     heads: nn.Module | None = None
-    agreement: str = "accuracy"
+    agreement: str = "reciprocal rank"
     agree = staticmethod(mean_figure)
 
     def batches(self, start: int) -> Iterator[Batch]:
@@ -118,7 +123,7 @@ class Contrast:
         return self.measure(network, batch)[0]
 
     def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the loss and the accuracy of the whole vectors."""
+        """Return the loss, and the mean reciprocal rank at which the whole vectors find their own (Voorhees, 1999)."""
         n = len(batch.tags)
         vectors = self.setup.vectors(network, batch.rows)
         same = same_sentence(batch.rows.ids, batch.rows.lengths)
@@ -128,8 +133,8 @@ class Contrast:
         losses = []
         for rows in self.setup.views(vectors):
             first, second, *others = torch.split(rows, n)
-            loss, accuracy = contrastive_loss(
+            loss, ranks = contrastive_loss(
                 first, second, same, self.setup.temperature, others[0] if others else None
             )
             losses.append(loss)
-        return torch.stack(losses).mean(), accuracy
+        return torch.stack(losses).mean(), (1 / ranks).mean()
