@@ -16,6 +16,13 @@
       --set words.learning_rate=0.025 --set words.subwords=true --set words.buckets=60 \
       --set 'words.steps=["whiten:0.5"]'
 
+``format-2-ngrams`` is of the same format and holds what later versions put into it: n-grams fitted to trained words,
+and an encoder that names the word table of the bundle in place of a copy. By the same as ``format-1`` but for::
+
+      --preset small --set words.epochs=20 --set words.beside_epochs=10 --set words.shortest_ngram=2 \
+      --set generation.output_p=0 \
+      --set 'words.steps=["join-contexts","whiten:0.35","unit","join","reduce:6","ngrams:0.6"]'
+
 None is ever made again: a changed format gets a folder of its own beside them.
 """
 
@@ -31,6 +38,7 @@ from embedpipe.bundle.recorded import recorded_config
 
 FORMAT_1 = Path(__file__).with_name("format-1")
 FORMAT_2 = Path(__file__).with_name("format-2")
+WITH_NGRAMS = Path(__file__).with_name("format-2-ngrams")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,7 @@ def second() -> embedpipe.Bundle:
     return embedpipe.load(FORMAT_2)
 
 
-@pytest.mark.parametrize(("folder", "n_files"), [(FORMAT_1, 10), (FORMAT_2, 12)])
+@pytest.mark.parametrize(("folder", "n_files"), [(FORMAT_1, 10), (FORMAT_2, 12), (WITH_NGRAMS, 12)])
 def test_every_file_is_what_it_was(folder: Path, n_files: int) -> None:
     checks = verify_bundle(folder)
     assert len(checks) == n_files
@@ -79,6 +87,23 @@ def test_neighbours_and_unknown_words_of_format_2(second: embedpipe.Bundle) -> N
     text = second.encoder.encode(["the cat sees the sea ."])
     np.testing.assert_allclose(text, [[0.53361207, -0.55730647, 0.14566036, -0.61923391]], atol=1e-6)
     assert second.generator.generate("the cat", n=1, max_tokens=40, temperature=0) == ["the cat sleeps."]
+
+
+def test_fitted_ngrams_and_a_word_table_that_is_named() -> None:
+    bundle = embedpipe.load(WITH_NGRAMS)
+    assert bundle.word_part.facts.steps[-1] == "ngrams:0.6"
+    found = bundle.words.similar(["cat"], k=3)
+    assert [(near.word, near.count) for near in found] == [("swims", 9), ("runs", 8), ("a", 15)]
+    assert [near.similarity for near in found] == pytest.approx([0.716408, 0.603222, 0.476231], abs=2e-6)
+    seats = bundle.word_part.lookup.look_up("seats")
+    assert seats.source == "subwords"
+    expected = [0.9447124, 0.11068162, 0.17530666, -0.14880878, -0.06543104, -0.19521844]
+    np.testing.assert_allclose(seats.vector, expected, atol=1e-6)
+    assert bundle.encoder.network.embedding.weight.shape == (22, 6), "of the words"
+    average = [0.3586027, -0.28043863, 0.45976692, -0.04436908, -0.32907373, -0.6091917]
+    read = [0.0898301, 0.05817009, -0.01178596, 0.11801184, -0.15860945, 0.22209036]
+    np.testing.assert_allclose(bundle.encoder.encode(["the cat sees the sea ."]), [average + read], atol=1e-6)
+    assert bundle.generator.generate("the cat", n=1, max_tokens=40, temperature=0) == ["the cat sleeps."]
 
 
 def test_the_manifest(bundle: embedpipe.Bundle) -> None:
