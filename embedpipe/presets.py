@@ -14,11 +14,10 @@ _WORDS: dict[str, Any] = {
     "subsample": 1e-4,
     "learning_rate": 0.05,
     "beside": "skipgram",
-    "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:300"),
 }
 """What was best at every size that was measured (docs/words.md)."""
-_SPELT = {**_WORDS, "steps": (*_WORDS["steps"], "ngrams:0.6")}
-"""The same, and what words spelt alike have in common added."""
+_STEPS = ("join-contexts", "whiten:0.35", "unit", "join")
+"""Then the width; and what words spelt alike have in common, of which less is added where more text was read."""
 _SENTENCES = {"beside": 0.1, "words_learning_rate": 0.0}
 _SMALL: dict[str, dict[str, Any]] = {
     "sentences": {**_SENTENCES, "hidden": 256, "batch": 256, "steps": 750},
@@ -33,16 +32,41 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "beside_window": 10,
             "beside_negatives": 8,
             "beside_epochs": 20,
-            "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:200"),
+            "steps": (*_STEPS, "reduce:200", "ngrams:0.8"),
         },
         "sentences": {**_SENTENCES, "hidden": 128, "batch": 128, "steps": 200},
         "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
         "probes": {"sentences_per_task": 400},
     },
-    "small": {"words": {**_SPELT, "dim": 200, "epochs": 15, "beside_epochs": 10}, **_SMALL},
-    "medium": {"words": {**_SPELT, "dim": 200, "epochs": 12, "beside_epochs": 6}, **_SMALL},
+    "small": {
+        "words": {
+            **_WORDS,
+            "dim": 200,
+            "epochs": 15,
+            "beside_epochs": 10,
+            "steps": (*_STEPS, "reduce:300", "ngrams:0.8"),
+        },
+        **_SMALL,
+    },
+    "medium": {
+        "words": {
+            **_WORDS,
+            "dim": 200,
+            "epochs": 12,
+            "beside_epochs": 8,
+            "beside_subsample": 2e-5,
+            "steps": (*_STEPS, "reduce:300", "ngrams:0.5"),
+        },
+        **_SMALL,
+    },
     "base": {
-        "words": {**_WORDS, "dim": 300, "epochs": 5, "beside_epochs": 3},
+        "words": {
+            **_WORDS,
+            "dim": 300,
+            "epochs": 5,
+            "beside_epochs": 3,
+            "steps": (*_STEPS, "reduce:300", "ngrams:0.3"),
+        },
         "sentences": {**_SENTENCES, "hidden": 512, "batch": 512, "steps": 3_000},
         "generation": {
             "hidden": 512,
@@ -62,7 +86,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "dim": 128,
             "epochs": 15,
             "beside_epochs": 10,
-            "steps": ("join-contexts", "whiten:0.35", "unit", "join", "reduce:128"),
+            "steps": (*_STEPS, "reduce:128"),
         },
         "sentences": _SMALL["sentences"],
         "generation": {

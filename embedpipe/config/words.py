@@ -42,10 +42,11 @@ class WordsConfig(Strict):
     bootstrap: bool = False
     """Each run is trained on documents drawn with replacement, so that stability speaks of the corpus too."""
     beside: Literal["none", "skipgram", "cbow"] = "none"
-    """Architecture of a second training, with the same settings but these three, published beside the first."""
+    """Architecture of a second training, with the same settings but these four, published beside the first."""
     beside_window: int = Field(default=5, ge=1, le=1_000)
     beside_negatives: int = Field(default=5, ge=1, le=1_000)
     beside_epochs: int = Field(default=5, ge=1, le=10_000)
+    beside_subsample: float = Field(default=1e-4, ge=0, lt=1)
     steps: tuple[str, ...] = ("whiten:0.5",)
     """What is done to the vectors before they are published, in this order: add-contexts, join-contexts, centre,
     all-but-the-top:N, whiten:EXPONENT, unit, join, reduce:N, ngrams:WEIGHT (see docs/words.md)."""

@@ -126,8 +126,14 @@ def trainings(config: "WordsConfig") -> dict[str, "WordsConfig"]:
     """
     found = {"": config}
     if config.beside != "none":
-        other = {"architecture": config.beside, "window": config.beside_window, "negatives": config.beside_negatives}
-        found[BESIDE] = config.model_copy(update={**other, "epochs": config.beside_epochs if config.epochs else 0})
+        other = {
+            "architecture": config.beside,
+            "window": config.beside_window,
+            "negatives": config.beside_negatives,
+            "epochs": config.beside_epochs if config.epochs else 0,
+            "subsample": config.beside_subsample,
+        }
+        found[BESIDE] = config.model_copy(update=other)
     return found
 
 

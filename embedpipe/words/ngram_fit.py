@@ -29,7 +29,7 @@ _MOST_NGRAMS = 100_000
 """N-grams that are kept, those of the most words: at 300 dimensions a bundle holds 60 MB of them."""
 _WEIGHT = -0.25
 """Power of the number of words that share an n-gram by which it weighs in them: what few share says more."""
-_PENALTY = 2.0
+_PENALTY = 1.0
 """Of the ridge regression, where the mixture of each word has length 1 (docs/experiments/words_components.md)."""
 _ROUNDS, _ENOUGH = 12, 0.03
 """Steps of conjugate gradients, and the share of a column not accounted for at which they end for it."""

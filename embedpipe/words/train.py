@@ -36,6 +36,7 @@ _NOT_OF_TRAINING = {
     "beside_window",
     "beside_negatives",
     "beside_epochs",
+    "beside_subsample",
     "steps",
     "keep_training",
     "sif_a",

@@ -78,10 +78,12 @@ def test_one_run_is_a_training_and_its_steps(text, build) -> None:
 
 
 def test_two_trainings_stand_side_by_side(text, build) -> None:
-    changes = {"beside": "cbow", "beside_window": 2, "beside_negatives": 3, "beside_epochs": 1, "steps": ()}
-    config = SMALL.model_copy(update=changes)
+    changes = {"beside": "cbow", "beside_window": 2, "beside_negatives": 3, "beside_epochs": 1}
+    config = SMALL.model_copy(update={**changes, "beside_subsample": 1e-3, "steps": ()})
     part, folder, built = build(config)
-    cbow = SMALL.model_copy(update={"architecture": "cbow", "window": 2, "negatives": 3, "epochs": 1})
+    cbow = SMALL.model_copy(
+        update={"architecture": "cbow", "window": 2, "negatives": 3, "epochs": 1, "subsample": 1e-3}
+    )
     first, second = train(text, SMALL), train(text, cbow)
     assert np.array_equal(part.words.vectors, np.hstack([first.vectors, second.vectors]))
     kept = load_training(folder / "training.safetensors", text.vocabulary)
