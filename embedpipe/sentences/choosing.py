@@ -80,10 +80,10 @@ class Choosing:
 
     By ``probe`` what counts is the error of each figure, 1 - figure: of the reciprocal rank at which the neighbouring
     sentence is found among those of the batch, of the share of right labels, of the correlation with scores. By
-    ``loss`` it is the loss. Both come of one pass over the same rows. Errors and losses of different kinds differ in size, and none is to drown the
-    others by that: each is taken as a share of what it was at the start, and the weighted mean of the shares is what
-    the best state has least of. Among states of one error, as a few held-out rows give them, the one of the lowest loss
-    is the best.
+    ``loss`` it is the loss. Both come of one pass over the same rows. Errors and losses of different kinds differ in
+    size, and none is to drown the others by that: each is taken as a share of what it was at the start, and the
+    weighted mean of the shares is what the best state has least of. Among states of one error, as a few held-out rows
+    give them, the one of the lowest loss is the best.
 
     Parameters
     ----------

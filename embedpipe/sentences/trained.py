@@ -53,8 +53,8 @@ class TrainedEncoder:
     Parameters
     ----------
     network : on the CPU, in evaluation mode.
-    before, after : loss in nats and mean reciprocal rank on fixed pairs of the test split, for the start and for `network`; NaN
-        where it has no neighbouring sentences.
+    before, after : loss in nats and mean reciprocal rank on fixed pairs of the test split, for the start and for
+        `network`; NaN where it has no neighbouring sentences.
     candidates : how many sentences a neighbour is to be found among; fewer where some of them are the same.
     best_step : the training step that `network` comes from.
     steps : the steps taken.
