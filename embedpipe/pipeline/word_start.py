@@ -27,7 +27,15 @@ __all__ = ["check_start", "start_prints", "start_settings", "text_base", "word_s
 _TEXT_FILES = ("vocabulary.json", "tokenizer_spec.json")
 _SHAPES = ("architecture", "objective", "dim", "beside", "subwords")
 _NGRAMS = ("shortest_ngram", "longest_ngram", "buckets")
-_PUBLISHING = ("steps", "beside_window", "beside_negatives", "beside_subsample", "shortest_ngram", "longest_ngram", "unseen")
+_PUBLISHING = (
+    "steps",
+    "beside_window",
+    "beside_negatives",
+    "beside_subsample",
+    "shortest_ngram",
+    "longest_ngram",
+    "unseen",
+)
 
 
 def start_settings(config: PipelineConfig, settings: Mapping[str, Any]) -> Mapping[str, Any]:

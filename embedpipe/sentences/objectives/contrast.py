@@ -133,8 +133,6 @@ class Contrast:
         losses = []
         for rows in self.setup.views(vectors):
             first, second, *others = torch.split(rows, n)
-            loss, ranks = contrastive_loss(
-                first, second, same, self.setup.temperature, others[0] if others else None
-            )
+            loss, ranks = contrastive_loss(first, second, same, self.setup.temperature, others[0] if others else None)
             losses.append(loss)
         return torch.stack(losses).mean(), (1 / ranks).mean()
