@@ -12,6 +12,7 @@ from embedpipe.cli.given import Verb, given_flags, refuse
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
 from embedpipe.cli.unknown import say_unknown, say_unknown_in
+from embedpipe.errors import InputError
 
 if TYPE_CHECKING:
     from embedpipe.generation.decoding.prompts import Prompt
@@ -35,6 +36,7 @@ _SECTIONS = {
     ),
     "Prompts and output": ("n", "prompts", "stream", "precision", "format_"),
 }
+_NUL = "holds a NUL byte: this is not plain text; give text as the prompt"
 _DRAWN = ("top_k", "top_p", "typical_p", "min_p", "seed")
 
 
@@ -206,7 +208,7 @@ def command(
     if beam is not None:
         penalty = Beam().length_penalty if length_penalty is None else length_penalty
         search = Beam(beam, penalty, repetition_penalty, no_repeat_ngram)
-    asked = [_text(prompt, "<stdin>")] if prompts is None else _lines(prompts)
+    asked = [_text(prompt)] if prompts is None else _lines(prompts)
 
     from embedpipe.loading import load
 
@@ -308,33 +310,32 @@ def _write(rows: Sequence[dict[str, object]], format_: str, *, header: bool) -> 
         sys.stdout.flush()
 
 
-def _text(prompt: str, name: str) -> str:
+def _text(prompt: str) -> str:
     """Return a prompt, read from stdin where it is ``-``."""
     from embedpipe.text.read_bytes import stdin_bytes
 
-    return _decoded(stdin_bytes().read(), name).strip() if prompt == "-" else prompt
+    if prompt != "-":
+        return prompt
+    data = stdin_bytes().read()
+    if (at := data.find(b"\0")) >= 0:
+        raise InputError(_NUL, "<stdin>", data.count(b"\n", 0, at) + 1)
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff").strip()
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first"
+        raise InputError(message, "<stdin>") from error
 
 
 def _lines(path: Path) -> list[str]:
     """Return the prompts of a file, one a line; an empty line is an empty prompt."""
-    from embedpipe.errors import InputError
-    from embedpipe.text.read_bytes import stdin_bytes
+    from embedpipe.sentences.stream import read_lines
 
-    name = "<stdin>" if str(path) == "-" else str(path)
-    data = stdin_bytes().read() if str(path) == "-" else path.read_bytes()
-    lines = _decoded(data, name).removesuffix("\n").split("\n")
-    if lines == [""]:
+    name = "<stdin>" if str(path) == "-" else path
+    lines = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if "\0" in line:
+            raise InputError(_NUL, name, number)
+        lines.append(line.strip())
+    if lines in ([], [""]):
         raise InputError("holds no prompt; give one on each line", name)
-    return [line.strip() for line in lines]
-
-
-def _decoded(data: bytes, name: str) -> str:
-    from embedpipe.errors import InputError
-
-    if (at := data.find(b"\0")) >= 0:
-        line = data.count(b"\n", 0, at) + 1
-        raise InputError("holds a NUL byte: this is not plain text; give text as the prompt", name, line)
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first", name) from error
+    return lines

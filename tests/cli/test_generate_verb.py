@@ -224,7 +224,10 @@ def test_prompts_of_a_file_are_continued_one_by_one(bundle, embedpipe_cli, tmp_p
     assert dark.err == "1 of 2 prompt tokens are not in the vocabulary; nothing of 1 of 2 prompts is known\n"
     path.write_bytes(b"")
     assert "holds no prompt" in embedpipe_cli("generate", bundle, "--prompts", path).err
-    assert embedpipe_cli("generate", bundle, "--prompts", tmp_path / "none").exit_code == 1
+    for name, said in (("none", "no such file; name a text file"), ("", "is a folder; name one text file")):
+        outcome = embedpipe_cli("generate", bundle, "--prompts", tmp_path / name)
+        assert (outcome.exit_code, outcome.out) == (1, "")
+        assert outcome.err.startswith(f"Error: {tmp_path / name}: {said} with one text a line")
 
 
 @pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
