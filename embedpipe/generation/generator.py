@@ -273,7 +273,7 @@ class TextGenerator:
         shown = Shown(self.codec, rules, read.text, read.ids)
         position = begin_prompts(self._predictor, [read], self._start)[0]
         start = Draft(before=read.ids)
-        drafts = beam_search(self._predictor, position, start, beam, rules, n, shown.written)
+        drafts = beam_search(self._predictor, position, start, beam, rules, n, shown.is_stopped)
         return _continuations(read, drafts, shown, scored=True, ranked=True)
 
     def score(self, text: str) -> Score:
@@ -291,7 +291,7 @@ class TextGenerator:
 
         def groups() -> Iterator[Group]:
             position = begin_prompts(self._predictor, [read], self._start)[0]
-            yield Group(position, [draft], Randoms(seed, read.text, [0]), shown.written)
+            yield Group(position, [draft], Randoms(seed, read.text, [0]), shown.is_stopped)
 
         yield from shown.pieces(draft, write(self._predictor, groups(), decoding, rules, rows=1))
 
@@ -328,7 +328,7 @@ class TextGenerator:
                 positions = begin_prompts(self._predictor, [prompts[i] for i in some], start)
                 for i, position in zip(some, positions, strict=True):
                     randoms = Randoms(seed, prompts[i].text, range(firsts[i], firsts[i] + n))
-                    yield Group(position, drafts[i], randoms, shown[i].written)
+                    yield Group(position, drafts[i], randoms, shown[i].is_stopped)
 
         check_start(self._start, len(prompts))
         for _ in write(self._predictor, groups(), decoding, rules, rows=_ROWS, scored=scored):
