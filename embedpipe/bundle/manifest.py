@@ -98,7 +98,10 @@ def read_manifest(bundle: Path) -> Manifest:
     if not bundle.exists():
         raise BundleError(f"{bundle}: no such bundle; make one with: embedpipe run SOURCE -o {bundle}")
     if not path.is_file():
-        raise BundleError(f"{bundle}: not a bundle: it has no {MANIFEST_NAME}")
+        raise BundleError(
+            f"{bundle}: not a bundle: it has no {MANIFEST_NAME}; name a folder that a run has written, or make one "
+            "with: embedpipe run SOURCE -o BUNDLE"
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.pop("format", None) != _KIND:

@@ -2,19 +2,22 @@
 
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from embedpipe.cli.given import Verb, given_flags, refuse
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
+from embedpipe.cli.unknown import say_unknown, say_unknown_in
+from embedpipe.errors import InputError
 
 if TYPE_CHECKING:
-    from embedpipe.generation.decoding.settings import Decoding, Limits
-    from embedpipe.generation.generator import Continuations, TextGenerator
+    from embedpipe.generation.decoding.prompts import Prompt
+    from embedpipe.generation.decoding.settings import Decoding
+    from embedpipe.generation.generator import Continuations
 
 __all__ = ["command"]
 
@@ -33,6 +36,7 @@ _SECTIONS = {
     ),
     "Prompts and output": ("n", "prompts", "stream", "precision", "format_"),
 }
+_NUL = "holds a NUL byte: this is not plain text; give text as the prompt"
 _DRAWN = ("top_k", "top_p", "typical_p", "min_p", "seed")
 
 
@@ -194,18 +198,17 @@ def command(
     embedpipe generate wiki.bundle "the war began" --beam 4 --no-repeat-ngram 3
     embedpipe generate wiki.bundle --begin-with "the phys" --stream
     """
-    _refuse_contradictions(ctx)
-    n = n or (1 if stream or beam or _is_greedy(ctx.params) else 3)
-
     from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 
-    limits = Limits(max_tokens, min_tokens, sentences, stop, begin_with, ban)
     decoding = Decoding(temperature, top_k, top_p, typical_p, min_p, repetition_penalty, no_repeat_ngram)
+    _refuse_contradictions(ctx, decoding)
+    n = n or (1 if stream or beam or decoding.is_greedy else 3)
+    limits = Limits(max_tokens, min_tokens, sentences, stop, begin_with, ban)
     search = None
     if beam is not None:
         penalty = Beam().length_penalty if length_penalty is None else length_penalty
         search = Beam(beam, penalty, repetition_penalty, no_repeat_ngram)
-    asked = [_text(prompt, "<stdin>")] if prompts is None else _lines(prompts)
+    asked = [_text(prompt)] if prompts is None else _lines(prompts)
 
     from embedpipe.loading import load
 
@@ -213,16 +216,19 @@ def command(
     if precision != generator.precision:
         generator = generator.in_precision(precision)
     seed = secrets.randbits(32) if seed is None else seed
+    _say_unread([generator.read(one) for one in asked])
+    say_unknown_in(generator.codec, ban, "banned words", "; they, and runs of words that hold one, are never written")
     if stream:
-        _stream(generator, asked[0], decoding, limits, seed)
+        _stream(generator.stream(asked[0], decoding, limits, seed=seed))
     elif search is not None:
-        _show(asked, [generator.beam(one, search, limits, n=n) for one in asked], format_, None)
+        _show(asked, ([generator.beam(one, search, limits, n=n)] for one in asked), format_, None)
     else:
         scored = format_ != "table"
-        _show(asked, generator.generate_many(asked, decoding, limits, n=n, seed=seed, scored=scored), format_, seed)
+        parts = generator.generate_in_parts(asked, decoding, limits, n=n, seed=seed, scored=scored)
+        _show(asked, parts, format_, seed)
 
 
-def _refuse_contradictions(ctx: click.Context) -> None:
+def _refuse_contradictions(ctx: click.Context, decoding: "Decoding") -> None:
     """Raise a usage error where one option leaves another without meaning."""
     refuse(ctx, "beam", ("temperature", *_DRAWN), "a search draws nothing; leave one of them out")
     refuse(ctx, "stream", ("beam",), "a search knows its text only at its end")
@@ -230,26 +236,21 @@ def _refuse_contradictions(ctx: click.Context) -> None:
     refuse(ctx, "prompts", ("prompt",), "prompts are read from the file")
     params = ctx.params
     n = params["n"] or 1
-    if params["temperature"] == 0:
-        refuse(ctx, "temperature", _DRAWN, "at 0 the most probable word is taken and nothing drawn; leave one out")
+    at = f"{decoding.temperature:g}"
+    if decoding.takes_best:
+        refuse(ctx, "temperature", _DRAWN, f"at {at} the most probable word is taken and nothing drawn; leave one out")
     if "length_penalty" in given_flags(ctx) and params["beam"] is None:
         raise click.UsageError("--length-penalty ranks what a search finds: give --beam too")
     if params["stream"] and n > 1:
         raise click.UsageError("--stream prints one text: leave -n out")
     if params["beam"] and n > params["beam"]:
         raise click.UsageError(f"-n {n} texts need a --beam at least as wide, not {params['beam']}")
-    if _is_greedy(params) and n > 1:
-        option = "--temperature 0" if params["temperature"] == 0 else "--top-k 1"
+    if decoding.is_greedy and params["beam"] is None and n > 1:
+        option = f"--temperature {at}" if decoding.takes_best else "--top-k 1"
         raise click.UsageError(f"with {option} all {n} texts would be the same: leave -n out, or search with --beam")
 
 
-def _is_greedy(params: Mapping[str, Any]) -> bool:
-    """Return whether the most probable word is taken each time."""
-    return params["beam"] is None and (params["temperature"] == 0 or params["top_k"] == 1)
-
-
-def _stream(generator: "TextGenerator", prompt: str, decoding: "Decoding", limits: "Limits", seed: int) -> None:
-    pieces = generator.stream(prompt, decoding, limits, seed=seed)
+def _stream(pieces: Iterable[str]) -> None:
     try:
         for piece in pieces:
             click.echo(piece, nl=False)
@@ -258,10 +259,10 @@ def _stream(generator: "TextGenerator", prompt: str, decoding: "Decoding", limit
         click.echo()
 
 
-def _show(prompts: Sequence[str], results: "Sequence[Continuations]", format_: str, seed: int | None) -> None:
-    """Write texts to stdout, and to stderr what of the prompts was not read or is not known."""
+def _say_unread(prompts: "Sequence[Prompt]") -> None:
+    """Write to stderr what of the prompts is not read or is not known."""
     unread, unknown, tokens = (
-        sum(getattr(result, name) for result in results) for name in ("n_unread", "n_unknown", "n_prompt_tokens")
+        sum(getattr(prompt, name) for prompt in prompts) for name in ("n_unread", "n_unknown", "n_tokens")
     )
     if unread:
         read = tokens - unread
@@ -270,52 +271,71 @@ def _show(prompts: Sequence[str], results: "Sequence[Continuations]", format_: s
             if len(prompts) == 1
             else f"{unread:,} tokens at the beginning of long prompts were not read"
         )
-    if unknown:
-        dark = sum(result.n_unknown == result.n_prompt_tokens > 0 for result in results)
-        of = "the prompt" if len(prompts) == 1 else f"{dark:,} of {len(prompts):,} prompts"
-        nothing = f"; nothing of {of} is known" if dark else ""
-        say(f"{unknown:,} of {tokens:,} prompt tokens are not in the vocabulary{nothing}")
-    if format_ == "table":
-        for result in results:
-            for text in result.texts:
-                click.echo(text)
-        return
+    dark = sum(prompt.n_unknown == prompt.n_tokens > 0 for prompt in prompts)
+    of = "the prompt" if len(prompts) == 1 else f"{dark:,} of {len(prompts):,} prompts"
+    say_unknown(unknown, tokens, "prompt tokens", f"; nothing of {of} is known" if dark else "")
+
+
+def _show(prompts: Sequence[str], parts: "Iterable[Sequence[Continuations]]", format_: str, seed: int | None) -> None:
+    """Write texts to stdout, each part as soon as it is there; only a JSON list is written when it is whole."""
     rows: list[dict[str, object]] = []
-    for prompt, result in zip(prompts, results, strict=True):
-        for i, text in enumerate(result.texts):
-            row: dict[str, object] = {"prompt": prompt, "text": text, "tokens": result.n_tokens[i]}
-            row |= {"log_probability": result.log_probabilities[i], "ended": result.ended[i]}
-            rows.append(row | ({"seed": seed} if seed is not None else {"score": result.scores[i]}))
-    render(rows, format_)
+    written, waiting = 0, iter(prompts)
+    for part in parts:
+        for result in part:
+            rows += _rows(next(waiting), result, seed)
+        if format_ != "json":
+            _write(rows, format_, header=not written)
+            written, rows = written + len(rows), []
+    if format_ == "json":
+        _write(rows, format_, header=True)
 
 
-def _text(prompt: str, name: str) -> str:
+def _rows(prompt: str, result: "Continuations", seed: int | None) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for i, text in enumerate(result.texts):
+        row: dict[str, object] = {"prompt": prompt, "text": text, "tokens": result.n_tokens[i]}
+        if result.log_probabilities:
+            row["log_probability"] = result.log_probabilities[i]
+        row["ended"] = result.ended[i]
+        rows.append(row | ({"seed": seed} if seed is not None else {"score": result.scores[i]}))
+    return rows
+
+
+def _write(rows: Sequence[dict[str, object]], format_: str, *, header: bool) -> None:
+    if format_ == "table":
+        for row in rows:
+            click.echo(row["text"])
+    else:
+        render(rows, format_, header=header)
+        sys.stdout.flush()
+
+
+def _text(prompt: str) -> str:
     """Return a prompt, read from stdin where it is ``-``."""
     from embedpipe.text.read_bytes import stdin_bytes
 
-    return _decoded(stdin_bytes().read(), name).strip() if prompt == "-" else prompt
+    if prompt != "-":
+        return prompt
+    data = stdin_bytes().read()
+    if (at := data.find(b"\0")) >= 0:
+        raise InputError(_NUL, "<stdin>", data.count(b"\n", 0, at) + 1)
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff").strip()
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first"
+        raise InputError(message, "<stdin>") from error
 
 
 def _lines(path: Path) -> list[str]:
     """Return the prompts of a file, one a line; an empty line is an empty prompt."""
-    from embedpipe.errors import InputError
-    from embedpipe.text.read_bytes import stdin_bytes
+    from embedpipe.sentences.stream import read_lines
 
-    name = "<stdin>" if str(path) == "-" else str(path)
-    data = stdin_bytes().read() if str(path) == "-" else path.read_bytes()
-    lines = _decoded(data, name).removesuffix("\n").split("\n")
-    if lines == [""]:
+    name = "<stdin>" if str(path) == "-" else path
+    lines = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if "\0" in line:
+            raise InputError(_NUL, name, number)
+        lines.append(line.strip())
+    if lines in ([], [""]):
         raise InputError("holds no prompt; give one on each line", name)
-    return [line.strip() for line in lines]
-
-
-def _decoded(data: bytes, name: str) -> str:
-    from embedpipe.errors import InputError
-
-    if (at := data.find(b"\0")) >= 0:
-        line = data.count(b"\n", 0, at) + 1
-        raise InputError("holds a NUL byte: this is not plain text; give text as the prompt", name, line)
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first", name) from error
+    return lines

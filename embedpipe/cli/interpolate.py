@@ -6,6 +6,7 @@ import click
 
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.output import render, say
+from embedpipe.cli.unknown import say_unknown_in
 
 __all__ = ["command"]
 
@@ -51,6 +52,7 @@ def command(
     path: WayKind = "linear" if linear else "spherical"
     choice = Decoding(temperature=temperature, no_repeat_ngram=2)
     written = latent.interpolate(a, b, steps, path, choice, seed=seed)
+    say_unknown_in(latent.codec, [a, b], "words", "; each is read as <unk>")
     say(f"{steps} points on a {path} way; the first and the last are the two texts as they are written again")
     if format_ == "table":
         for text in written:

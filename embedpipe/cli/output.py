@@ -17,7 +17,9 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def render(rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence[str] | None = None) -> None:
+def render(
+    rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence[str] | None = None, *, header: bool = True
+) -> None:
     """Write `rows` to stdout.
 
     Parameters
@@ -26,6 +28,7 @@ def render(rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence
     format_ : ``table``, ``json`` (one list), ``jsonl`` or ``csv`` (with a header).
     columns : which keys to show and in which order; default: those of the first row.
         JSON and JSON lines always hold all keys. Numbers that are not finite become null.
+    header : of CSV; False where the rows go on from others.
     """
     columns = list(columns or (rows[0] if rows else ()))
     if format_ == "json":
@@ -35,7 +38,8 @@ def render(rows: Sequence[Mapping[str, object]], format_: str, columns: Sequence
             print(json.dumps(plain(row), ensure_ascii=False, allow_nan=False))
     elif format_ == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
+        if header:
+            writer.writerow(columns)
         writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in rows])
     else:
         table(columns, [[row.get(column) for column in columns] for row in rows])

@@ -3,15 +3,19 @@
 import math
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from embedpipe.cli.given import Verb, given_flags, refuse
 from embedpipe.cli.options import bundle_argument, format_option, named_path
 from embedpipe.cli.output import render, say
+from embedpipe.cli.unknown import say_unknown_in
+
+if TYPE_CHECKING:
+    from embedpipe.generation.decoding.settings import Decoding
 
 __all__ = ["command"]
-
 
 _FAR = 6.0
 """Points of the prior lie so much beyond the root of their dimension with a probability below 2e-8."""
@@ -84,22 +88,21 @@ def command(
     embedpipe sample wiki.bundle --like "the war began in 1914 ."
     embedpipe sample wiki.bundle --reconstruct "it was a film ." --attribute tense.tsv --toward past
     """
+    from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
     from embedpipe.loading import load
 
     temperature = (0.0 if texts else 0.5) if temperature is None else temperature
-    _refuse_contradictions(ctx, temperature)
+    drawn = Decoding(temperature, top_p=top_p, no_repeat_ngram=no_repeat_ngram)
+    _refuse_contradictions(ctx, drawn)
     seed = secrets.randbits(32) if seed is None else seed
     latent = load(bundle).latent
 
     import numpy as np
 
-    from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
     from embedpipe.generation.vae.attributes import direction
     from embedpipe.tasks.files import read_task
 
-    choice: Decoding | Beam = Decoding(temperature, top_p=top_p, no_repeat_ngram=no_repeat_ngram)
-    if beam is not None:
-        choice = Beam(beam, no_repeat_ngram=no_repeat_ngram)
+    choice: Decoding | Beam = drawn if beam is None else Beam(beam, no_repeat_ngram=no_repeat_ngram)
     limits = Limits(max_tokens=max_tokens)
     shift = np.zeros(latent.dim, dtype=np.float32)
     if attribute is not None and toward is not None:
@@ -110,6 +113,7 @@ def command(
         )
         shift = np.float32(strength) * vector
     points = latent.encode(texts) if texts else latent.draw(n, like=like, spread=spread, seed=seed)
+    say_unknown_in(latent.codec, texts or [like or ""], "words", "; each is read as <unk>")
     farthest = float(np.linalg.norm(points + shift, axis=1).max())
     if farthest > math.sqrt(latent.dim) + _FAR:
         say(
@@ -134,7 +138,7 @@ def command(
     render(rows, format_)
 
 
-def _refuse_contradictions(ctx: click.Context, temperature: float) -> None:
+def _refuse_contradictions(ctx: click.Context, drawn: "Decoding") -> None:
     """Raise a usage error where one option leaves another without meaning."""
     refuse(ctx, "texts", ("n", "like", "spread"), "a text is written again from its own z, and none is drawn")
     refuse(ctx, "beam", ("temperature", "top_p"), "a search draws no words; leave one of them out")
@@ -145,7 +149,8 @@ def _refuse_contradictions(ctx: click.Context, temperature: float) -> None:
         raise click.UsageError("--strength says how far z is moved toward an attribute: give --attribute and --toward")
     if not math.isfinite(ctx.params["strength"]):
         raise click.UsageError("--strength is a number from -100 to 100")
-    if "top_p" in given and temperature == 0:
+    if "top_p" in given and drawn.takes_best:
         raise click.UsageError(
-            "--top-p cuts what words are drawn from, and at temperature 0 none is: give --temperature"
+            f"--top-p cuts what words are drawn from, and at temperature {drawn.temperature:g} none is: give "
+            "--temperature"
         )

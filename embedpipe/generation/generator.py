@@ -38,6 +38,7 @@ __all__ = ["MAX_PROMPT_TOKENS", "Continuations", "Precision", "Score", "TextGene
 Precision = Literal["fp32", "bf16"]
 _ROWS = 256
 _PROMPTS = 64
+_PART = 2 * _ROWS
 _DECODING, _LIMITS, _BEAM = Decoding(), Limits(), Beam()
 
 
@@ -56,7 +57,7 @@ class Continuations:
     scores : what a beam search ranks by; empty for sampling.
     n_prompt_tokens : tokens of the prompt.
     n_unknown : how many of them are outside the vocabulary.
-    n_unread : how many at the beginning were left out because the prompt is too long.
+    n_unread : how many at the beginning were left out, as the prompt is longer than what is read or looked back on.
     """
 
     texts: list[str]
@@ -117,6 +118,10 @@ class TextGenerator:
         memory = self._predictor.new_memory
         return TextGenerator(self.codec, self.model, start=self._start, new_memory=memory, precision=precision)
 
+    def read(self, prompt: str) -> Prompt:
+        """Return a prompt as it is read: its last tokens, and how many it has and are unknown."""
+        return read_prompt(self.codec, prompt, self.model.shape.reach)
+
     def generate(
         self,
         prompt: str = "",
@@ -169,7 +174,7 @@ class TextGenerator:
         BundleError
             If the model gives probabilities that are no numbers.
         """
-        read = read_prompt(self.codec, prompt)
+        read = self.read(prompt)
         return self._write([read], decoding, limits, n, seed_or_new(seed), scored)[0]
 
     def generate_many(
@@ -198,8 +203,35 @@ class TextGenerator:
         As `continuations`; `TypeError` if `prompts` is one string, or holds anything but strings.
         """
         check_texts(prompts)
-        reads = [read_prompt(self.codec, prompt) for prompt in prompts]
+        reads = list(map(self.read, prompts))
         return self._write(reads, decoding, limits, n, seed_or_new(seed), scored)
+
+    def generate_in_parts(
+        self,
+        prompts: Sequence[str],
+        decoding: Decoding = _DECODING,
+        limits: Limits = _LIMITS,
+        *,
+        n: int = 1,
+        seed: int | None = None,
+        scored: bool = False,
+    ) -> Iterator[list[Continuations]]:
+        """Yield what `generate_many` returns, some hundred texts at a time, as soon as they are written.
+
+        Parameters
+        ----------
+        As for `generate_many`; each prompt goes on from the same state.
+
+        Raises
+        ------
+        As `generate_many`, when the first part is asked for.
+        """
+        check_texts(prompts)
+        seed, met = seed_or_new(seed), Counter[str]()
+        size = max(1, _PART // max(1, whole("n", n)))
+        for at in range(0, len(prompts), size):
+            reads = list(map(self.read, prompts[at : at + size]))
+            yield self._write(reads, decoding, limits, n, seed, scored, met)
 
     def stream(
         self,
@@ -217,7 +249,7 @@ class TextGenerator:
         ------
         As `continuations`, when it is called and before anything is yielded.
         """
-        read = read_prompt(self.codec, prompt)
+        read = self.read(prompt)
         rules = Rules(self.codec, limits, decoding, self.model.device)
         return self._stream(read, decoding, rules, seed_or_new(seed))
 
@@ -236,12 +268,12 @@ class TextGenerator:
         """
         if not 1 <= whole("n", n) <= beam.width:
             raise ConfigError(f"n lies between 1 and the width of the beam ({beam.width}), not {n}")
-        read = read_prompt(self.codec, prompt)
+        read = self.read(prompt)
         rules = Rules(self.codec, limits, beam, self.model.device)
         shown = Shown(self.codec, rules, read.text, read.ids)
         position = begin_prompts(self._predictor, [read], self._start)[0]
         start = Draft(before=read.ids)
-        drafts = beam_search(self._predictor, position, start, beam, rules, n, shown.written)
+        drafts = beam_search(self._predictor, position, start, beam, rules, n, shown.is_stopped)
         return _continuations(read, drafts, shown, scored=True, ranked=True)
 
     def score(self, text: str) -> Score:
@@ -259,20 +291,28 @@ class TextGenerator:
 
         def groups() -> Iterator[Group]:
             position = begin_prompts(self._predictor, [read], self._start)[0]
-            yield Group(position, [draft], Randoms(seed, read.text, [0]), shown.written)
+            yield Group(position, [draft], Randoms(seed, read.text, [0]), shown.is_stopped)
 
         yield from shown.pieces(draft, write(self._predictor, groups(), decoding, rules, rows=1))
 
     @torch.inference_mode()
     def _write(
-        self, prompts: Sequence[Prompt], decoding: Decoding, limits: Limits, n: int, seed: int, scored: bool
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        limits: Limits,
+        n: int,
+        seed: int,
+        scored: bool,
+        met: Counter[str] | None = None,
     ) -> list[Continuations]:
+        """Write `n` texts for each prompt; `met` counts the texts of each prompt, and these are added."""
         if whole("n", n) < 1:
             raise ConfigError(f"n, the number of texts, is at least 1, not {n}")
         rules = Rules(self.codec, limits, decoding, self.model.device)
         shown = [Shown(self.codec, rules, prompt.text, prompt.ids) for prompt in prompts]
         drafts = [[Draft(before=prompt.ids) for _ in range(n)] for prompt in prompts]
-        met: Counter[str] = Counter()
+        met = Counter() if met is None else met
         firsts = []
         for prompt in prompts:
             firsts.append(met[prompt.text])
@@ -288,7 +328,7 @@ class TextGenerator:
                 positions = begin_prompts(self._predictor, [prompts[i] for i in some], start)
                 for i, position in zip(some, positions, strict=True):
                     randoms = Randoms(seed, prompts[i].text, range(firsts[i], firsts[i] + n))
-                    yield Group(position, drafts[i], randoms, shown[i].written)
+                    yield Group(position, drafts[i], randoms, shown[i].is_stopped)
 
         check_start(self._start, len(prompts))
         for _ in write(self._predictor, groups(), decoding, rules, rows=_ROWS, scored=scored):
@@ -310,7 +350,7 @@ def _continuations(
         scores=[draft.score for draft in drafts] if ranked else [],
         n_prompt_tokens=prompt.n_tokens,
         n_unknown=prompt.n_unknown,
-        n_unread=prompt.n_tokens - len(prompt.ids),
+        n_unread=prompt.n_unread,
     )
 
 

@@ -75,6 +75,15 @@ class Shape:
         inner = [self.dim, *[self.hidden] * (self.layers - 1)]
         return [*inner, self.dim if self.tied else self.hidden]
 
+    @property
+    def reach(self) -> int | None:
+        """How many of the last tokens decide what comes next; None where all do.
+
+        >>> Shape(10, dim=4, hidden=6, layers=2, architecture="transformer", context=3).reach
+        7
+        """
+        return self.layers * self.context + 1 if self.architecture == "transformer" else None
+
 
 @dataclass(frozen=True, slots=True)
 class Dropouts:

@@ -123,9 +123,11 @@ def _content(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except FileNotFoundError as error:
-        raise InputError("no such file", path) from error
+        raise InputError(
+            "no such file; name a text file of rows under a header, such as: label<TAB>text", path
+        ) from error
     except IsADirectoryError as error:
-        raise InputError("is a folder; a task is one file", path) from error
+        raise InputError("is a folder; a task is one file: name one", path) from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
 

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedpipe.errors import ConfigError, EmbedpipeError, OutputError
+from embedpipe.errors import ConfigError, EmbedpipeError, NotEnoughDataError, OutputError
 from embedpipe.runtime import Listener, StageStarted, Step, n_cores, silent
 from embedpipe.text.chunks import ChunkFiles
 from embedpipe.text.continued import Base
@@ -99,18 +99,22 @@ def prepare(
     known = [size for size in sizes if size is not None]
     all_known = len(known) == len(sizes)
     listener(StageStarted("text", sum(known) // MEGABYTE if all_known else None, "MB"))
-    return prepare_texts(
-        texts(),
-        config,
-        out,
-        seed=seed,
-        base=base,
-        workers=workers,
-        listener=listener,
-        continued=continued,
-        passed_over=options.skipped,
-        bytes_read=options.read.total if all_known else None,
-    )
+    try:
+        return prepare_texts(
+            texts(),
+            config,
+            out,
+            seed=seed,
+            base=base,
+            workers=workers,
+            listener=listener,
+            continued=continued,
+            passed_over=options.skipped,
+            bytes_read=options.read.total if all_known else None,
+        )
+    except NotEnoughDataError as error:
+        more = f" and {len(sources) - 1:,} more" if len(sources) > 1 else ""
+        raise NotEnoughDataError(f"{sources[0]}{more}: {error}") from error
 
 
 def prepare_texts(

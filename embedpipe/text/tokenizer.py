@@ -40,6 +40,10 @@ class Tokenizer(Protocol):
         """Return readable text made of `tokens`."""
         ...
 
+    def shortened(self, tokens: Sequence[str]) -> list[str]:
+        """Return a few tokens behind which others read as they do behind `tokens`."""
+        ...
+
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes, as plain JSON."""
         ...
@@ -130,6 +134,10 @@ class RegexTokenizer:
         """Return `tokens` as text, spaced as English and Chinese are printed."""
         return join_tokens(tokens)
 
+    def shortened(self, tokens: Sequence[str]) -> list[str]:
+        """Return a few tokens behind which others are spaced as they are behind `tokens`."""
+        return shorten_tokens(tokens)
+
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes."""
         return {"format": 1, "kind": "regex", "case": self.case}
@@ -152,13 +160,8 @@ def join_tokens(tokens: Sequence[str]) -> str:
         before = "" if tight or token[0] in _NO_SPACE_BEFORE or token in ("'s", "'S") else " "
         tight = token[-1] in _NO_SPACE_AFTER
         if token in _QUOTES:
-            plural = token == "'" and token not in opened and previous[-1:] in ("s", "S")
-            if token in opened or plural:
-                before = ""
-                opened.discard(token)
-            else:
-                opened.add(token)
-                tight = True
+            tight = _open_or_close(token, previous, opened)
+            before = before if tight else ""
         elif token in ("-", "/", "–") and previous[-1:].isalnum() and _begins_word(tokens, i + 1):
             if token != "–" or (previous[-1:].isdigit() and tokens[i + 1][:1].isdigit()):
                 before, tight = "", True
@@ -167,6 +170,36 @@ def join_tokens(tokens: Sequence[str]) -> str:
         pieces += (before, token)
         previous = token
     return "".join(pieces)
+
+
+def shorten_tokens(tokens: Sequence[str]) -> list[str]:
+    """Return a few tokens behind which `join_tokens` spaces others as it does behind `tokens`.
+
+    These are the last two, down to one that is no quotation mark, behind the marks that are open there.
+
+    >>> shorten_tokens(["he", "said", ",", '"', "the", "cat", "'s", "old", "toy"])
+    ['"', 'old', 'toy']
+    """
+    at = max(0, len(tokens) - 2)
+    while at and tokens[at] in _QUOTES:
+        at -= 1
+    opened: set[str] = set()
+    previous = ""
+    for token in tokens[:at]:
+        if token in _QUOTES:
+            _open_or_close(token, previous, opened)
+        previous = token
+    return [*sorted(opened), *tokens[at:]]
+
+
+def _open_or_close(quote: str, previous: str, opened: set[str]) -> bool:
+    """Take a quotation mark into the set of those that are open, or out of it; return whether it opens."""
+    plural = quote == "'" and quote not in opened and previous[-1:] in ("s", "S")
+    if quote in opened or plural:
+        opened.discard(quote)
+        return False
+    opened.add(quote)
+    return True
 
 
 def _begins_word(tokens: Sequence[str], i: int) -> bool:

@@ -18,6 +18,7 @@ __all__ = ["BPETokenizer", "piece_bytes", "spell_piece", "train_bpe"]
 
 _MARKS = re.compile(f"([{SENTENCE_MARK}{DOCUMENT_MARK}])")
 _BATCH = 1_000
+_PIECES_BEFORE = 8
 _ESCAPED = re.compile(r"<0x([0-9A-F]{2})>")
 _OWN_LETTER = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _BYTES = {chr(byte): byte for byte in _OWN_LETTER} | {
@@ -113,6 +114,13 @@ class BPETokenizer:
     def detokenize(self, tokens: Sequence[str]) -> str:
         """Return the text that the pieces spell."""
         return b"".join(map(piece_bytes, tokens)).decode("utf-8", "replace").strip()
+
+    def shortened(self, tokens: Sequence[str]) -> list[str]:
+        """Return the last pieces: a whole character at least, and one that is not white space."""
+        n = _PIECES_BEFORE
+        while n < len(tokens) and not self.detokenize(tokens[-n:]):
+            n *= 2
+        return list(tokens[-n:])
 
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes, the model in it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from embedpipe.errors import MissingExtraError
 from embedpipe.text.normalise import Case, fold, normalise
-from embedpipe.text.tokenizer import join_tokens
+from embedpipe.text.tokenizer import join_tokens, shorten_tokens
 
 __all__ = ["JiebaTokenizer"]
 
@@ -55,6 +55,10 @@ class JiebaTokenizer:
     def detokenize(self, tokens: Sequence[str]) -> str:
         """Return `tokens` as text: Chinese without spaces, all else with them."""
         return join_tokens(tokens)
+
+    def shortened(self, tokens: Sequence[str]) -> list[str]:
+        """Return a few tokens behind which others are spaced as they are behind `tokens`."""
+        return shorten_tokens(tokens)
 
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes."""

@@ -44,7 +44,14 @@ class PhraseTokenizer:
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """Return `tokens` as text, each phrase as the words that it is made of."""
-        return self.words.detokenize(list(chain.from_iterable(map(self.phrases.words, tokens))))
+        return self.words.detokenize(self._words(tokens))
+
+    def shortened(self, tokens: Sequence[str]) -> list[str]:
+        """Return a few words behind which tokens read as they do behind `tokens`."""
+        return self.words.shortened(self._words(tokens))
+
+    def _words(self, tokens: Sequence[str]) -> list[str]:
+        return list(chain.from_iterable(map(self.phrases.words, tokens)))
 
     def spec(self) -> dict[str, Any]:
         """Return the description that `load_tokenizer` takes: that of the words with the phrases in it."""

@@ -189,7 +189,7 @@ def test_a_foreign_edited_or_newer_manifest_is_refused(tmp_path: Path, change, m
 def test_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such bundle; make one with"):
         read_manifest(tmp_path / "none")
-    with pytest.raises(BundleError, match=r"not a bundle: it has no manifest\.json"):
+    with pytest.raises(BundleError, match=r"not a bundle: it has no manifest\.json; name a folder.* embedpipe run"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(BundleError, match="damaged manifest"):

@@ -33,6 +33,7 @@ def test_a_source_that_cannot_be_used(tmp_path, embedpipe_cli, name: str, conten
     outcome = embedpipe_cli("run", path, "-o", tmp_path / "b")
     assert outcome.exit_code == 1
     assert message in outcome.err
+    assert name in outcome.err
     assert "Traceback" not in outcome.err
     assert not (tmp_path / "b").exists()
 

@@ -10,6 +10,7 @@ import torch
 
 from embedpipe.bundle.manifest import Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
+from embedpipe.generation.generator import TextGenerator
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.part import save_generator
 from embedpipe.text.tokenizer import RegexTokenizer
@@ -91,6 +92,25 @@ def test_unknown_words_of_the_prompt_are_counted_on_stderr(bundle, embedpipe_cli
     assert nothing.err == "2 of 2 prompt tokens are not in the vocabulary; nothing of the prompt is known\n"
 
 
+def test_a_stream_says_what_it_does_not_know_or_read_too(bundle, embedpipe_cli, monkeypatch) -> None:
+    outcome = embedpipe_cli("generate", bundle, "qqq zzz", "--max-tokens", 1, "--temperature", 0, "--stream")
+    assert outcome.out == "qqq zzz sea\n"
+    assert outcome.err == "2 of 2 prompt tokens are not in the vocabulary; nothing of the prompt is known\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"wind sea " * 600)))
+    long = embedpipe_cli("generate", bundle, "-", "--max-tokens", 1, "--temperature", 0, "--stream")
+    assert long.err == "only the last 1,000 tokens of the prompt were read\n"
+
+
+def test_bans_of_unknown_words_are_counted_on_stderr(bundle, embedpipe_cli) -> None:
+    call = ("generate", bundle, "--max-tokens", 1, "--temperature", 0, "--ban")
+    outcome = embedpipe_cli(*call, "zzzz sea", "--ban", "wind")
+    assert outcome.out == "sea\n"
+    assert outcome.err == (
+        "1 of 3 banned words are not in the vocabulary; they, and runs of words that hold one, are never written\n"
+    )
+    assert embedpipe_cli(*call, "wind").err == ""
+
+
 def test_a_prompt_from_stdin(bundle, embedpipe_cli, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfwind \n")))
     outcome = embedpipe_cli("generate", bundle, "-", "-n", 1, "--max-tokens", 1, "--temperature", 0)
@@ -161,6 +181,8 @@ def test_values_out_of_range_are_usage_errors(bundle, embedpipe_cli, option) -> 
         (("--temperature", 0, "--seed", 3), "--temperature and --seed"),
         (("--temperature", 0, "-n", 2), "with --temperature 0 all 2 texts would be the same"),
         (("--top-k", 1, "-n", 2), "with --top-k 1 all 2 texts would be the same"),
+        (("--temperature", 1e-5, "-n", 3), "with --temperature 1e-05 all 3 texts would be the same"),
+        (("--temperature", 1e-5, "--seed", 3), "at 1e-05 the most probable word is taken"),
     ],
 )
 def test_contradictions_are_usage_errors(bundle, embedpipe_cli, options, message) -> None:
@@ -202,7 +224,33 @@ def test_prompts_of_a_file_are_continued_one_by_one(bundle, embedpipe_cli, tmp_p
     assert dark.err == "1 of 2 prompt tokens are not in the vocabulary; nothing of 1 of 2 prompts is known\n"
     path.write_bytes(b"")
     assert "holds no prompt" in embedpipe_cli("generate", bundle, "--prompts", path).err
-    assert embedpipe_cli("generate", bundle, "--prompts", tmp_path / "none").exit_code == 1
+    for name, said in (("none", "no such file; name a text file"), ("", "is a folder; name one text file")):
+        outcome = embedpipe_cli("generate", bundle, "--prompts", tmp_path / name)
+        assert (outcome.exit_code, outcome.out) == (1, "")
+        assert outcome.err.startswith(f"Error: {tmp_path / name}: {said} with one text a line")
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
+def test_prompts_are_written_part_by_part(bundle, embedpipe_cli, tmp_path, monkeypatch, format_) -> None:
+    """Parts of two texts give what one go gives; all but a JSON list stand there when a later part fails."""
+    path = tmp_path / "prompts.txt"
+    path.write_text("salt\nsea\nsalt\nwind\nsalt\n")
+    call = ("generate", bundle, "--prompts", path, "-n", 1, "--seed", 3, "--temperature", 3, "--format", format_)
+    whole = embedpipe_cli(*call)
+    monkeypatch.setattr("embedpipe.generation.generator._PART", 2)
+    assert embedpipe_cli(*call).out == whole.out
+    written = TextGenerator._write
+
+    def third_fails(self, prompts, *more):
+        if len(prompts) == 1:
+            raise OSError("no more")
+        return written(self, prompts, *more)
+
+    monkeypatch.setattr(TextGenerator, "_write", third_fails)
+    broken = embedpipe_cli(*call)
+    assert broken.exit_code == 1
+    n_kept = {"table": 4, "json": 0, "jsonl": 4, "csv": 5}[format_]
+    assert broken.out.splitlines() == whole.out.splitlines()[:n_kept]
 
 
 def test_limits_reach_the_writer(bundle, embedpipe_cli) -> None:

@@ -116,6 +116,25 @@ def test_the_way_from_one_text_to_another(bundle: Path, embedpipe_cli) -> None:
     assert table == [row["text"] for row in (rows[0], rows[-1])]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("sample", "--reconstruct", "salt qqq", "--reconstruct", "the sea"),
+        ("interpolate", "salt qqq", "the sea", "--steps", 2),
+    ],
+)
+def test_unknown_words_are_counted_on_stderr(bundle: Path, embedpipe_cli, call: tuple) -> None:
+    outcome = embedpipe_cli(call[0], bundle, *call[1:])
+    assert outcome.exit_code == 0
+    assert outcome.err.splitlines()[0] == "2 of 4 words are not in the vocabulary; each is read as <unk>"
+
+
+def test_unknown_words_of_what_is_drawn_near_are_counted(bundle: Path, embedpipe_cli) -> None:
+    said = "1 of 2 words are not in the vocabulary; each is read as <unk>\n"
+    for like, err in (("salt qqq", said), ("salt", "")):
+        assert embedpipe_cli("sample", bundle, "-n", 1, "--like", like).err == err
+
+
 def test_what_cannot_be_done_is_said(bundle: Path, embedpipe_cli, tmp_path: Path) -> None:
     one = tmp_path / "one.tsv"
     one.write_text("label\ttext\ndry\tsea\nwet\tsalt\n")
@@ -131,6 +150,7 @@ def test_what_cannot_be_done_is_said(bundle: Path, embedpipe_cli, tmp_path: Path
         (("sample", bundle, "--reconstruct", "sea", "-n", 7), "--reconstruct and -n contradict each other"),
         (("sample", bundle, "--reconstruct", "sea", "--spread", 3), "--reconstruct and --spread"),
         (("sample", bundle, "--reconstruct", "sea", "--top-p", 0.5), "at temperature 0 none is"),
+        (("sample", bundle, "--temperature", 1e-5, "--top-p", 0.5), "at temperature 1e-05 none is"),
         (("sample", bundle, "--beam", 3, "--top-p", 0.5), "--beam and --top-p"),
         (("sample", bundle, "--beam", 3, "--temperature", 1), "--beam and --temperature"),
         (("sample", bundle, "--strength", 3), "give --attribute and --toward"),

@@ -96,6 +96,24 @@ def test_the_last_tokens_of_a_megabyte_are_read() -> None:
     assert result.texts == [prompt + "mat."]
 
 
+def test_a_transformer_reads_what_it_looks_back_on() -> None:
+    """Two layers of context three: the last token and six before; what is before these changes nothing."""
+    own = codec()
+    torch.manual_seed(1)
+    shape = Shape(len(own.vocabulary), dim=4, hidden=6, layers=2, architecture="transformer", heads=2, context=3)
+    generator = TextGenerator(own, LanguageModel(shape))
+    prompts = ["the cat sat on mat , cat sat on", "mat on sat on mat , cat sat on", "mat on , on mat , cat sat on"]
+    found = [generator.continuations(prompt, Decoding(0.0), n=1, scored=True) for prompt in prompts]
+    assert [one.n_unread for one in found] == [2, 2, 2]
+    assert found[0].log_probabilities == pytest.approx(found[1].log_probabilities, abs=1e-9)
+    ids = torch.tensor([own.encode(prompt).tolist() for prompt in prompts])
+    with torch.no_grad():
+        behind = generator.model(ids)[0][:, -1]
+    np.testing.assert_allclose(behind[0], behind[1], atol=1e-6)
+    assert float((behind[0] - behind[2]).abs().max()) > 1e-6
+    assert generator.continuations("the cat sat on mat , cat", n=1).n_unread == 0
+
+
 def test_specials_are_never_written_and_a_text_is_never_empty(trained) -> None:
     with torch.no_grad():
         trained.model.bias[:4] = torch.tensor([20.0, 20.0, 20.0, 6.0])

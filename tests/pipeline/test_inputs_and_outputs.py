@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import embedpipe
-from embedpipe.errors import EmbedpipeError, InputError, OutputError
+from embedpipe.config import TextConfig
+from embedpipe.errors import EmbedpipeError, InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import Event, StageSkipped
+from embedpipe.text.prepare import prepare
 from embedpipe.text.readers import ReadOptions, fingerprint_source
 
 TEXT = "\n\n".join(f"the quick brown fox {i} jumps over the lazy dog {i % 7} near the river" for i in range(200))
@@ -71,6 +73,16 @@ def test_too_little_text_leaves_nothing(own: Path) -> None:
     with pytest.raises(EmbedpipeError, match="at least 50 sentences"):
         kept("a.txt", "b")
     assert [path.name for path in own.iterdir()] == ["a.txt"]
+
+
+def test_too_little_text_names_where_it_was_read(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("a.txt", "b.txt")]
+    for path in paths:
+        Path(path).write_text("One sentence.")
+    for sources, named in ((paths[:1], paths[0]), (paths, f"{paths[0]} and 1 more")):
+        with pytest.raises(NotEnoughDataError) as caught:
+            prepare(sources, TextConfig(), tmp_path / "o", seed=1)
+        assert str(caught.value).startswith(f"{named}: at least 50 sentences are needed")
 
 
 def test_an_empty_output_is_refused(own: Path) -> None:

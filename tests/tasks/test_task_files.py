@@ -94,7 +94,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, case):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"none\.tsv: no such file; name a text file of rows under a header"):
         read_task(tmp_path / "none.tsv")
     with pytest.raises(InputError, match="is a folder; a task is one file"):
         read_task(tmp_path)

@@ -33,7 +33,7 @@ def beam_search(
     beam: Beam,
     rules: Rules,
     n: int,
-    shown: Callable[[Draft], str],
+    is_stopped: Callable[[Draft], bool],
 ) -> list[Draft]:
     """Return the `n` drafts of the highest score (`Beam.score`), best first; fewer where fewer can be written.
 
@@ -47,7 +47,7 @@ def beam_search(
     position : after the prompt, one row.
     start : nothing written yet.
     n : at most `beam.width`.
-    shown : gives what was written as text; it is called where a stop sequence may end it.
+    is_stopped : says whether the newest token of a draft has brought a stop sequence about.
 
     Notes
     -----
@@ -71,7 +71,7 @@ def beam_search(
         drafts: list[Draft] = []
         kept: list[_Candidate] = []
         for rank, candidate in enumerate(candidates):
-            draft = _follow(alive[candidate.parent], candidate, rules, stuck, shown)
+            draft = _follow(alive[candidate.parent], candidate, rules, stuck, is_stopped)
             if draft.ended and not (rank >= beam.width and draft.ended != "length"):
                 n_found += 1
                 draft.score = beam.score(candidate.total, len(draft.ids) + (draft.ended == "sentence"))
@@ -109,7 +109,9 @@ def _best(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> list[_Can
     return [_Candidate(*candidate) for candidate in found if candidate[2] != float("-inf")]
 
 
-def _follow(draft: Draft, candidate: _Candidate, rules: Rules, stuck: set[int], shown: Callable[[Draft], str]) -> Draft:
+def _follow(
+    draft: Draft, candidate: _Candidate, rules: Rules, stuck: set[int], is_stopped: Callable[[Draft], bool]
+) -> Draft:
     """Return a draft with one more token."""
     is_stuck = candidate.parent in stuck
     gained = 0.0 if is_stuck else candidate.log_probability
@@ -121,6 +123,6 @@ def _follow(draft: Draft, candidate: _Candidate, rules: Rules, stuck: set[int], 
         draft.log_probability + gained,
     )
     rules.take(further, candidate.token, stuck=is_stuck)
-    if rules.stops and candidate.token != EOS and rules.find_stop(shown(further)) >= 0:
+    if rules.stops and candidate.token != EOS and is_stopped(further):
         further.ended = "stop"
     return further

@@ -22,7 +22,6 @@ from embedpipe.generation.decoding.settings import Decoding
 
 __all__ = ["Randoms", "check_numbers", "draw", "sample"]
 
-_GREEDY_BELOW = 1e-4
 _DRAWS = 32
 _ROWS_IN_CACHE = 16
 _BLOCK = 256
@@ -97,7 +96,7 @@ def sample(logits: Tensor, decoding: Decoding, randoms: Randoms) -> Tensor:
     A token drawn from all of the distribution and drawn again while it lies outside a set is distributed as one drawn
     from the set, and asking whether one token is inside needs no sort of the whole vocabulary.
     """
-    if decoding.temperature < _GREEDY_BELOW:
+    if decoding.takes_best:
         best, chosen = logits.max(dim=1)
         check_numbers(best)
         return chosen

@@ -16,7 +16,7 @@ from embedpipe.text.vocabulary import EOS, UNK
 __all__ = ["MAX_PROMPT_TOKENS", "Prompt", "begin_prompts", "check_start", "n_rows", "read_prompt"]
 
 MAX_PROMPT_TOKENS = 1_000
-"""The model reads at most so many of the last tokens of a prompt."""
+"""At most so many of the last tokens of a prompt are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Prompt:
     Parameters
     ----------
     text : as it was given.
-    ids : its last `MAX_PROMPT_TOKENS` tokens, which are read.
+    ids : its last tokens, which are read.
     n_tokens : how many tokens it has.
     n_unknown : how many of them are outside the vocabulary.
     """
@@ -36,13 +36,24 @@ class Prompt:
     n_tokens: int
     n_unknown: int
 
+    @property
+    def n_unread(self) -> int:
+        """How many tokens at its beginning are left out."""
+        return self.n_tokens - len(self.ids)
 
-def read_prompt(codec: TextCodec, text: str) -> Prompt:
-    """Return a text as a prompt; raise `TypeError` where it is no text."""
+
+def read_prompt(codec: TextCodec, text: str, reach: int | None = None) -> Prompt:
+    """Return a text as a prompt, of which `MAX_PROMPT_TOKENS` are read; raise `TypeError` where it is no text.
+
+    Parameters
+    ----------
+    reach : how many tokens the model looks back on, where it is not all: no more are read.
+    """
     if not isinstance(text, str):
         raise TypeError(f"a prompt is one string, not {type(text).__name__}")
     ids = codec.encode(text)
-    return Prompt(text, ids[-MAX_PROMPT_TOKENS:].tolist(), len(ids), int((ids == UNK).sum()))
+    most = MAX_PROMPT_TOKENS if reach is None else min(MAX_PROMPT_TOKENS, reach)
+    return Prompt(text, ids[-most:].tolist(), len(ids), int((ids == UNK).sum()))
 
 
 @torch.inference_mode()

@@ -11,6 +11,9 @@ __all__ = ["DEFAULT_TOP_P", "Beam", "Decoding", "Limits"]
 DEFAULT_TOP_P = 0.95
 """The nucleus that is drawn from where nothing else cuts the tail off."""
 
+_GREEDY_BELOW = 1e-4
+"""Divided by a lower temperature, any two logits that differ are too far apart for a draw between them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -18,7 +21,8 @@ class Decoding:
 
     Parameters
     ----------
-    temperature : divides the logits; 0 takes the most probable token and draws nothing. In [0, 100].
+    temperature : divides the logits; 0, and all below 0.0001, takes the most probable token and draws nothing. In
+        [0, 100].
     top_k : only the `top_k` most probable tokens may be drawn; 0, or more than there are, means all.
     top_p : only the smallest set of most probable tokens that together reach `top_p` may be drawn
         (Holtzman et al., 2020); 1 means all. In (0, 1]. None is 0.95, or 1 where `typical_p` or `min_p` cuts the tail.
@@ -71,6 +75,16 @@ class Decoding:
         if self.top_p is not None:
             return self.top_p
         return 1.0 if self.typical_p < 1.0 or self.min_p > 0.0 else DEFAULT_TOP_P
+
+    @property
+    def takes_best(self) -> bool:
+        """Whether the temperature is so low that the most probable token is taken and nothing drawn."""
+        return self.temperature < _GREEDY_BELOW
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the same is written each time: the most probable token is taken, or the only one left drawn."""
+        return self.takes_best or self.top_k == 1
 
     @property
     def looks_back(self) -> bool:

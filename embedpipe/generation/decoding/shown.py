@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from embedpipe.generation.decoding.rules import Draft, Rules
 from embedpipe.text.codec import TextCodec
 from embedpipe.text.vocabulary import SPECIALS
@@ -14,6 +11,12 @@ __all__ = ["Shown"]
 _WORD = "x"
 _BROKEN = "\ufffd"
 """Stands for bytes that are no whole character yet."""
+_PARTS = 4
+"""A character has at most so many bytes, each of which may be a token."""
+_LONG, _KEPT = 64, 16
+"""When so many tokens are there, all but the last few are settled."""
+_NEWEST = 4
+"""Tokens at the end that may space each other anew."""
 
 
 class Shown:
@@ -29,25 +32,54 @@ class Shown:
 
     def __init__(self, codec: TextCodec, rules: Rules, prompt: str, read: Sequence[int]) -> None:
         self.codec, self.rules, self.prompt = codec, rules, prompt
-        self._before = np.asarray(read, dtype=np.uint32)
-        self._alone = codec.decode(self._before)
+        self.before = self.tokens(read)
+        self._alone = self.joined(self.before)
 
     def added(self, ids: Sequence[int]) -> str:
         """Return new tokens as text, spaced as the codec spaces them behind the prompt; stops are not looked for."""
-        after = np.asarray(ids, dtype=np.uint32)
-        together = self.codec.decode(np.concatenate([self._before, after])) if self._alone else ""
-        if self._alone and together.startswith(self._alone):
-            added = together[len(self._alone) :]
-        else:  # a prompt of unknown words, or one whose own spaces the new tokens would change
-            added = self._behind_a_word(after) if self.prompt else self.codec.decode(after)
+        _, added = self.behind(ids)
         if added[:1].isspace() and (not self.prompt or self.prompt[-1].isspace()):
             added = added[1:]
         return added
 
-    def _behind_a_word(self, ids: NDArray[np.uint32]) -> str:
+    def behind(self, ids: Sequence[int]) -> tuple[list[str], str]:
+        """Return the tokens behind which new ones are spaced, those of the prompt or a word in their place, and these
+        new ones as text.
+        """
+        new = self.tokens(ids)
+        if self._alone and (text := self.joined([*self.before, *new])).startswith(self._alone):
+            return self.before, text[len(self._alone) :]
+        # a prompt of unknown words, or one whose own spaces the new tokens would change
+        behind = _WORD if self.prompt else ""
+        return [*behind], self.joined([*behind, *new])[len(behind) :]
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Return the tokens of ids, the specials left out."""
         tokens = self.codec.vocabulary.tokens
-        known = [tokens[i] for i in ids.tolist() if i >= len(SPECIALS)]
-        return self.codec.tokenizer.detokenize([_WORD, *known])[len(_WORD) :]
+        return [tokens[i] for i in ids if i >= len(SPECIALS)]
+
+    def joined(self, tokens: Sequence[str]) -> str:
+        """Return tokens as text."""
+        return self.codec.tokenizer.detokenize(tokens)
+
+    def is_stopped(self, draft: Draft) -> bool:
+        """Return whether the last token of a draft has brought a stop sequence about.
+
+        Only spaces depend on what stands further before. Where the end of what was written does not hold a stop even
+        without its spaces, nothing else is made into text.
+        """
+        return self._may_be_stopped(draft.ids) and self.rules.find_stop(self.written(draft)) >= 0
+
+    def _may_be_stopped(self, ids: Sequence[int]) -> bool:
+        stops = [_bare(stop) for stop in self.rules.stops]
+        longest, n = max(map(len, stops)), 0
+        while True:  # the last token may still space the one before it anew, and an <eos> stand between them
+            n = 2 * n + longest + _NEWEST
+            end = ids[-n:]
+            if n >= len(ids) or len(_bare(self.codec.decode(end[:-_NEWEST]))) >= longest + _PARTS:
+                break
+        text = _bare(self.codec.decode(end))
+        return any(stop in text for stop in stops)
 
     def written(self, draft: Draft) -> str:
         """Return all that was written of a draft, a stop sequence included."""
@@ -67,19 +99,20 @@ class Shown:
         """
         if self.prompt:
             yield self.prompt
-        given, before = 0, ""
+        end, left_out, given, before = _End(self), 0, 0, ""
         for _ in steps:
             if draft.ended:
                 continue
-            now = self.added(draft.ids)
+            now = end.text(draft.ids)
             if now == before:  # the end of a sentence settles nothing: what stands before it may still be spaced anew
                 continue
             settled = self._settled(now[: _shared(before, now)])
             if len(settled) > given:
                 yield settled[given:]
                 given = len(settled)
-            before = now
-        rest = self.text(draft)[len(self.prompt) + given :]
+            gone = end.shorten(draft.ids, now, given)
+            left_out, given, before = left_out + gone, given - gone, end.text(draft.ids) if gone else now
+        rest = self.text(draft)[len(self.prompt) + left_out + given :]
         if rest:
             yield rest
 
@@ -91,6 +124,45 @@ class Shown:
             held = next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
             text = text[: len(text) - held]
         return text.rstrip() if self.rules.stops else text
+
+
+class _End:
+    """The end of what is written, made into text behind a few tokens that stand for all before it."""
+
+    def __init__(self, shown: Shown) -> None:
+        self.shown, self.first = shown, 0
+        self.behind: list[str] | None = None
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the end of what was written, the tokens before it included."""
+        if self.behind is None:
+            return self.shown.added(ids)
+        return self.shown.joined([*self.behind, *self.shown.tokens(ids[self.first :])])
+
+    def shorten(self, ids: Sequence[int], text: str, given: int) -> int:
+        """Leave tokens out where many have come; return by how many characters the text is shorter.
+
+        Parameters
+        ----------
+        text : what `text` gives for `ids`.
+        given : how many characters of it have been given out; what comes behind them stays.
+        """
+        n_behind = len(self.shown.before) if self.behind is None else 0
+        if n_behind + len(ids) - self.first < _LONG:
+            return 0
+        first = max(self.first, len(ids) - _KEPT)
+        behind = self.shown.behind(ids)[0] if self.behind is None else self.behind
+        behind = self.shown.codec.tokenizer.shortened([*behind, *self.shown.tokens(ids[self.first : first])])
+        shorter = len(text) - len(self.shown.joined([*behind, *self.shown.tokens(ids[first:])]))
+        if not shorter or given - shorter <= len(self.shown.joined(behind)):
+            return 0
+        self.behind, self.first = behind, first
+        return shorter
+
+
+def _bare(text: str) -> str:
+    """Return a text without its white space."""
+    return "".join(text.split())
 
 
 def _shared(before: str, now: str) -> int:

@@ -23,13 +23,13 @@ class Group:
     position : after the prompt, one row.
     drafts : the texts, nothing written yet.
     randoms : a stream for each.
-    shown : gives what was written of a draft as text; it is called where a stop sequence may end it.
+    is_stopped : says whether the newest token of a draft has brought a stop sequence about.
     """
 
     position: Position
     drafts: list[Draft]
     randoms: Randoms
-    shown: Callable[[Draft], str]
+    is_stopped: Callable[[Draft], bool]
 
 
 @dataclass(slots=True)
@@ -37,12 +37,12 @@ class _Batch:
     position: Position
     drafts: list[Draft]
     randoms: Randoms
-    shown: list[Callable[[Draft], str]]
+    is_stopped: list[Callable[[Draft], bool]]
 
     def keep(self, rows: list[int]) -> None:
         self.position = self.position.read_rows(torch.tensor(rows, device=self.position.logits.device))
         self.drafts = [self.drafts[row] for row in rows]
-        self.shown = [self.shown[row] for row in rows]
+        self.is_stopped = [self.is_stopped[row] for row in rows]
         self.randoms = self.randoms.rows(rows)
 
 
@@ -85,7 +85,7 @@ def _step(predictor: Predictor, batch: _Batch, decoding: Decoding, rules: Rules,
         if total is not None and row not in stuck:
             draft.log_probability += gained[row]
         rules.take(draft, token, stuck=row in stuck)
-        if rules.stops and token != EOS and rules.find_stop(batch.shown[row](draft)) >= 0:
+        if rules.stops and token != EOS and batch.is_stopped[row](draft):
             draft.ended = "stop"
         if not draft.ended:
             going.append(row)
@@ -132,7 +132,7 @@ class _Queue:
             self._next = next(self._groups, None)
         copies = torch.zeros(len(drafts), dtype=torch.int64, device=group.position.logits.device)
         position = group.position.rows(copies)
-        return _Batch(position, drafts, group.randoms.rows(range(len(drafts))), [group.shown] * len(drafts))
+        return _Batch(position, drafts, group.randoms.rows(range(len(drafts))), [group.is_stopped] * len(drafts))
 
 
 def _joined(parts: Sequence[_Batch]) -> _Batch:
@@ -142,5 +142,5 @@ def _joined(parts: Sequence[_Batch]) -> _Batch:
         Position.concatenate([part.position for part in parts]),
         [draft for part in parts for draft in part.drafts],
         Randoms.joined([part.randoms for part in parts]),
-        [shown for part in parts for shown in part.shown],
+        [is_stopped for part in parts for is_stopped in part.is_stopped],
     )

@@ -26,7 +26,8 @@ __all__ = ["GREEDY", "LIMITS", "MAX_TEXT_TOKENS", "SentenceLatent", "WayKind", "
 GREEDY = Decoding(temperature=0.0, no_repeat_ngram=2)
 """The most probable word each time, and no pair of words twice: the one text that a point stands for.
 
-What z says holds for every word, so that without the second a small model repeats its topic: 'american american'."""
+What z says holds for every word, so that without the second a small model goes on and on with its topic: 'american
+american american'. One word may still stand twice in a row: that pair stands there once."""
 LIMITS = Limits(max_tokens=60)
 """A sentence, cut after 60 tokens."""
 MAX_TEXT_TOKENS = 512

@@ -55,7 +55,10 @@ def streamed(how: Shown, ids: list[int]) -> tuple[list[str], Draft]:
     def steps():
         for token in ids:
             draft.ids.append(token)
-            if how.rules.find_stop(how.written(draft)) >= 0:
+            stands = how.rules.find_stop(how.written(draft)) >= 0
+            if how.rules.stops and token != EOS:
+                assert how.is_stopped(draft) == stands
+            if stands:
                 draft.ended = "stop"
             yield
             if draft.ended:
@@ -119,6 +122,54 @@ def test_what_may_become_a_stop_is_held_back() -> None:
     pieces, draft = streamed(shown(CODECS[0], "s", ("a s",)), tokens)
     assert draft.ended == "stop"
     assert "".join(pieces) == "s the a u the"
+
+
+def test_only_the_end_is_made_into_text_to_look_for_a_stop(monkeypatch) -> None:
+    """However long prompt and text are; all of both only where the end may hold a stop."""
+    how = shown(CODECS[0], "the a " * 500, ("a s the", "u."))
+    draft, n_decoded = Draft(), []
+    decode = RegexTokenizer.detokenize
+    monkeypatch.setattr(
+        RegexTokenizer, "detokenize", lambda self, tokens: n_decoded.append(len(tokens)) or decode(self, tokens)
+    )
+    for token in ["the", "a", "the", "-"] * 100:
+        draft.ids.append(VOCABULARY.index[token])
+        assert not how.is_stopped(draft)
+    assert max(n_decoded) <= 20
+    draft.ids += [VOCABULARY.index[token] for token in ["a", "s", "the"]]
+    assert how.is_stopped(draft)
+    assert n_decoded[-1] == 1_000 + len(draft.ids)
+
+
+def test_a_stream_makes_only_its_end_into_text(monkeypatch) -> None:
+    how = shown(CODECS[0], "the a " * 500)
+    n_decoded: list[int] = []
+    decode = RegexTokenizer.detokenize
+    monkeypatch.setattr(
+        RegexTokenizer, "detokenize", lambda self, tokens: n_decoded.append(len(tokens)) or decode(self, tokens)
+    )
+    ids = [VOCABULARY.index[token] for token in ['"', "the", "a", '"', "u", "'"] * 100]
+    draft = Draft()
+    pieces = list(how.pieces(draft, (draft.ids.append(token) for token in ids)))
+    assert "".join(pieces) == how.text(draft)
+    assert sum(n > 100 for n in n_decoded) < 20
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(CODECS),
+    st.sampled_from(["", "the", "u. s", 'he said "', "zebra"]),
+    st.lists(st.sampled_from([4, 5, 6, 7, 9, 10, 12, 13, 14, 15, EOS]), min_size=12, max_size=40),
+    st.sampled_from([(), ("a the u",), ('."',)]),
+)
+def test_a_long_stream_is_the_text(codec, prompt, ids, stop) -> None:
+    """Whatever quotation marks are open where its beginning is left out."""
+    how = shown(codec, prompt, stop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("embedpipe.generation.decoding.shown._LONG", 6)
+        patch.setattr("embedpipe.generation.decoding.shown._KEPT", 3)
+        pieces, draft = streamed(how, ids)
+    assert "".join(pieces) == how.text(draft)
 
 
 @pytest.mark.extra

@@ -34,6 +34,16 @@ def test_many_prompts_are_written_as_one_by_one(network, rows, monkeypatch) -> N
     assert len({text for found in many for text in found.texts}) > 10
 
 
+def test_parts_are_what_one_go_writes(network, monkeypatch) -> None:
+    """A prompt that stands in two parts goes on with the numbers of its texts."""
+    whole = network.generate_many(PROMPTS, WILD, Limits(9), n=2, seed=3)
+    monkeypatch.setattr("embedpipe.generation.generator._PART", 4)
+    parts = list(network.generate_in_parts(PROMPTS, WILD, Limits(9), n=2, seed=3))
+    assert [len(part) for part in parts] == [2, 2, 2, 1]
+    assert [found.texts for part in parts for found in part] == [found.texts for found in whole]
+    assert whole[0].texts != whole[3].texts
+
+
 @pytest.mark.parametrize("prompt", ["", "the cat"])
 @pytest.mark.parametrize("limits", [Limits(12), Limits(12, stop=("sat", "cat the")), Limits(12, sentences=2)])
 def test_a_stream_is_the_first_text(network, prompt, limits) -> None:
