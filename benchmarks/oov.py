@@ -73,6 +73,11 @@ READING = (
     "the vocabulary has are left out of the mean, other than in gensim (untrained n-grams too): what stands in their "
     "rows is chance or the n-grams of other words. hit@10 is lower for it by .02, as the word's own vector in the full "
     "training is the mean of the very same rows, which both trainings here began with the same numbers.",
+    "",
+    "`preset` is what a run does by default: n-grams fitted to the vectors, slips of the keyboard taken for the word "
+    "that they resemble, and a confidence from words that were left out of the fit. It was tried on 20,000 tokens "
+    "alone, where hits are too few to judge the confidence by; `python benchmarks/oov.py BUNDLE.work/text --kinds "
+    "preset` measures the first million tokens of a text (some minutes for half a million).",
 )
 
 
