@@ -1,11 +1,16 @@
-"""Words taken out of the vocabulary: python benchmarks/oov.py TEXT [TEXT ...] [--lines 35000] [--out docs/experiments]
+"""Words taken out of the vocabulary: python benchmarks/oov.py TEXT [TEXT ...] [--tokens 1000000] [--kinds preset]
 
-TEXT is a prepared text (BUNDLE.work/text), of which the first lines are used. Some 300 words, rare ones above all, are
-taken out of it; fastText and Word2Vec (gensim, called directly, one thread) are trained with them and without them from
-the same initial values, post-processed by the default step, and the second space is turned onto the first by
-orthogonal Procrustes over the words that both have. For each removed word a vector is made in the second space, and the
-word's own vector in the first is looked for among the ten nearest words of it. The confidence is calibrated in the
-second space alone, as a bundle does it. Writes oov.json and oov.md.
+TEXT is a prepared text (BUNDLE.work/text), of which the first tokens are used. Some 300 words, rare ones above all, are
+taken out of it; words are trained with them and without them from the same initial values in one thread, and the second
+space is turned onto the first by orthogonal Procrustes over the words that both have. For each removed word a vector is
+made in the second space, and the word's own vector in the first is looked for among the ten nearest words of it. The
+confidence is calibrated in the second space alone, as a bundle does it. Three kinds:
+
+fastText, Word2Vec   gensim called directly, skip-gram, post-processed by the default step
+preset               the preset for so many tokens, as a run trains it, with n-grams fitted to its vectors; both spaces
+                     are those without the step ``ngrams``, of which the confidence speaks
+
+Writes oov.json and oov.md into --out (docs/experiments); results of other texts and kinds in oov.json are kept.
 """
 
 import argparse
@@ -15,25 +20,31 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gensim
 import numpy as np
 from gensim.models import FastText, Word2Vec
 
-from embedpipe.config import WordsConfig
+from embedpipe.config import PipelineConfig, WordsConfig
 from embedpipe.errors import UnknownWordError
+from embedpipe.presets import preset_for
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
+from embedpipe.words.build import trainings
 from embedpipe.words.calibration import NEAR_ENOUGH, calibrate, spelling_features
 from embedpipe.words.lookup import Found, Lookup
+from embedpipe.words.ngram_fit import SharedNgrams, shared_ngrams
 from embedpipe.words.postprocess import unit_rows
 from embedpipe.words.published_subwords import publish_subwords
-from embedpipe.words.steps import post_process
+from embedpipe.words.steps import Table, post_process, without_ngrams
 from embedpipe.words.subword import mean_rows
 from embedpipe.words.table import WordVectors
+from embedpipe.words.train import StartVectors, train_words
+from embedpipe.words.unseen import fit_unseen
 from written import write_files
 
 REMOVED, DIM, EPOCHS, BINS = 300, 100, 5, 5
+KINDS = ("fastText", "Word2Vec", "preset")
 CONFIG = WordsConfig()
 Initial = dict[str, np.ndarray]
 READING = (
@@ -62,7 +73,22 @@ READING = (
     "the vocabulary has are left out of the mean, other than in gensim (untrained n-grams too): what stands in their "
     "rows is chance or the n-grams of other words. hit@10 is lower for it by .02, as the word's own vector in the full "
     "training is the mean of the very same rows, which both trainings here began with the same numbers.",
+    "",
+    "`preset` is what a run does by default: n-grams fitted to the vectors, slips of the keyboard taken for the word "
+    "that they resemble, and a confidence from words that were left out of the fit. It was tried on 20,000 tokens "
+    "alone, where hits are too few to judge the confidence by; `python benchmarks/oov.py BUNDLE.work/text --kinds "
+    "preset` measures the first million tokens of a text (some minutes for half a million).",
 )
+
+
+class Spaces(NamedTuple):
+    """Words trained with and without those removed, how the second answers, and what n-grams say, met or not."""
+
+    full: WordVectors
+    reduced: WordVectors
+    lookup: Lookup
+    every: np.ndarray | None
+    seconds: float
 
 
 def without_words(lines: list[list[str]], known: Vocabulary, seed: int) -> tuple[Vocabulary, Vocabulary, list[str]]:
@@ -99,12 +125,72 @@ def train(
         initial.update({word: row.copy() for word, row in zip(words, own, strict=True)})
         if kind == "fastText":
             initial["<ngrams>"] = model.wv.vectors_ngrams.copy()
-    file = folder / "text.txt"
-    file.write_text("".join(" ".join(t for t in line if t in vocabulary) + "\n" for line in lines), encoding="utf-8")
+    file = written(lines, vocabulary, folder)
     model.train(corpus_file=str(file), total_examples=len(lines), total_words=sum(counts), epochs=EPOCHS)
     vectors = np.zeros((len(vocabulary), DIM), dtype=np.float32)
     vectors[len(SPECIALS) :] = model.wv.vectors
     return vectors, model.wv.vectors_ngrams if kind == "fastText" else None
+
+
+def written(lines: list[list[str]], vocabulary: Vocabulary, folder: Path) -> Path:
+    """Write the words of the vocabulary in `lines` to a file."""
+    file = folder / "text.txt"
+    file.write_text("".join(" ".join(t for t in line if t in vocabulary) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def gensim_spaces(
+    kind: str, lines: list[list[str]], full: Vocabulary, reduced: Vocabulary, removed: list[str], seed: int
+) -> Spaces:
+    """Return what gensim trains, with n-grams (fastText) or without, post-processed by the default step."""
+    trained, initial = [], Initial()
+    for vocabulary in (full, reduced):
+        with tempfile.TemporaryDirectory() as folder:
+            trained.append(train(kind, lines, vocabulary, Path(folder), initial, seed))
+    first, second = (
+        post_process([(vectors, None)], vocabulary.probabilities, CONFIG.steps)
+        for (vectors, _), vocabulary in zip(trained, (full, reduced), strict=True)
+    )
+    words, ngrams = WordVectors(reduced, second.vectors), trained[1][1]
+    subwords = every = None
+    if ngrams is not None and second.transform is not None:
+        shortest, longest = CONFIG.shortest_ngram, CONFIG.longest_ngram
+        subwords = publish_subwords(ngrams, reduced, shortest, longest, second.transform)
+        every = mean_rows(second.transform.affine(ngrams), subwords.ngrams(removed))
+    start = time.perf_counter()
+    lookup = Lookup(words, subwords, calibrate(words, subwords, seed=seed))
+    return Spaces(WordVectors(full, first.vectors), words, lookup, every, time.perf_counter() - start)
+
+
+def preset_spaces(lines: list[list[str]], full: Vocabulary, reduced: Vocabulary, seed: int) -> Spaces:
+    """Return what the preset for so much text trains, and n-grams fitted to the words that it met."""
+    config = PipelineConfig.of(preset_for(sum(map(len, lines))), {}).words
+    initial = np.random.default_rng(seed).uniform(-0.5 / config.dim, 0.5 / config.dim, (len(full), config.dim))
+    tables = []
+    for vocabulary in (full, reduced):
+        rows = initial[[full.index[token] for token in vocabulary.tokens]].astype(np.float32)
+        start = StartVectors(rows, None, np.ones(len(vocabulary), dtype=bool))
+        with tempfile.TemporaryDirectory() as folder:
+            file = written(lines, vocabulary, Path(folder))
+            trained = [
+                train_words(file, vocabulary, len(lines), settings, held_out=None, seed=seed, workers=1, start=start)
+                for settings in trainings(config).values()
+            ]
+        tables.append([(one.vectors, one.contexts) for one in trained])
+
+    def published(
+        place: int, vocabulary: Vocabulary, steps: tuple[str, ...], ngrams: SharedNgrams | None = None
+    ) -> WordVectors:
+        trained: list[Table] = tables[place]
+        return WordVectors(vocabulary, post_process(trained, vocabulary.probabilities, steps, ngrams=ngrams).vectors)
+
+    began, steps = time.perf_counter(), without_ngrams(config.steps)
+    ngrams = shared_ngrams(reduced.tokens, (config.shortest_ngram, config.longest_ngram))
+    plain = published(1, reduced, steps)
+    words = published(1, reduced, config.steps, ngrams)
+    subwords, calibration = fit_unseen(words, ngrams, seed=seed, trained=plain)
+    lookup = Lookup(words, subwords, calibration)
+    return Spaces(published(0, full, steps), plain, lookup, None, time.perf_counter() - began)
 
 
 def measured(made: np.ndarray, wanted: np.ndarray, turn: np.ndarray, table: WordVectors) -> dict[str, Any]:
@@ -127,44 +213,48 @@ def reliability(confidence: np.ndarray, hits: np.ndarray) -> dict[str, Any]:
     return {"brier": brier, "brier_of_the_mean": base, "calibration_error": error, "bins": bins}
 
 
-def study(text: Path, kind: str, n_lines: int, seed: int) -> dict[str, Any]:
-    """Return every figure of one text and one trainer."""
+def read_lines(text: Path, n_tokens: int) -> list[list[str]]:
+    """Return the first lines of a prepared text, up to the one in which token `n_tokens` stands."""
+    lines, n_read = list[list[str]](), 0
     with open(text / "train.txt", encoding="utf-8") as file:
-        lines = [line.split() for _, line in zip(range(n_lines), file, strict=False)]
+        for line in file:
+            if n_read >= n_tokens:
+                break
+            lines.append(line.split())
+            n_read += len(lines[-1])
+    return lines
+
+
+def study(text: Path, kind: str, n_tokens: int, seed: int) -> dict[str, Any]:
+    """Return every figure of one text and one trainer."""
+    lines = read_lines(text, n_tokens)
     full, reduced, removed = without_words(lines, Vocabulary.load(text / "vocabulary.json"), seed)
-    spaces, initial = [], {}
-    for vocabulary in (full, reduced):
-        with tempfile.TemporaryDirectory() as folder:
-            spaces.append(train(kind, lines, vocabulary, Path(folder), initial, seed))
-    first, second = (
-        post_process([(vectors, None)], vocabulary.probabilities, CONFIG.steps)
-        for (vectors, _), vocabulary in zip(spaces, (full, reduced), strict=True)
-    )
-    table, words = WordVectors(full, first.vectors), WordVectors(reduced, second.vectors)
+    if kind == "preset":
+        spaces = preset_spaces(lines, full, reduced, seed)
+    else:
+        spaces = gensim_spaces(kind, lines, full, reduced, removed, seed)
+    table, words, lookup, every, seconds = spaces
     shared = np.array([full.index[token] for token in reduced.tokens[len(SPECIALS) :]])
-    one, other = unit_rows(second.vectors[len(SPECIALS) :]), unit_rows(first.vectors[shared])
+    one, other = unit_rows(words.vectors[len(SPECIALS) :]), unit_rows(table.vectors[shared])
     left, _, right = np.linalg.svd(one.T.astype(np.float64) @ other)
     turn = (left @ right).astype(np.float32)
 
-    ngrams = spaces[1][1]
-    subwords = None
-    if ngrams is not None:
-        shortest, longest = CONFIG.shortest_ngram, CONFIG.longest_ngram
-        subwords = publish_subwords(ngrams, reduced, shortest, longest, second.transform)
-    start = time.perf_counter()
-    lookup = Lookup(words, subwords, calibrate(words, subwords, seed=seed))
-    seconds = time.perf_counter() - start
     answers = [found(lookup, word) for word in removed]
     answered = [(full.index[a.word], a) for a in answers if a is not None and a.confidence is not None]
     ids = np.array([i for i, _ in answered])
     rows = {"as answered": measured(np.array([a.vector for _, a in answered]), ids, turn, table)}
-    if ngrams is not None and subwords is not None:
-        every = mean_rows(second.transform.affine(ngrams), subwords.ngrams(removed))
+    sources = sorted({a.source for _, a in answered})
+    for source in sources if len(sources) > 1 else ():
+        of = [(i, a) for i, a in answered if a.source == source]
+        row = measured(np.array([a.vector for _, a in of]), np.array([i for i, _ in of]), turn, table)
+        rows[f"of these {source}"] = {**row, "confidence": float(np.mean([float(a.confidence or 0) for _, a in of]))}
+    if every is not None:
         rows["untrained n-grams too"] = measured(every, np.array([full.index[w] for w in removed]), turn, table)
+    if lookup.subwords is not None:
         near = [(full.index[w], *n) for w in removed for n in reduced.spellings.near(w, 1, NEAR_ENOUGH)]
         vectors = words.vectors[[words.id(word) for *_, word in near]]
         rows["nearest spelling"] = measured(vectors, np.array([i for i, *_ in near]), turn, table)
-        by_spelling = calibrate(words, None, seed=seed)
+        by_spelling = lookup.calibration if kind == "preset" else calibrate(words, None, seed=seed)
         hopes = [
             by_spelling.confidence("spelling", spelling_features([ratio], [len(full.tokens[i])]))
             for i, ratio, _ in near
@@ -182,7 +272,7 @@ def study(text: Path, kind: str, n_lines: int, seed: int) -> dict[str, Any]:
         "removed": len(removed),
         "seconds_to_calibrate": round(seconds, 2),
         "agreement": float(np.einsum("ij,ij->i", one @ turn, other).mean()),
-        "source": answered[0][1].source,
+        "source": " or ".join(sources),
         **reliability(confidence, rows["as answered"]["hits"]),
     }
     return {**result, "rows": {name: {k: v for k, v in row.items() if k != "hits"} for name, row in rows.items()}}
@@ -223,21 +313,27 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("texts", type=Path, nargs="+")
-    parser.add_argument("--lines", type=int, default=35_000)
+    parser.add_argument("--tokens", type=int, default=1_000_000)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     arguments = parser.parse_args()
-    results = []
+    known = arguments.out / "oov.json"
+    before = json.loads(known.read_text(encoding="utf-8"))["results"] if known.is_file() else []
+    results = {(one["text"], one["trainer"]): one for one in before}
     for text in arguments.texts:
-        for kind in ("fastText", "Word2Vec"):
-            results.append(study(text, kind, arguments.lines, arguments.seed))
-            print(json.dumps(results[-1], indent=1), flush=True)
+        for kind in arguments.kinds:
+            found = study(text, kind, arguments.tokens, arguments.seed)
+            results[found["text"], found["trainer"]] = found
+            print(json.dumps(found, indent=1), flush=True)
+    ordered = sorted(results.values(), key=lambda one: (one["text"], one["trainer"]))
     about = (
-        f"Skip-gram, {DIM} dimensions, {EPOCHS} epochs, seed {arguments.seed}, one thread. "
+        f"fastText and Word2Vec: skip-gram, {DIM} dimensions, {EPOCHS} epochs; preset: what a run of so many tokens "
+        f"trains. Seed {arguments.seed}, one thread. "
         f"{platform.machine()}, gensim {gensim.__version__}, NumPy {np.__version__}."
     )
-    content = {"about": about, "results": results}
-    write_files(content, table_of(results, about), arguments.out / "oov.json", arguments.out / "oov.md")
+    content = {"about": about, "results": ordered}
+    write_files(content, table_of(ordered, about), known, arguments.out / "oov.md")
 
 
 if __name__ == "__main__":

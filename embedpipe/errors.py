@@ -29,6 +29,7 @@ __all__ = [
     "NotEnoughDataError",
     "OutputError",
     "UnknownWordError",
+    "several_words",
 ]
 
 
@@ -88,8 +89,23 @@ class UnknownWordError(EmbedpipeError):
 
     def __init__(self, word: str, near: Sequence[str] = (), why: str = "is not in the vocabulary") -> None:
         self.word, self.near = word, tuple(near)
-        hint = f"; near spellings: {', '.join(near)}" if near else ""
-        super().__init__(f"'{word}' {why}{hint}")
+        if near:
+            hint = f"; near spellings: {', '.join(near)}"
+        else:
+            hint = "" if several_words(word) else "; ask for a word that the text of the bundle holds"
+        super().__init__(f"'{word}' {why}{several_words(word)}{hint}")
+
+
+def several_words(word: str) -> str:
+    """Return what to do where `word`, which was not found, is several words; an empty string where it is one.
+
+    >>> several_words("york"), several_words("new york")
+    ('', '; it is several words: ask for each of them without quotes (new york); text.phrases=pairs makes one of them')
+    """
+    parts = " ".join(word.split())
+    if " " not in parts:
+        return ""
+    return f"; it is several words: ask for each of them without quotes ({parts}); text.phrases=pairs makes one of them"
 
 
 class MissingExtraError(EmbedpipeError, ImportError):

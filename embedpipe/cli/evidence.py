@@ -1,5 +1,6 @@
 """The text behind a bundle, for the verbs that show evidence: what the run left beside it, or any source."""
 
+import shlex
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
 
     text = None if sources else text_beside(bundle)
     if not sources and text is None:
-        again = "" if "import" in bundle.manifest.command else f", or run this again: {bundle.manifest.command}"
+        command = bundle.manifest.command
+        again = "" if "import" in command else f", or run this again: {_beside(command, str(bundle.path))}"
         say(
             f"{work_folder(bundle.path) / 'text'}: is not there, so contexts and lines are left out; name the text "
             f"with --text SOURCE{again}"
@@ -68,6 +70,25 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
     how = {k: v for k, v in settings.get("text", {}).items() if k in ("encoding", "encoding_errors", "documents")}
     splitter = load_splitter(bundle.parts.file("tokenizer_spec.json", "text"))
     return Corpus(", ".join(sources), text_pieces(sources, bundle.codec, splitter, ReadOptions(**how)), width)
+
+
+def _beside(command: str, bundle: str) -> str:
+    """Return a command of the command line with `bundle` for its output, which leaves its text beside that.
+
+    >>> _beside("embedpipe run 'a b.txt' -o /old/a.bundle --stages text,words", "new/a.bundle")
+    "embedpipe run 'a b.txt' -o new/a.bundle --stages text,words"
+    >>> _beside("embedpipe.run(['a.txt'], 'a.bundle')", "new/a.bundle")
+    "embedpipe.run(['a.txt'], 'a.bundle')"
+    """
+    if not command.startswith("embedpipe run "):
+        return command
+    words = shlex.split(command)
+    for i, word in enumerate(words):
+        if word in ("-o", "--output") and i + 1 < len(words):
+            words[i + 1] = bundle
+        elif word.startswith("--output="):
+            words[i] = f"--output={bundle}"
+    return shlex.join(words)
 
 
 def _settings(bundle: "Bundle") -> dict[str, Any]:

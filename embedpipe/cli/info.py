@@ -42,9 +42,11 @@ def command(bundle: Path, format_: str) -> None:
 
 
 def _facts(manifest: "Manifest") -> dict[str, str]:
+    from embedpipe.probes.rows import CHOSEN_ON
     from embedpipe.probes.word_facts import word_facts
 
     of_words = word_facts(manifest.stages["words"].result) if "words" in manifest.stages else {}
+    chosen = manifest.stages["probes"].result.get("chosen_on", []) if "probes" in manifest.stages else []
     total = sum(entry.size for entry in manifest.files.values())
     device = "cuda" if any(record.device == "cuda" for record in manifest.stages.values()) else "cpu"
     return {
@@ -55,7 +57,10 @@ def _facts(manifest: "Manifest") -> dict[str, str]:
         "reproducible": f"{'yes' if manifest.reproducible else 'no'}: {manifest.reproducible_reason}",
         **{stage: record.summary for stage, record in manifest.stages.items()},
         **{f"words: {name}": value for name, value in of_words.items()},
-        **{f"score {name}": f"{value:.3f}" for name, value in manifest.scores.items()},
+        **{
+            f"score {name}": f"{value:.3f}{f' ({CHOSEN_ON})' if name.rpartition(' ')[0] in chosen else ''}"
+            for name, value in manifest.scores.items()
+        },
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from embedpipe.cli.output import say
+from embedpipe.errors import several_words
 
 if TYPE_CHECKING:
     from embedpipe.words.lookup import Found
@@ -22,15 +23,17 @@ def say_origins(found: "Sequence[Found]") -> None:
 
 
 def origin_columns(found: "Sequence[Found]") -> dict[str, object]:
-    """Return the source and the confidence of a whole query: those of the word that is least to be relied on.
+    """Return source, confidence and `via` of a whole query: those of the word that is least to be relied on.
 
-    The confidence is None where that of a word is not known.
+    The confidence is None where that of a word is not known; `via` is None where no other word stands for this one.
     """
+    least = max(found, key=lambda one: (_SOURCES.index(one.source), -(one.confidence or 0.0)))
     confidences = [one.confidence for one in found if one.confidence is not None]
     known = len(confidences) == len(found)
     return {
-        "source": max((one.source for one in found), key=_SOURCES.index),
+        "source": least.source,
         "confidence": round(min(confidences), 6) if known else None,
+        "via": least.via,
     }
 
 
@@ -46,7 +49,7 @@ def _sentence(found: "Found") -> str:
         )
     sure = "confidence unknown: none was calibrated" if found.confidence is None else _chance(found.confidence, chance)
     near = "" if found.near is None else f"; near spelling: {found.near}"
-    return f"{found.word}: not in the vocabulary; {of}, {sure}){near}"
+    return f"{found.word}: not in the vocabulary; {of}, {sure}){near}{several_words(found.word)}"
 
 
 def _chance(confidence: float, meaning: str) -> str:

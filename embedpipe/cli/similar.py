@@ -46,17 +46,18 @@ def command(
 
     A word is looked up as it is written and, failing that, lower-cased. One outside the vocabulary gets the mean of
     its character n-grams where the bundle holds vectors of these, and else the vector of the nearest spelling. Where
-    n-grams were not trained but fitted to the words (the default), a known word with one slip of the keyboard in it,
+    n-grams were not trained but fitted to the words (the default), a common word with one slip of the keyboard in it,
     not at its first or last letter, gets the vector of that word; and n-grams stand for a word only where a quarter of
     them or more are known. Which it was, and how far to trust it, stands on stderr, and in json, jsonl and csv as the
-    columns source (vocabulary, subwords, spelling) and confidence (0 to 1, null where it is unknown) of the least
-    certain word asked for. The confidence is the estimated chance that such a word, had training met it, would be one
-    of the ten nearest of the vector used for it, by the vectors of training alone, to which no n-grams were added. It
-    was measured on known words that were left out, not on misspelt ones.
+    columns source (vocabulary, subwords, spelling), confidence (0 to 1, null where it is unknown) and via (the word
+    whose vector stands for it, null where none does) of the least certain word asked for. The confidence is the
+    estimated chance that such a word, had training met it, would be one of the ten nearest of the vector used for it,
+    by the vectors of training alone, to which no n-grams were added. It was measured on known words that were left
+    out, not on misspelt ones.
 
-    Similarity is the cosine between the mean of
-    the unit vectors asked for and each word; count is how often the word stands in the training text; stability,
-    where the bundle holds it, is the share of its neighbours that come back in another run.
+    Similarity is the cosine between the mean of the unit vectors asked for and each word; count is how often the word
+    stands in the training text; stability, where the bundle holds it, is the share of its neighbours that come back in
+    another run.
 
     With --why each neighbour comes with the contexts that it shares with WORD: words that stand near both (near all,
     where several are asked for) far more often than their frequency has it (PMI, made smaller where little was seen;

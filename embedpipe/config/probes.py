@@ -26,6 +26,8 @@ class ProbesConfig(Strict):
         "weat",
         "geometry",
     )
+    chosen_on: tuple[str, ...] = ()
+    """Names of tasks that settings of this run were chosen by, as `tune` writes them: their figures say so."""
     bootstrap: int = Field(default=1_000, ge=100)
     restrict: int = Field(default=30_000, ge=100)
     """Analogies search the most frequent words only."""

@@ -149,7 +149,7 @@ def _notes(foreign: ForeignVectors, adopted: Adopted, case: str) -> list[str]:
             "weights follow Zipf's law by rank"
         )
     if foreign.format.startswith("fasttext") and foreign.format.endswith("bin"):
-        notes.append("its n-grams are left out: a word that is not in the file has no vector here")
+        notes.append("its n-grams are left out: a word that is not in the file gets the vector of the nearest spelling")
     if adopted.left_out:
         notes.append(f"left out, their names mean something else here: {' '.join(adopted.left_out)}")
     notes.append(f"text is split by the regex tokenizer, case {'kept' if case == 'keep' else 'folded to lower'}")

@@ -86,7 +86,9 @@ def fingerprints(
 
 def _left_out(config: PipelineConfig, stage: str) -> set[str]:
     """Return the settings that are newer than bundles whose stage they leave as it was."""
-    return {"share"} if stage == "text" and config.text.share == 1 else set()
+    newer = {"text": ("share", config.text.share == 1), "probes": ("chosen_on", not config.probes.chosen_on)}
+    name, as_before = newer.get(stage, ("", False))
+    return {name} if as_before else set()
 
 
 def existing_bundle(target: Path, *, force: bool) -> BundleFolder | None:

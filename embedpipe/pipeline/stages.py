@@ -175,7 +175,7 @@ def run_probes(job: Job, out: Path) -> StageOutcome:
     from embedpipe.probes.findings import write_findings
     from embedpipe.probes.leaks.labelled_texts import labelled_texts
     from embedpipe.probes.leaks.training_text import TrainingText
-    from embedpipe.probes.rows import headline, summary
+    from embedpipe.probes.rows import stage_result, summary
     from embedpipe.probes.run import probe_bundle
 
     findings = probe_bundle(
@@ -188,7 +188,7 @@ def run_probes(job: Job, out: Path) -> StageOutcome:
         listener=job.listener,
     )
     write_findings(out / "probes.json", findings)
-    return StageOutcome(summary(findings.rows), {"scores": headline(findings.rows)})
+    return StageOutcome(summary(findings.rows), stage_result(findings.rows))
 
 
 RUNNERS: dict[str, Callable[[Job, Path], StageOutcome]] = {

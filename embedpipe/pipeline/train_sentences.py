@@ -25,7 +25,7 @@ from embedpipe.pipeline.work import STAGE_FILES, WorkFolder
 from embedpipe.probes.findings import Findings
 from embedpipe.probes.leaks.labelled_texts import labelled_texts
 from embedpipe.probes.leaks.training_text import TrainingText
-from embedpipe.probes.rows import headline, summary
+from embedpipe.probes.rows import stage_result, summary
 from embedpipe.runtime import (
     DeviceName,
     Listener,
@@ -299,7 +299,7 @@ def _probed(
         fingerprint("probes", sentences.fingerprint, config.probes.model_dump(mode="json"), config.seed),
         summary(findings.rows),
         round(seconds, 3),
-        {"scores": headline(findings.rows)},
+        stage_result(findings.rows),
         reproducible=config.reproducible,
         threads=threads_of("probes"),
         versions=versions_of("probes"),

@@ -74,7 +74,8 @@ def tune(
     The first trial is the preset as it is. Each trial trains once and tries several lists of steps on its vectors. The
     next settings are chosen by a tree of Parzen estimators (Bergstra et al., 2011, "Algorithms for Hyper-Parameter
     Optimization"). The figure is the mean of the tasks and of a probe without labels on the validation split
-    (`probes.development`); the test split is not read.
+    (`probes.development`); the test split is not read. The settings name the tasks (``probes.chosen_on``), so that
+    what a run measures on them says that it is no proof.
 
     Parameters
     ----------
@@ -269,8 +270,10 @@ def _tuned(study: Study, search: _Search, measured: Development, *, interrupted:
     trials = [TriedSettings.from_json(record) for record in study.records]
     ranked = sorted(trials, key=lambda trial: -trial.score)
     best, own = ranked[0], search.config({}).words.steps
+    config = search.config({**best.words, "steps": best.lists[0].steps})
+    chosen_on = dict.fromkeys([*config.probes.chosen_on, *(task.name for task in measured.tasks)])
     return Tuned(
-        search.config({**best.words, "steps": best.lists[0].steps}),
+        config.model_copy(update={"probes": config.probes.model_copy(update={"chosen_on": tuple(chosen_on)})}),
         ranked,
         next(one for one in trials[0].lists if one.steps == own),
         measured.described,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from embedpipe.probes.baselines import MIN_COVERAGE, Rival, Subject
 from embedpipe.probes.comparison import Parts
-from embedpipe.probes.rows import Row, skipped
+from embedpipe.probes.rows import CHOSEN_ON, Row, skipped
 from embedpipe.probes.spaces.association import association_rows, associations
 from embedpipe.probes.texts.classification import classification_rows, inference_rows
 from embedpipe.probes.texts.similarity import document_similarity_rows, sentence_similarity_rows
@@ -29,6 +29,7 @@ class MeasureSettings:
     seed : of resampling, folds and random baselines.
     folds : folds of a classification that brings none of its own.
     seeds : how often those folds are drawn anew.
+    chosen_on : names of tasks that settings of the bundle were chosen by; their rows say so.
     """
 
     restrict: int = 30_000
@@ -36,6 +37,7 @@ class MeasureSettings:
     seed: int = 1
     folds: int = 5
     seeds: int = 3
+    chosen_on: Sequence[str] = ()
 
     def of_tasks(self, n_tasks: int) -> "MeasureSettings":
         """Return the settings with resamples enough for so many tasks: doubled until there are 100 for each.
@@ -72,8 +74,9 @@ def measure(
     trained_parts : those of similarity by a trained regressor; None where they are those of `parts`.
     """
     rows = _measured(subject, task, settings, parts, trained_parts)
-    said = "" if isinstance(task, WordTask | Associations) else unknown_texts(rows)
-    return [replace(row, note=f"{row.note}; {said}") for row in rows] if said else rows
+    said = [] if isinstance(task, WordTask | Associations) else [unknown_texts(rows)]
+    said += [CHOSEN_ON] if task.name in settings.chosen_on else []
+    return [replace(row, note="; ".join(filter(None, [row.note, *said]))) for row in rows]
 
 
 def unknown_texts(rows: Sequence[Row]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from embedpipe.probes.report.content import ReportContent
+from embedpipe.probes.rows import chosen_on
 
 __all__ = ["limits", "methods"]
 
@@ -76,6 +77,11 @@ def limits(content: ReportContent) -> list[str]:
         )
     if unknown := _unknown(content.corpus):
         said.append(unknown)
+    if chosen := chosen_on(content.rows):
+        said.append(
+            f"Its settings were chosen on {', '.join(chosen)}: its figures there are higher than they would be on sets "
+            "that had no part in the choice."
+        )
     if "generation" in content.training:
         said.append("Generated text is fluent at best, never to be taken for true.")
     said.append(

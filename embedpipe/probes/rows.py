@@ -9,21 +9,26 @@ from embedpipe.probes.plain import plain
 from embedpipe.probes.statistics import holm
 
 __all__ = [
+    "CHOSEN_ON",
     "MARKS",
     "PIVOT_COLUMNS",
     "SECTION",
     "Row",
+    "chosen_on",
     "corrected",
     "headline",
     "is_whole",
     "leads",
     "pivot",
     "skipped",
+    "stage_result",
     "summary",
 ]
 
 SECTION = "section: "
 """Begins the name of a part that is too small a matter for tables: only JSON and CSV have rows of it."""
+CHOSEN_ON = "settings were chosen on this set"
+"""Said in the note of a row whose task is no proof: what was chosen by a figure looks better on it than it is."""
 
 _MIN_HEADLINE = 30
 _LEADING = ("accuracy", "map", "purity", "spearman")
@@ -145,6 +150,17 @@ def headline(rows: Sequence[Row]) -> dict[str, float]:
         for row in rows
         if math.isfinite(row.value) and is_whole(row.metric) and row.n >= _MIN_HEADLINE
     }
+
+
+def chosen_on(rows: Sequence[Row]) -> list[str]:
+    """Return the tasks of `rows` that settings were chosen on."""
+    return list(dict.fromkeys(row.task for row in rows if CHOSEN_ON in row.note and math.isfinite(row.value)))
+
+
+def stage_result(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what the manifest holds of the probes: the headline figures, and the tasks that are no proof, if any."""
+    chosen = chosen_on(rows)
+    return {"scores": headline(rows), **({"chosen_on": chosen} if chosen else {})}
 
 
 def summary(rows: Sequence[Row]) -> str:

@@ -116,7 +116,12 @@ def probe_bundle(
 def measure_settings(config: "ProbesConfig", seed: int) -> MeasureSettings:
     """Return how tasks are measured, as the configuration of a run says."""
     return MeasureSettings(
-        restrict=config.restrict, bootstrap=config.bootstrap, seed=seed, folds=config.folds, seeds=config.seeds
+        restrict=config.restrict,
+        bootstrap=config.bootstrap,
+        seed=seed,
+        folds=config.folds,
+        seeds=config.seeds,
+        chosen_on=config.chosen_on,
     )
 
 

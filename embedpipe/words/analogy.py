@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import EmbedpipeError
-from embedpipe.words.table import Neighbour, WordVectors, best
+from embedpipe.words.table import NO_DIRECTION, Neighbour, WordVectors, best
 
 __all__ = ["METHODS", "Analogy", "LeftOut", "solve_analogy"]
 
@@ -92,7 +92,7 @@ def _scores(words: WordVectors, ids: list[int]) -> NDArray[np.float32]:
     units = words.vectors[ids].astype(np.float64) * (signs * words.inverse_norms[ids])[:, None]
     length = float(np.linalg.norm(units.sum(axis=0)))
     if length <= 1e-6:
-        raise EmbedpipeError("the words of the query add up to a zero vector, which has no neighbours")
+        raise EmbedpipeError(NO_DIRECTION)
     shifted = (cosines + 1) / 2
     added = np.clip((to_b - to_a + to_c) / length, -1, 1)
     multiplied = shifted[1] * shifted[2] / (shifted[0] + _EPSILON)

@@ -1,6 +1,6 @@
 """A vector for any word, and where it came from: the vocabulary, the word's n-grams, or another spelling.
 
-One slip of the keyboard in a word that is known (`slips`) is that word; what else is unknown is taken for a word of its
+One slip of the keyboard in a common word (`slips`) is that word; what else is unknown is taken for a word of its
 own, and its n-grams stand for it; where hardly any of these is known, the nearest spelling does. N-grams that were
 trained with the words, not fitted to them, come first: they find slips as well.
 """
@@ -29,6 +29,10 @@ from embedpipe.words.table import Neighbour, WordVectors
 
 __all__ = ["Found", "Lookup", "UnknownWords"]
 
+_NEAR = 5
+"""Nearest spellings among which the word is looked for that a slip was made in."""
+_ONE_IN = 1_000_000
+"""A word met more rarely than once in so many is more often like a new word than mistyped (docs/words.md)."""
 UnknownWords = Literal["error", "skip", "zero", "subword"]
 """What to do with a word outside the vocabulary: raise, leave its row out, a row of zeros, or compose its n-grams."""
 
@@ -105,9 +109,9 @@ class Lookup:
         if found is not None:
             return Found(word, found, np.array(self.words.vectors[found]), "vocabulary", None, 1.0)
         spelt = vocabulary.spelt(word)
-        near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, 1, NEAR_ENOUGH)
+        near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, _NEAR, NEAR_ENOUGH)
         fitted = self.subwords is not None and self.subwords.hashes is not None
-        slip = bool(near) and is_slip(spelt, near[0][1])
+        slip = next((pair for pair in near if is_slip(spelt, pair[1]) and self._is_common(pair[1])), None)
         if self.subwords is not None and not (fitted and slip):
             ngrams, met = self._ngrams([spelt], self.subwords)
             (vector,) = self.subwords.mean(ngrams.keep(met))
@@ -117,7 +121,7 @@ class Lookup:
                 return Found(word, None, vector, "subwords", None, sure, near[0][1] if near else None)
         if not near:
             raise vocabulary.unknown(word)
-        ((ratio, other),) = near
+        ratio, other = slip or near[0]
         confidence = self.calibration.confidence("spelling", spelling_features([ratio], [len(spelt)]))
         near_id = self.words.id(other)
         return Found(word, near_id, np.array(self.words.vectors[near_id]), "spelling", other, confidence)
@@ -155,6 +159,11 @@ class Lookup:
         )
         known = [found.id for found in (*positive, *negative) if found.id is not None]
         return self.words.nearest(plus, minus, k, exclude=known)
+
+    def _is_common(self, token: str) -> bool:
+        """Return whether a slip is looked for in a token; all are common where counts are unknown (0)."""
+        counts = self.words.vocabulary.counts
+        return int(counts[self.words.id(token)]) * _ONE_IN >= int(counts.sum())
 
     def _ngrams(self, words: Sequence[str], subwords: Subwords) -> tuple[NgramRows, NDArray[np.bool_]]:
         """Return the n-grams of words, and which of them some word of the vocabulary has.

@@ -1,10 +1,12 @@
 """Word vectors in text: word2vec (also fastText's ``.vec``) with a header, GloVe without one.
 
 A row is a token and its numbers, separated by single spaces. Tokens may hold spaces themselves (a few of GloVe's do),
-so a row is split from the right; the piece before the numbers must then be no number, or the row is too wide.
+so a row is split from the right; the piece before the numbers must then be no number, or the row is too wide. A byte
+order mark before the first line is no part of it.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ _BLOCK = 1 << 20
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _LONGEST_ROW = 1 << 20
 """Bytes; what is longer is no row of a text format."""
+_TABS = "separated by tabs: replace them by single spaces, as with tr '\\t' ' '"
 
 
 def read_word2vec_text(path: Path) -> ForeignVectors:
@@ -54,7 +57,7 @@ def read_glove(path: Path) -> ForeignVectors:
     ['the', 'new york']
     """
     with open_bytes(path, Counter()) as file:
-        first = file.readline(_LONGEST_ROW)
+        first = file.readline(_LONGEST_ROW).removeprefix(BOM_UTF8)
         dim = width_of_row(path, first)
         collected = _collect(path, file, dim, first_line=1, begun=first)
     return ForeignVectors(collected.tokens, collected.vectors(), "glove")
@@ -62,7 +65,7 @@ def read_glove(path: Path) -> ForeignVectors:
 
 def parse_header(path: Path, line: bytes) -> tuple[int, int]:
     """Return the number of words and the width that the first line of a word2vec file says, else raise."""
-    parts = line.split()
+    parts = line.removeprefix(BOM_UTF8).split()
     if len(parts) != 2 or not all(part.isdigit() and len(part) < 19 for part in parts) or int(parts[1]) < 1:
         raise InputError("expected a word2vec header: two whole numbers, words and width (GloVe has none)", path, 1)
     return int(parts[0]), int(parts[1])
@@ -70,11 +73,18 @@ def parse_header(path: Path, line: bytes) -> tuple[int, int]:
 
 def width_of_row(path: Path, line: bytes) -> int:
     """Return how many numbers the first row of a file without a header holds, else raise."""
-    pieces = line.rstrip(b"\r\n ").split(b" ")
+    if b"\t" in line:
+        raise InputError(f"a token and its numbers are {_TABS}", path, 1)
+    pieces = line.removeprefix(BOM_UTF8).rstrip(b"\r\n ").split(b" ")
     numbers = [_NUMBER.fullmatch(piece) is not None for piece in pieces]
     dim = next((i for i, good in enumerate(reversed(numbers)) if not good), len(pieces) - 1)
     if dim == 0 or (len(pieces) == 2 and all(piece.isdigit() for piece in pieces)):
-        raise InputError("expected a token and its numbers, separated by spaces (does a header stand here?)", path, 1)
+        raise InputError(
+            "expected a token and its numbers, separated by single spaces, or a word2vec header of two whole numbers; "
+            "name a file of word vectors, or mend this line",
+            path,
+            1,
+        )
     return dim
 
 
@@ -113,7 +123,8 @@ def _split(collected: Collected, i: int, line: bytes) -> tuple[bytes, bytes, byt
     found = len(pieces) - 1
     if found < dim or (found > dim and _NUMBER.fullmatch(pieces[-dim - 1])):
         row = len(collected.tokens) + i
-        raise collected.error(row, f"expected a token and {dim} numbers, found {found if line else 0}")
+        problem = _TABS if b"\t" in line else f"found {found if line else 0}; mend this line, or the width in line 1"
+        raise collected.error(row, f"expected a token and {dim} numbers, {problem}")
     if b"" in pieces[:-dim]:
         row = len(collected.tokens) + i
         raise collected.error(row, "a token begins or ends with a space, or holds two in a row: expected single spaces")

@@ -1,5 +1,6 @@
 """Word vectors from any file that says, by its content, in which format it is."""
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +97,7 @@ def find_format(path: Path) -> FormatFound:
             raise InputError(problem, path)
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise InputError(_PICKLE, path)
-    first, _, rest = head.partition(b"\n")
+    first, _, rest = head.removeprefix(BOM_UTF8).partition(b"\n")
     binary = len(rest.translate(None, _CONTROL)) < len(rest)
     if len(first.split()) == 2 and all(part.isdigit() for part in first.split()):
         return FormatFound("word2vec-binary" if binary else "word2vec", parse_header(path, first)[1])

@@ -10,8 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from embedpipe.errors import EmbedpipeError
 from embedpipe.text.vocabulary import PAD, SPECIALS, Vocabulary
 
-__all__ = ["UNSTABLE", "Neighbour", "WordVectors", "best", "inverse_norms"]
+__all__ = ["NO_DIRECTION", "UNSTABLE", "Neighbour", "WordVectors", "best", "inverse_norms"]
 
+NO_DIRECTION = (
+    "the words of the query add up to a zero vector, which has no neighbours: name other words, or leave out one "
+    "that is both added and taken away"
+)
 UNSTABLE = 0.3
 """Stability below which fewer than three of a word's ten neighbours come back in another run."""
 
@@ -194,7 +198,7 @@ class WordVectors:
         units[len(positive) :] *= -1
         query = units.mean(axis=0)
         if np.linalg.norm(query) <= 1e-7:
-            raise EmbedpipeError("the words of the query add up to a zero vector, which has no neighbours")
+            raise EmbedpipeError(NO_DIRECTION)
         excluded = np.array([exclude], dtype=np.int64) if exclude else None
         ids, similarities = self.most_similar_ids(query[None].astype(np.float32), k, excluded)
         found = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)

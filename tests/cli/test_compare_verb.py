@@ -100,11 +100,12 @@ def test_without_the_text_the_bundle_says_what_it_knows(alone, embedpipe_cli, ca
     assert outcome.exit_code == 0
     said = f"{work_folder(alone)}/text: is not there, so contexts and lines are left out; name the text with"
     assert said in outcome.err
+    assert outcome.err.rstrip().endswith(f"run this again: {load(alone).manifest.command}"), "no command line made it"
     found = json.loads(outcome.out)
     assert (
         found["text"] is None
         if verb == "compare"
-        else set(found[0]) == {"word", "similarity", "count", "source", "confidence"}
+        else set(found[0]) == {"word", "similarity", "count", "source", "confidence", "via"}
     )
     assert "contexts of both" not in embedpipe_cli(verb, alone, *words).out
 

@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
+
+from embedpipe.cli.info import _facts
 
 
 def test_the_table_is_one_line_for_each_fact(toy_bundle, embedpipe_cli) -> None:
@@ -25,6 +28,18 @@ def test_the_table_is_one_line_for_each_fact(toy_bundle, embedpipe_cli) -> None:
     assert facts["words: held-out loss by epoch"].startswith(f"{losses[0]:.3f}, {losses[1]:.3f}, ")
     scores = {name.removeprefix("score "): float(value) for name, value in facts.items() if name.startswith("score ")}
     assert scores == pytest.approx(manifest.scores, abs=5.1e-4)
+
+
+def test_a_score_on_a_set_that_settings_were_chosen_on_says_so(toy_bundle) -> None:
+    manifest, name = toy_bundle.manifest, next(iter(toy_bundle.manifest.scores))
+    task = name.rpartition(" ")[0]
+    assert not any("chosen" in value for value in _facts(manifest).values())
+    probes = manifest.stages["probes"]
+    chosen = replace(probes, result={**probes.result, "chosen_on": [task]})
+    facts = _facts(replace(manifest, stages={**manifest.stages, "probes": chosen}))
+    marked = {fact for fact, value in facts.items() if value.endswith(" (settings were chosen on this set)")}
+    assert marked == {f"score {one}" for one in manifest.scores if one.startswith(f"{task} ")}
+    assert f"score {name}" in marked
 
 
 def test_json_is_the_manifest(toy_bundle, embedpipe_cli) -> None:

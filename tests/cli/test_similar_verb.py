@@ -9,7 +9,7 @@ import pytest
 
 from embedpipe.bundle.manifest import Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
-from embedpipe.cli.origin import origin_columns
+from embedpipe.cli.origin import origin_columns, say_origins
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.bag import plain_average
 from embedpipe.words.lookup import Found, Lookup
@@ -47,7 +47,7 @@ def planted(tmp_path_factory):
 def test_json_holds_the_numbers(planted, embedpipe_cli) -> None:
     outcome = embedpipe_cli("similar", planted, "king", "--format", "json", "-k", 2)
     assert outcome.exit_code == 0
-    origin = {"source": "vocabulary", "confidence": 1.0}
+    origin = {"source": "vocabulary", "confidence": 1.0, "via": None}
     cosine = 1.9 / np.sqrt(2 * 1.81)
     assert json.loads(outcome.out) == [
         {"word": "queen", "similarity": pytest.approx(cosine, abs=1e-6), "count": 400, **origin},
@@ -70,7 +70,7 @@ def test_json_holds_the_numbers(planted, embedpipe_cli) -> None:
 def test_words_are_added_and_subtracted(planted, embedpipe_cli, arguments, best) -> None:
     outcome = embedpipe_cli("similar", planted, *arguments, "--format", "csv")
     lines = outcome.out.splitlines()
-    assert lines[0] == "word,similarity,count,source,confidence"
+    assert lines[0] == "word,similarity,count,source,confidence,via"
     assert lines[1].split(",")[0] == best
     shown = {line.split(",")[0] for line in lines[1:]}
     assert shown.isdisjoint({word.lower() for word in arguments})
@@ -97,7 +97,10 @@ def test_unknown_word_names_near_spellings_on_stderr(planted, embedpipe_cli) -> 
     [
         ([], 2, "Missing argument 'WORD...'"),
         (["king", "-k", "0"], 2, "-k"),
-        (["king", "--not", "king"], 1, "add up to a zero vector"),
+        (["king", "--not", "king"], 1, "add up to a zero vector, which has no neighbours: name other words"),
+        (["xqzv"], 1, "'xqzv' is not in the vocabulary; ask for a word that the text of the bundle holds"),
+        ([""], 1, "'' is not in the vocabulary; ask for a word that the text of the bundle holds"),
+        (["zz xq"], 1, "is not in the vocabulary; it is several words: ask for each of them without quotes (zz xq)"),
         (["<unk>"], 1, "'<unk>' is not in the vocabulary"),
         (["king", "--window", "3"], 2, "they need --why"),
         (["king", "--why", "-k", "101"], 2, "at most 100 neighbours"),
@@ -138,7 +141,7 @@ def test_stability_has_a_column_and_unstable_words_are_marked(embedpipe_cli, mon
     rows = json.loads(embedpipe_cli("similar", "x.bundle", "king", "-k", 2, "--format", "json").out)
     assert [row["stability"] for row in rows] == [0.75, 0.25]
     csv = embedpipe_cli("similar", "x.bundle", "king", "-k", 1, "--format", "csv").out.splitlines()
-    assert csv[0] == "word,similarity,count,stability,source,confidence"
+    assert csv[0] == "word,similarity,count,stability,source,confidence,via"
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +165,8 @@ def test_the_nearest_spelling_answers_and_says_so(planted, embedpipe_cli) -> Non
     rows = [json.loads(line) for line in outcome.out.splitlines()]
     plain = embedpipe_cli("similar", planted, "queen", "king", "--not", "salt", "--format", "jsonl").out.splitlines()
     assert [row["word"] for row in rows] == ["man", "new york"]
-    assert {(row["source"], row["confidence"]) for row in rows} == {("spelling", None)}
-    assert [row | {"source": "vocabulary", "confidence": 1.0} for row in rows] == [json.loads(line) for line in plain]
+    assert {(row["source"], row["confidence"], row["via"]) for row in rows} == {("spelling", None, "queen")}
+    assert [row | {"source": "vocabulary", "confidence": 1.0, "via": None} for row in rows] == [json.loads(line) for line in plain]
 
 
 def test_ngrams_answer_with_their_confidence(composed, embedpipe_cli) -> None:
@@ -176,8 +179,8 @@ def test_ngrams_answer_with_their_confidence(composed, embedpipe_cli) -> None:
         "vector so made); near spelling: queen\n"
     )
     header, first, second = outcome.out.splitlines()
-    assert header == "word,similarity,count,source,confidence"
-    assert first == f"salt,1.0,20,subwords,{round(confidence, 6)}"
+    assert header == "word,similarity,count,source,confidence,via"
+    assert first == f"salt,1.0,20,subwords,{round(confidence, 6)},"
     assert second.startswith("new york,0.894427,10,subwords,")
     table = embedpipe_cli("similar", composed, "queens", "-k", 1).out.splitlines()
     assert [line.split() for line in table] == [["word", "similarity", "count"], ["salt", "1.000", "20"]]
@@ -208,10 +211,16 @@ def test_compare_of_a_word_made_of_ngrams(composed, embedpipe_cli) -> None:
 
 
 def test_the_least_certain_word_speaks_for_the_query() -> None:
-    def found(source, confidence):
-        return Found("x", None, np.zeros(1, dtype=np.float32), source, None, confidence)
+    def found(source, confidence, via=None):
+        return Found("x", None, np.zeros(1, dtype=np.float32), source, via, confidence)
 
-    known, made, spelt = found("vocabulary", 1.0), found("subwords", 0.9), found("spelling", None)
-    assert origin_columns([known]) == {"source": "vocabulary", "confidence": 1.0}
-    assert origin_columns([made, known]) == {"source": "subwords", "confidence": 0.9}
-    assert origin_columns([known, spelt, made]) == {"source": "spelling", "confidence": None}
+    known, made = found("vocabulary", 1.0), found("subwords", 0.9)
+    spelt, sure = found("spelling", None, "queen"), found("spelling", 0.5, "king")
+    assert origin_columns([known]) == {"source": "vocabulary", "confidence": 1.0, "via": None}
+    assert origin_columns([made, known]) == {"source": "subwords", "confidence": 0.9, "via": None}
+    assert origin_columns([known, sure, spelt, made]) == {"source": "spelling", "confidence": None, "via": "queen"}
+
+
+def test_several_words_in_quotes_are_told_apart(capsys) -> None:
+    say_origins([Found("york new", None, np.zeros(1, dtype=np.float32), "subwords", None, 0.02)])
+    assert "it is several words: ask for each of them without quotes (york new)" in capsys.readouterr().err

@@ -42,6 +42,7 @@ def test_a_setting_changes_its_stage_and_those_that_read_it() -> None:
     assert changed({}) == set()
     assert changed({"generation": {"steps": 7}}) == {"generation"}
     assert changed({"probes": {"bootstrap": 200}}) == {"probes"}
+    assert changed({"probes": {"chosen_on": ["lee"]}}) == {"probes"}
     assert changed({"sentences": {"steps": 7}}) == {"sentences", "probes"}
     assert changed({"words": {"dim": 7}}) == {"words", "sentences", "generation", "probes"}
     assert changed({"text": {"max_size": 77}}) == set(STAGES)

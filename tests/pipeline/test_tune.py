@@ -58,6 +58,7 @@ def test_a_bad_setting_loses_and_the_search_goes_on(source, tmp_path) -> None:
     done, heard = search(source, output, 5)
     assert (len(done.trials), heard) == (5, ["text"])
 
+    assert done.config.probes.chosen_on == ("analogies",)
     settings = load_config(output)
     assert PipelineConfig.of(settings.pop("preset"), settings) == done.config
     table = json.loads(trials_file(output).read_text(encoding="utf-8"))

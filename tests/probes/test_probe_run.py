@@ -7,8 +7,8 @@ import numpy as np
 from embedpipe.config import ProbesConfig
 from embedpipe.probes.baselines import Subject
 from embedpipe.probes.measure import MeasureSettings
-from embedpipe.probes.rows import skipped
-from embedpipe.probes.run import probe_bundle, run_probes
+from embedpipe.probes.rows import chosen_on, skipped, stage_result
+from embedpipe.probes.run import measure_settings, probe_bundle, run_probes
 from embedpipe.runtime import Evaluated, StageStarted, Step, Warned
 from embedpipe.tasks.builtin import BUILTIN_TASKS, MADE_TASKS
 from embedpipe.tasks.shapes import (
@@ -79,6 +79,17 @@ def test_each_task_gives_rows_and_progress(planted):
     # The other tasks ask fewer than 30 questions.
     told = {event.name for event in events if isinstance(event, Evaluated)}
     assert told == {"documents pearson", "documents spearman"}
+
+
+def test_figures_of_a_set_that_settings_were_chosen_on_say_so(planted):
+    words, sentences = (task for task in tasks(planted) if task.name in ("words", "sentences"))
+    config = ProbesConfig(bootstrap=100, seeds=1, chosen_on=("words", "not asked"))
+    rows = run_probes(planted.subject(), [words, sentences], measure_settings(config, 1))
+    assert {row.task for row in rows if row.note.endswith("settings were chosen on this set")} == {"words"}
+    assert chosen_on(rows) == ["words"]
+    assert all("chosen" not in row.note for row in rows if row.task == "sentences")
+    assert stage_result(rows) == {"scores": {}, "chosen_on": ["words"]}, "ten pairs are no headline"
+    assert stage_result(rows[-1:]) == {"scores": {}}
 
 
 def test_missing_parts_give_one_row_each_that_says_so(planted):

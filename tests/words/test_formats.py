@@ -42,6 +42,14 @@ def test_gensim_reads_what_is_written(words, tmp_path, binary) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["v"]
 
 
+@pytest.mark.parametrize(("header", "named"), [(b"2 2\n", "word2vec"), (b"", "glove")])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path, header, named) -> None:
+    (tmp_path / "v").write_bytes(b"\xef\xbb\xbf" + header + b"cat 1 0\ndog 0 1\n")
+    assert find_format(tmp_path / "v") == (named, 2)
+    found = read_vectors(tmp_path / "v")
+    assert (found.tokens, found.vectors.tolist(), found.format) == (["cat", "dog"], [[1, 0], [0, 1]], named)
+
+
 @pytest.mark.parametrize("binary", [False, True])
 def test_what_gensim_writes_is_read(words, tmp_path, binary) -> None:
     to_keyed_vectors(words).save_word2vec_format(tmp_path / "v", binary=binary)
@@ -176,7 +184,8 @@ def test_a_compression_that_is_not_written_is_refused(words, tmp_path, name) -> 
         (b"2 2\na 1 2 3\nb 1 2\n", 2, "found 3"),
         (b"2 2\na 1 x\nb 1 2\n", 2, "not a number: b'x'"),
         (b"2 2\na 1  2\nb 1 2\n", 2, "expected a token and 2 numbers, found 3"),
-        (b"2 2\na\t1\t2\nb 1 2\n", 2, "expected a token and 2 numbers, found 0"),
+        (b"2 2\na\t1\t2\nb 1 2\n", 2, "expected a token and 2 numbers, separated by tabs: replace them by single"),
+        (b"2 2\na\t1 2\nb 1 2\n", 2, "separated by tabs"),
         (b"2 2\na 1 2\nb nan 2\n", 3, "token 'b': a number is not finite"),
         (b"2 2\na 1 2\nb 1 1e60\n", 3, "not finite"),
         (b"2 2\na 1 2\na 3 4\n", 3, "'a' stands twice, first in line 2"),
@@ -204,6 +213,8 @@ def test_bad_text_names_the_line(tmp_path, content, line, message) -> None:
         (b"a 1 2\nb c 3 4 5\n", 2, "found 4"),
         (b"a 1 inf\n", 1, "not finite"),
         (b"word\n", 1, "expected a token and its numbers"),
+        (b"a\t1\t2\nb\t1\t2\n", 1, "separated by tabs: replace them by single spaces"),
+        (b"a\t1 2\nb\t1 2\n", 1, "separated by tabs"),
         (b"a 1 2\n\n", 2, "found 0"),
     ],
 )

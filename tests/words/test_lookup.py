@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from embedpipe.errors import ConfigError, UnknownWordError
-from embedpipe.text.vocabulary import Vocabulary
+from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.calibration import Calibration
 from embedpipe.words.lookup import Lookup
 from embedpipe.words.subword import HASHES, Subwords, ngram_rows
@@ -56,6 +56,24 @@ def test_one_slip_inside_a_word_is_that_word_and_a_form_of_it_is_made_of_ngrams(
     assert [one.near for one in forms] == ["physics", "physics", None, None]  # four characters longer, or more
     trained = Lookup(WORDS, planted("physics", [2, 4])).look_up("phisics")
     assert (trained.source, trained.near) == ("subwords", "physics")
+
+
+def test_the_word_of_a_slip_need_not_be_the_nearest_by_ratio() -> None:
+    tokens = {"beautiful": 30, "beautifully": 3}
+    words = WordVectors(Vocabulary.from_counts(tokens), np.array([[0, 0]] * 4 + [[1, 0], [0, 1]], dtype=np.float32))
+    ratios = words.vocabulary.spellings.near("beautifull")
+    assert [token for _, token in ratios] == ["beautifully", "beautiful"]
+    for subwords in (fitted("beautiful", [2, 4]), None):
+        found = Lookup(words, subwords).look_up("beautifull")
+        assert (found.source, found.via, found.vector.tolist()) == ("spelling", "beautiful", [1, 0])
+
+
+@pytest.mark.parametrize(("count", "source"), [(2, "spelling"), (1, "subwords"), (0, "spelling")])
+def test_no_slip_is_looked_for_in_a_word_met_less_than_once_in_a_million(count, source) -> None:
+    counts = np.array([0, 0, 0, 0, 2_000_000 - count if count else 0, count])
+    vocabulary = Vocabulary([*SPECIALS, "the", "corvid"], counts)
+    words = WordVectors(vocabulary, np.array([[0, 0]] * 4 + [[1, 0], [0, 1]], dtype=np.float32))
+    assert Lookup(words, fitted("corvid", [2, 4])).look_up("covid").source == source
 
 
 def test_a_string_of_which_hardly_an_ngram_is_known_is_no_word() -> None:

@@ -103,6 +103,13 @@ def test_a_note_stands_once_and_methods_are_those_of_the_tests(tmp_path, full):
     assert "McNemar" not in card
 
 
+def test_a_set_that_settings_were_chosen_on_is_no_proof(tmp_path, full):
+    rows = [replace(row, note="settings were chosen on this set") if row.task == "sick" else row for row in full.rows]
+    write_card(tmp_path / "README.md", replace(full, findings=Findings(rows=rows)))
+    limits = (tmp_path / "README.md").read_text(encoding="utf-8").split("## Limits")[1].split("## ")[0]
+    assert "* Its settings were chosen on sick: its figures there are higher than they would be on sets that" in limits
+
+
 def test_card(tmp_path, content):
     write_card(tmp_path / "README.md", content)
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
