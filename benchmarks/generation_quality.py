@@ -192,7 +192,8 @@ def measure(
         mean = {key: float(np.mean([record[key] for record in records])) for key in ("seconds", "tokens_read")}
         about[recipe.says] = {"parameters": parameters, **mean, "seeds": records}
         about[with_cache] = {"parameters": parameters, "cache": caches}
-        about[with_dynamic] = {"parameters": parameters, "dynamic": followers}
+        if dynamic:
+            about[with_dynamic] = {"parameters": parameters, "dynamic": followers}
     return {"rows": _rows(samples, losses, about), "models": about}
 
 
