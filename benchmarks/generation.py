@@ -7,6 +7,8 @@ scoring     microseconds a token of losses, and of dynamic evaluation (generatio
 quality     perplexity of plain and AWD-LSTM and of the cache, beside Kneser-Ney (generation_quality.py)
 start       perplexity after equal seconds, begun from word vectors and from random ones (generation_start.py)
 latent      the generative model p(x | z) beside the language model (generation_latent.py)
+
+Networks run on a GPU where one is there; --device cpu or cuda says otherwise. products is of the CPU alone.
 """
 
 import runpy

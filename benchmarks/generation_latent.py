@@ -1,17 +1,16 @@
-"""Measure the generative model of a bundle: python benchmarks/generation_latent.py BUNDLE [--json FILE] [--control]
+"""Measure the generative model of a bundle: python benchmarks/generation_latent.py BUNDLE [--control] [--device cuda]
 
 BUNDLE holds what ``embedpipe train latent`` makes, and its prepared text lies beside it. On held-out sentences of 3 to
 latent.max_tokens tokens, each read alone: the importance-weighted negative log-likelihood of the generative model and,
-on the same sentences, that of the bundle's generator, with the interval of their paired difference; KL divergence,
-mutual information, active components; and what reconstructions keep of the words of a sentence, beside what the
-reconstruction of another sentence has of them by chance.
+on the same sentences, that of the bundle's generator, with the interval of their paired difference, and of Kneser-Ney,
+counted on the training text; KL divergence, mutual information, active components; and what reconstructions keep of the
+words of a sentence, beside what the reconstruction of another sentence has of them by chance.
 
 The generator was trained on running text and the decoder on sentences alone, which favours the decoder. --control
 trains the same decoder for as many steps with a z that is kept at nothing: what lone sentences give without z.
 """
 
 import argparse
-import platform
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,21 @@ import torch
 from numpy.typing import NDArray
 
 from embedpipe.bundle.recorded import recorded_config
-from embedpipe.generation.vae.figures import Figures
+from embedpipe.generation.ngrams.kneser_ney import KneserNey
+from embedpipe.generation.units import perplexity_of
+from embedpipe.generation.vae.figures import Figures, scored_of
 from embedpipe.generation.vae.figures import measure as measure_figures
 from embedpipe.generation.vae.sentences import some_sentences
 from embedpipe.generation.vae.start import reader_of
 from embedpipe.generation.vae.train import train_vae
 from embedpipe.loading import Bundle, load, text_beside
+from embedpipe.runtime import resolve_device
 from embedpipe.text.prepared import PreparedText
+from embedpipe.text.vocabulary import EOS
+from timed import add_device, described
 from written import add_files, write_files
 
 Sentences = list[NDArray[np.uint32]]
-CPU = torch.device("cpu")
 
 
 def overlap(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
@@ -56,14 +59,26 @@ def reconstructions(bundle: Bundle, sentences: Sentences) -> dict[str, float]:
     }
 
 
-def control(bundle: Bundle, text: PreparedText, scored: int, draws: int) -> Figures:
+def counted(text: PreparedText, sentences: Sentences) -> dict[str, Any]:
+    """Return the figures of Kneser-Ney on sentences, each read alone between two ``<eos>``."""
+    alone = [np.array([EOS, *ids, EOS], np.uint32) for ids in sentences]
+    losses = KneserNey.fit(text.train.tokens, len(text.vocabulary), order=5).document_losses(alone)
+    return {
+        "model": "Kneser-Ney 5-gram, each sentence alone",
+        "nll": float(np.mean([one.sum() for one in losses])),
+        "perplexity": perplexity_of(float(np.concatenate(losses).mean())),
+        "sentences": len(sentences),
+    }
+
+
+def control(bundle: Bundle, text: PreparedText, scored: int, draws: int, device: torch.device) -> Figures:
     """Return the figures of the same training with a z that may hold nothing, and no hidden words."""
     config = recorded_config(bundle.path / "config.toml")
     without = {"dim": 1, "free_bits": 0.0, "beta": 100.0, "beta_schedule": "constant", "word_p": 0.0}
     # On the sentences that the generative model is measured on.
     without |= {"scored": scored, "importance": draws}
     return train_vae(
-        bundle.generator.model,
+        bundle.generator.model.cpu(),  # where training begins; it moves the model itself
         reader_of(bundle.encoder.network) if "encoder/config.json" in bundle.parts else None,
         bundle.vocabulary,
         text.train,
@@ -71,14 +86,20 @@ def control(bundle: Bundle, text: PreparedText, scored: int, draws: int) -> Figu
         text.test,
         config.latent.model_copy(update=without),
         seed=config.seed,
-        device=CPU,
+        device=device,
     ).figures
 
 
 def measure(
-    bundle_path: Path, *, scored: int = 300, draws: int = 200, looked_at: int = 2_000, with_control: bool = False
+    bundle_path: Path,
+    *,
+    device: torch.device,
+    scored: int = 300,
+    draws: int = 200,
+    looked_at: int = 2_000,
+    with_control: bool = False,
 ) -> list[dict[str, Any]]:
-    """Return one row for each model: the generator, the generative model and, if asked for, the control.
+    """Return one row for each model: counts, the generator, the generative model and, if asked for, the control.
 
     Parameters
     ----------
@@ -92,8 +113,8 @@ def measure(
     config = recorded_config(bundle.path / "config.toml")
     sentences, documents = some_sentences(text.test, config.latent.max_tokens, looked_at, config.seed)
     found = measure_figures(
-        bundle.latent.model,
-        bundle.generator.model,
+        bundle.latent.model.to(device),
+        bundle.generator.model.to(device),
         sentences,
         documents=documents,
         scored=scored,
@@ -101,6 +122,7 @@ def measure(
         seed=config.seed,
     )
     rows: list[dict[str, Any]] = [
+        counted(text, [sentences[i] for i in scored_of(len(sentences), scored)]),
         {
             "model": "generator, each sentence alone",
             "nll": found.model_nll,
@@ -113,7 +135,7 @@ def measure(
         },
     ]
     if with_control:
-        rows.append(_row("the same decoder and training without z", control(bundle, text, scored, draws)))
+        rows.append(_row("the same decoder and training without z", control(bundle, text, scored, draws, device)))
     return rows
 
 
@@ -151,12 +173,15 @@ def main() -> None:
     parser.add_argument("--scored", type=int, default=300)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--control", action="store_true")
+    add_device(parser)
     add_files(parser)
     args = parser.parse_args()
-    rows = measure(args.bundle, scored=args.scored, draws=args.draws, with_control=args.control)
-    about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-    print(markdown(rows))
-    write_files({"about": about, "rows": rows}, markdown(rows), args.json, args.markdown)
+    device = resolve_device(args.device)
+    rows = measure(args.bundle, device=device, scored=args.scored, draws=args.draws, with_control=args.control)
+    about = f"`{args.bundle.name}`, {args.draws} draws of z; {described(device)}."
+    page = f"{about}\n\n{markdown(rows)}"
+    print(page)
+    write_files({"about": about, "rows": rows}, page, args.json, args.markdown)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 Milliseconds of the product of some rows of states with the table of all words, as the library makes it and as
 `embedpipe.nn.few_rows` does; of the passes over the logits of 256 rows, all at once and 16 rows at a time; and with the
 generator of a bundle how far the probabilities of `HalfOutput` are from those in float32, on the lines of a text.
+
+All of it is about the CPU, whose own kernels these products are, and has no --device: `few_rows` leaves a GPU to the
+library.
 """
 
 import argparse
-import platform
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ from torch import Tensor
 from embedpipe.generation.decoding.half import HalfOutput
 from embedpipe.loading import load
 from embedpipe.nn.few_rows import scores_of
-from timed import add_timing, start_timing
+from timed import add_timing, described, start_timing
 from written import add_files, write_files
 
 DIM, ROWS, PART = 300, 256, 16
@@ -92,7 +94,7 @@ def main() -> None:
         parser.error("BUNDLE and --text go together")
     rows = measure(options.vocabulary, turns=options.turns, clock=start_timing(options))
     about = (
-        f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {options.clock} time; a table of "
+        f"{described()} (it measures the CPU's own kernels), {options.clock} time; a table of "
         f"{options.vocabulary:,} x {DIM}; median of {options.turns} calls."
     )
     lines = [about, "", "| what | ms |", "| --- | ---: |"]

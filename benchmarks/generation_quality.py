@@ -1,17 +1,20 @@
 """How well language models predict text: plain and AWD-LSTM, from word vectors and from random ones, caches, counts.
 
 python benchmarks/generation.py quality BUNDLE [--text FILE]... [--steps 1000] [--seeds 1] [--limit 100000]
-    [--models build/generation_quality] [--out docs/experiments] [--name generation_quality]
+    [--dynamic 10000] [--device cuda] [--models build/generation_quality] [--out docs/experiments]
+    [--name generation_quality]
 
 All models share the vocabulary of one bundle and the training text that lies beside it. A model is trained once and
 kept in a folder; the settings it was trained with and the seconds it took stand beside it. Every figure is on held-out
 text: documents of the bundle's own test split, and any other files. Caches are tuned on the validation split. With
 several seeds the models of a row are compared by the mean of their losses on each token.
+
+Dynamic evaluation is slow, so --dynamic says how many tokens of the own held-out documents it reads, one stretch after
+another as one text. They have a table of their own, with all other models on the same tokens.
 """
 
 import argparse
 import json
-import platform
 import shutil
 import time
 from collections.abc import Sequence
@@ -26,20 +29,24 @@ from numpy.typing import NDArray
 from embedpipe.bundle.folder import sha256_of
 from embedpipe.config import GenerationConfig
 from embedpipe.generation.cache import ContinuousCache, cached_losses, tune_cache
+from embedpipe.generation.dynamic import dynamic_losses
 from embedpipe.generation.evaluation import held_out, token_losses
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.ngrams.kneser_ney import KneserNey
 from embedpipe.generation.paired import compare_losses, perplexity_interval
 from embedpipe.generation.part import load_generator, save_generator
 from embedpipe.generation.train import train_language_model
+from embedpipe.generation.tuned import find_dynamic
 from embedpipe.generation.units import perplexity_of
 from embedpipe.loading import Bundle, load, text_beside
+from embedpipe.runtime import resolve_device
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.vocabulary import EOS, UNK
+from timed import add_device, described, wait_for
 from written import write_files
 
-CPU = torch.device("cpu")
 ROWS = 16
+OWN, FOLLOWED = "own held-out documents", "own held-out documents, the tokens of dynamic evaluation"
 AWD = "AWD-LSTM, starts from the word vectors"
 REGULARISED = {
     "input_p": 0.2,
@@ -78,7 +85,7 @@ def recipes(common: dict[str, Any], plain: dict[str, Any], regularised: dict[str
 
 
 def trained(
-    recipe: Recipe, bundle: Bundle, text: PreparedText, folder: Path, seed: int
+    recipe: Recipe, bundle: Bundle, text: PreparedText, folder: Path, seed: int, device: torch.device
 ) -> tuple[LanguageModel, dict[str, Any]]:
     """Return a model of the folder, trained first where it is missing or of other settings or text."""
     own = folder / f"{recipe.name}-{seed}"
@@ -90,7 +97,7 @@ def trained(
     }
     record = own / "trained.json"
     if record.is_file() and (found := json.loads(record.read_text(encoding="utf-8")))["made_with"] == made_with:
-        return load_generator(own / "generator", len(text.vocabulary)), found
+        return load_generator(own / "generator", len(text.vocabulary)).to(device), found
     own.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     result = train_language_model(
@@ -101,18 +108,19 @@ def trained(
         text.test,
         config,
         seed=seed,
-        device=CPU,
+        device=device,
         checkpoint=own / "checkpoint",
         listener=lambda event: print(recipe.name, event, flush=True),
     )
     save_generator(own / "generator", result.model)
     shutil.rmtree(own / "checkpoint", ignore_errors=True)
+    wait_for(device)
     found = {
         "made_with": made_with,
         "seconds": time.monotonic() - began,
         "tokens_read": result.n_tokens_seen,
         "timeline": [list(point) for point in result.timeline],
-        "threads": torch.get_num_threads(),
+        "machine": described(device),
     }
     record.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return result.model, found
@@ -143,13 +151,20 @@ def measure(
     regularised: dict[str, Any],
     names: Sequence[str],
     limit: int,
+    device: torch.device,
+    dynamic: int = 0,
     seeds: int = 1,
 ) -> dict[str, Any]:
-    """Return the perplexities of every model on every text, and their paired comparisons with the AWD-LSTM."""
+    """Return the perplexities of every model on every text, and their paired comparisons with the AWD-LSTM.
+
+    `dynamic` tokens of the own documents are also read with dynamic evaluation, where it is above 0.
+    """
     bundle = load(bundle_path)
     text = prepared_text(bundle_path, bundle)
-    streams = {"own held-out documents": text.test.tokens, **{path.name: stream_of(bundle, path) for path in files}}
+    streams = {OWN: text.test.tokens, **{path.name: stream_of(bundle, path) for path in files}}
     samples = {name: held_out(np.asarray(stream), limit=limit, rows=ROWS).tokens for name, stream in streams.items()}
+    if dynamic:
+        samples[FOLLOWED] = held_out(text.test.tokens, limit=dynamic, rows=ROWS).tokens
     counted = KneserNey.fit(text.train.tokens, len(text.vocabulary), order=5)
     # By text and by model, the losses that each seed gave.
     losses = {name: {"Kneser-Ney 5-gram": [counted.losses(tokens)]} for name, tokens in samples.items()}
@@ -158,19 +173,27 @@ def measure(
     for recipe in recipes(common, plain, regularised):
         if recipe.name not in names:
             continue
-        records, caches = [], []
+        records, caches, followers = [], [], []
+        with_cache, with_dynamic = f"{recipe.says} + cache", f"{recipe.says} + dynamic evaluation"
         for seed in range(1, seeds + 1):
-            model, record = trained(recipe, bundle, text, models, seed)
+            model, record = trained(recipe, bundle, text, models, seed, device)
             cache: ContinuousCache = tune_cache(model, development)
             records.append(record)
             caches.append(asdict(cache))
             for name, tokens in samples.items():
                 losses[name].setdefault(recipe.says, []).append(token_losses(model, tokens))
-                losses[name].setdefault(f"{recipe.says} + cache", []).append(cached_losses(model, tokens, cache))
+                losses[name].setdefault(with_cache, []).append(cached_losses(model, tokens, cache))
+            if dynamic:
+                settings, sizes = find_dynamic(model, text.train, text.validation, print)
+                followers.append(asdict(settings))
+                found = dynamic_losses(model, samples[FOLLOWED], settings, sizes, carried=True)
+                losses[FOLLOWED].setdefault(with_dynamic, []).append(found)
         parameters = sum(p.numel() for p in model.parameters())
         mean = {key: float(np.mean([record[key] for record in records])) for key in ("seconds", "tokens_read")}
         about[recipe.says] = {"parameters": parameters, **mean, "seeds": records}
-        about[f"{recipe.says} + cache"] = {"parameters": parameters, "cache": caches}
+        about[with_cache] = {"parameters": parameters, "cache": caches}
+        if dynamic:
+            about[with_dynamic] = {"parameters": parameters, "dynamic": followers}
     return {"rows": _rows(samples, losses, about), "models": about}
 
 
@@ -250,6 +273,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--limit", type=int, default=100_000, help="predicted tokens of each text")
+    parser.add_argument("--dynamic", type=int, default=0, help="tokens read with dynamic evaluation; 0: none")
+    add_device(parser)
     for group, default in (("common", {}), ("plain", {}), ("regularised", REGULARISED)):
         parser.add_argument(
             f"--{group}", type=json.loads, default=default, help=f"[generation] settings as JSON; {json.dumps(default)}"
@@ -259,12 +284,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--name", default="generation_quality")
     args = parser.parse_args()
+    device = resolve_device(args.device)
     common = {"steps": args.steps, **args.common}
     found_recipes = {recipe.name: recipe for recipe in recipes(common, args.plain, args.regularised)}
     if args.train:
-        bundle = load(args.bundle)
+        bundle, recipe = load(args.bundle), found_recipes[args.train]
+        text = prepared_text(args.bundle, bundle)
         for seed in range(1, args.seeds + 1):
-            trained(found_recipes[args.train], bundle, prepared_text(args.bundle, bundle), args.models, seed)
+            trained(recipe, bundle, text, args.models, seed, device)
         return
     found = measure(
         args.bundle,
@@ -275,16 +302,15 @@ def main() -> None:
         regularised=args.regularised,
         names=["awd", *args.model] if args.model else list(found_recipes),
         limit=args.limit,
+        device=device,
+        dynamic=args.dynamic,
         seeds=args.seeds,
     )
-    about = (
-        f"`{args.bundle.name}`, {args.steps:,} steps, {args.seeds} seeds; torch {torch.__version__}, "
-        f"{platform.machine()}, {torch.get_num_threads()} threads."
-    )
-    text = f"# How well language models predict text\n\nWritten by `benchmarks/generation.py quality`. {about}\n\n"
-    text += to_markdown(found["rows"])
-    print(text)
-    write_files({"about": about, **found}, text, args.out / f"{args.name}.json", args.out / f"{args.name}.md")
+    about = f"`{args.bundle.name}`, {args.steps:,} steps, {args.seeds} seeds; {described(device)}."
+    page = f"# How well language models predict text\n\nWritten by `benchmarks/generation.py quality`. {about}\n\n"
+    page += to_markdown(found["rows"])
+    print(page)
+    write_files({"about": about, **found}, page, args.out / f"{args.name}.json", args.out / f"{args.name}.md")
 
 
 if __name__ == "__main__":

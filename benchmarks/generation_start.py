@@ -1,15 +1,15 @@
 """What a language model gains by word vectors at its start, at equal seconds of training.
 
 python benchmarks/generation.py start BUNDLE [--seconds 60] [--seeds 3] [--limit 100000] [--settings JSON]
-    [--out docs/experiments] [--name generation_start]
+    [--device cuda] [--out docs/experiments] [--name generation_start]
 
 Both starts train on the bundle's own prepared text with the same settings, seeds and seconds; evaluations do not count.
-Of every seed the perplexity on the test split and the timeline on the validation split are written.
+Of every seed the perplexity on the test split and the timeline on the validation split are written. Beside them stands
+Kneser-Ney, counted on the same training text.
 """
 
 import argparse
 import json
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,23 @@ import torch
 
 from embedpipe.config import GenerationConfig
 from embedpipe.generation.evaluation import held_out, token_losses
+from embedpipe.generation.ngrams.kneser_ney import KneserNey
 from embedpipe.generation.paired import Paired, compare_losses
 from embedpipe.generation.train import train_language_model
 from embedpipe.generation.units import perplexity_of
 from embedpipe.loading import load, text_beside
+from embedpipe.runtime import resolve_device
+from timed import add_device, described
 from written import write_files
 
 STARTS = {"vectors": "the word vectors", "random": "random vectors"}
+COUNTED = "Kneser-Ney 5-gram"
 
 
 def measure(
-    bundle_path: Path, *, seconds: float, seeds: int, limit: int, settings: dict[str, Any]
+    bundle_path: Path, *, seconds: float, seeds: int, limit: int, settings: dict[str, Any], device: torch.device
 ) -> tuple[list[dict[str, Any]], Paired]:
-    """Return a row for each start, and how the first compares with the second by the mean losses of their seeds."""
+    """Return a row for each start and one for counts, and how the starts compare by the mean losses of their seeds."""
     bundle = load(bundle_path)
     text = text_beside(bundle)
     if text is None:
@@ -48,7 +52,7 @@ def measure(
                 text.test,
                 GenerationConfig(**{**settings, "start": start}),
                 seed=seed,
-                device=torch.device("cpu"),
+                device=device,
                 seconds=seconds,
                 baselines=False,
             )
@@ -64,6 +68,8 @@ def measure(
         }
         for start, own in runs.items()
     ]
+    counted = KneserNey.fit(text.train.tokens, len(text.vocabulary), order=5).losses(sample)
+    rows.append({"start": COUNTED, "perplexity": perplexity_of(float(counted.mean()))})
     return rows, compare_losses(losses["vectors"], losses["random"])
 
 
@@ -71,6 +77,9 @@ def to_markdown(rows: list[dict[str, Any]], against: Paired) -> str:
     """Return the table, the comparison and the first seed's timelines."""
     lines = ["| start | perplexity | of each seed | tokens read |", "| --- | ---: | --- | ---: |"]
     for row in rows:
+        if row["start"] not in STARTS:
+            lines.append(f"| {row['start']} | {row['perplexity']:.1f} | | |")
+            continue
         each = ", ".join(f"{value:.1f}" for value in row["of_each_seed"])
         lines.append(f"| {STARTS[row['start']]} | {row['perplexity']:.1f} | {each} | {row['tokens_read']:,.0f} |")
     lines += [
@@ -81,7 +90,7 @@ def to_markdown(rows: list[dict[str, Any]], against: Paired) -> str:
         "Perplexity of the validation split after seconds of training, first seed:",
         "",
     ]
-    for row in rows:
+    for row in (row for row in rows if row["start"] in STARTS):
         points = ", ".join(f"{at:.1f} s {value:,.1f}" for at, value in row["timelines"][0])
         lines.append(f"* {STARTS[row['start']]}: {points}")
     return "\n".join(lines) + "\n"
@@ -95,16 +104,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=100_000, help="predicted tokens of the test split")
     parser.add_argument("--settings", type=json.loads, default={}, help="[generation] settings as JSON")
+    add_device(parser)
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--name", default="generation_start")
     args = parser.parse_args()
+    device = resolve_device(args.device)
     rows, against = measure(
-        args.bundle, seconds=args.seconds, seeds=args.seeds, limit=args.limit, settings=args.settings
+        args.bundle, seconds=args.seconds, seeds=args.seeds, limit=args.limit, settings=args.settings, device=device
     )
-    about = (
-        f"`{args.bundle.name}`, {args.seconds:g} s of training each, {args.seeds} seeds; torch {torch.__version__}, "
-        f"{platform.machine()}, {torch.get_num_threads()} threads."
-    )
+    about = f"`{args.bundle.name}`, {args.seconds:g} s of training each, {args.seeds} seeds; {described(device)}."
     text = f"# What word vectors are worth at the start\n\nWritten by `benchmarks/generation.py start`. {about}\n\n"
     text += to_markdown(rows, against)
     print(text)

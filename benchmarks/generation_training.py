@@ -1,15 +1,15 @@
-"""Measure the training of language models: python benchmarks/generation_training.py [--json FILE] [--markdown FILE]
+"""Measure the training of language models: python benchmarks/generation_training.py [--json FILE] [--device cuda]
 
 Tokens for each second of training, with all that `embedpipe run` does for a step (dropouts, weight drop, penalties,
 clipping, the guard against what is not finite), beside a bare loop of the same shape (nn.LSTM, a softmax over the
 whole vocabulary, Adam) and beside what PyTorch's example word_language_model does, with as many parameters. The text
 is random with Zipf's frequencies; a speed does not depend on its meaning. Variants take turns, and the median of the
-turns counts; ratios are of the medians. With --clock cpu the time is that of the processor, for machines that do other
-work beside.
+turns counts; ratios are of the medians. embedpipe computes in the precision that it takes by
+itself on the device, the other two in float32. With --clock cpu the time is that of the processor, for machines that do
+other work beside.
 """
 
 import argparse
-import platform
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -23,10 +23,10 @@ from embedpipe.config import GenerationConfig
 from embedpipe.generation.begin import begin_training, windows_of
 from embedpipe.generation.stream import Window
 from embedpipe.nn.fit import fit
-from timed import add_timing, start_timing
+from embedpipe.runtime import resolve_device
+from timed import CPU, add_device, add_timing, described, start_timing
 from written import add_files, write_files
 
-CPU = torch.device("cpu")
 PLAIN = {"input_p": 0.0, "hidden_p": 0.0, "output_p": 0.0}
 AWD = {
     "input_p": 0.3,
@@ -55,11 +55,11 @@ def stream(n_tokens: int, length: int, seed: int = 0) -> np.ndarray:
     return np.searchsorted(cumulative, drawn).astype(np.uint32)
 
 
-def ours(tokens: np.ndarray, n_tokens: int, dim: int, config: GenerationConfig) -> Turn:
+def ours(tokens: np.ndarray, n_tokens: int, dim: int, config: GenerationConfig, device: torch.device) -> Turn:
     """Return how embedpipe trains."""
     vectors = np.random.default_rng(1).standard_normal((n_tokens, dim)).astype(np.float32)
-    model, optimizers, objective = begin_training(vectors, zipf(n_tokens), config, seed=1, device=CPU)
-    source = windows_of(tokens, config, config.batch, device=CPU, seed=1)
+    model, optimizers, objective = begin_training(vectors, zipf(n_tokens), config, seed=1, device=device)
+    source = windows_of(tokens, config, config.batch, device=device, seed=1)
 
     def batches(_: int) -> Iterator[Window]:
         return source
@@ -76,7 +76,7 @@ def ours(tokens: np.ndarray, n_tokens: int, dim: int, config: GenerationConfig) 
             warmup=0.0,
             clip=config.clip,
             ema=config.ema,
-            device=CPU,
+            device=device,
             precision=config.precision,
             stage="speed",
         )
@@ -107,11 +107,11 @@ class Bare(nn.Module):
         return self.output(x.flatten(0, 1)), after
 
 
-def bare(tokens: np.ndarray, n_tokens: int, widths: list[int], batch: int, bptt: int) -> Turn:
+def bare(tokens: np.ndarray, n_tokens: int, widths: list[int], batch: int, bptt: int, device: torch.device) -> Turn:
     """Return a loop that does nothing but train: full softmax, Adam."""
-    model = Bare(n_tokens, widths).train()
+    model = Bare(n_tokens, widths).to(device).train()
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    rows = torch.from_numpy(tokens[: len(tokens) // batch * batch].astype(np.int64)).view(batch, -1)
+    rows = torch.from_numpy(tokens[: len(tokens) // batch * batch].astype(np.int64)).view(batch, -1).to(device)
     place, states = 0, list[Any]()
 
     def turn(steps: int) -> int:
@@ -128,7 +128,7 @@ def bare(tokens: np.ndarray, n_tokens: int, widths: list[int], batch: int, bptt:
     return turn
 
 
-def example(tokens: np.ndarray, n_tokens: int, dim: int) -> Turn:
+def example(tokens: np.ndarray, n_tokens: int, dim: int, device: torch.device) -> Turn:
     """Return the loop of PyTorch's example word_language_model with its default sizes but for the width.
 
     Two LSTM layers as wide as the vectors, tied, dropout 0.2, 20 rows of 35 tokens, log_softmax and NLLLoss, gradients
@@ -140,8 +140,13 @@ def example(tokens: np.ndarray, n_tokens: int, dim: int) -> Turn:
     drop, decoder, criterion = nn.Dropout(0.2), nn.Linear(dim, n_tokens), nn.NLLLoss()
     nn.init.uniform_(table.weight, -0.1, 0.1)
     decoder.weight = table.weight
-    model = nn.ModuleList([table, lstm, drop, decoder]).train()
-    ids = torch.from_numpy(tokens[: len(tokens) // batch * batch].astype(np.int64)).view(batch, -1).T.contiguous()
+    model = nn.ModuleList([table, lstm, drop, decoder]).to(device).train()
+    ids = (
+        torch.from_numpy(tokens[: len(tokens) // batch * batch].astype(np.int64))
+        .view(batch, -1)
+        .T.contiguous()
+        .to(device)
+    )
     place, hidden = 0, None
 
     def turn(steps: int) -> int:
@@ -178,6 +183,7 @@ def measure(
     bptt: int = 32,
     turns: int = 7,
     steps: int = 4,
+    device: torch.device = CPU,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[dict[str, object]]:
     """Return for each variant the tokens for each second and the ratio to the bare loop of the same shape.
@@ -186,7 +192,7 @@ def measure(
     ----------
     n_tokens, dim, hidden : of two tied layers.
     turns, steps : each variant takes `turns` turns of `steps` steps, after one that is not counted.
-    clock : seconds.
+    clock : seconds; it waits for the device.
     """
     torch.manual_seed(1)
     tokens = stream(n_tokens, 400_000)
@@ -196,17 +202,19 @@ def measure(
     equal = min(range(8, 1_024), key=lambda width: abs(n_parameters(n_tokens, [width] * 3) - total))
     softmax = "full" if n_tokens <= 8_000 else "sampled"
     variants = {
-        "bare loop": bare(tokens, n_tokens, widths, batch, bptt),
-        f"embedpipe, {softmax} softmax": ours(tokens, n_tokens, dim, GenerationConfig(**sizes, **PLAIN)),
-        f"embedpipe, {softmax} softmax, AWD": ours(tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD)),
+        "bare loop": bare(tokens, n_tokens, widths, batch, bptt, device),
+        f"embedpipe, {softmax} softmax": ours(tokens, n_tokens, dim, GenerationConfig(**sizes, **PLAIN), device),
+        f"embedpipe, {softmax} softmax, AWD": ours(tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD), device),
         f"embedpipe, {softmax} softmax, AWD, averaged": ours(
-            tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD, ema=0.999)
+            tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD, ema=0.999), device
         ),
         "embedpipe, adaptive softmax, AWD": ours(
-            tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD, softmax="adaptive")
+            tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD, softmax="adaptive"), device
         ),
-        "embedpipe, full softmax, AWD": ours(tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD, softmax="full")),
-        f"PyTorch's word_language_model, width {equal}": example(tokens, n_tokens, equal),
+        "embedpipe, full softmax, AWD": ours(
+            tokens, n_tokens, dim, GenerationConfig(**sizes, **AWD, softmax="full"), device
+        ),
+        f"PyTorch's word_language_model, width {equal}": example(tokens, n_tokens, equal, device),
     }
     found: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(turns + 1):
@@ -233,14 +241,16 @@ def main() -> None:
     """Measure, print Markdown, write files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vocabulary", type=int, default=33_278)
+    add_device(parser)
     add_timing(parser, turns=7)
     add_files(parser)
     options = parser.parse_args()
-    clock = start_timing(options)
-    rows = measure(options.vocabulary, turns=options.turns, clock=clock)
+    device = resolve_device(options.device)
+    clock = start_timing(options, device)
+    rows = measure(options.vocabulary, turns=options.turns, device=device, clock=clock)
     about = (
-        f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {options.clock} time; two tied "
-        f"layers, 200-256-200, 32 rows of 32 tokens, {options.vocabulary:,} words; median of {options.turns} turns."
+        f"{described(device)}, {options.clock} time; two tied layers, 200-256-200, 32 rows of 32 tokens, "
+        f"{options.vocabulary:,} words; median of {options.turns} turns."
     )
     text = to_markdown(rows, about)
     print(text, end="")

@@ -1,4 +1,4 @@
-"""Measure writing: python benchmarks/generation_writing.py [--json FILE] [--markdown FILE] [--threads N] [--turns N]
+"""Measure writing: python benchmarks/generation_writing.py [--json FILE] [--markdown FILE] [--device cuda] [--turns N]
 
 Tokens for each second of a whole call (prompts read, words drawn, texts joined), beside the bare loop that a user would
 write (nn.LSTM, softmax, torch.multinomial, no filter), and the milliseconds until the first word of a stream. The
@@ -8,9 +8,7 @@ programs on the machine disturb less.
 """
 
 import argparse
-import platform
 import re
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -21,15 +19,17 @@ from embedpipe.config import PipelineConfig
 from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 from embedpipe.generation.generator import TextGenerator
 from embedpipe.generation.language_model import LanguageModel, Shape
+from embedpipe.runtime import resolve_device
 from embedpipe.text.codec import TextCodec
 from embedpipe.text.tokenizer import RegexTokenizer
 from embedpipe.text.vocabulary import Vocabulary
+from timed import CPU, add_device, add_timing, described, start_timing
 from written import add_files, write_files
 
 TOKENS = 40
 
 
-def make_generator(n_words: int, *, dim: int = 300, seed: int = 1) -> TextGenerator:
+def make_generator(n_words: int, *, dim: int = 300, seed: int = 1, device: torch.device = CPU) -> TextGenerator:
     """Return a generator of the default size with random weights that writes about as often as a corpus does."""
     settings = PipelineConfig.of("small", {}).generation
     counts = 1e7 / np.arange(1, n_words + 1)
@@ -39,14 +39,14 @@ def make_generator(n_words: int, *, dim: int = 300, seed: int = 1) -> TextGenera
     model = LanguageModel(Shape(len(vocabulary), dim, settings.hidden, settings.layers))
     share = np.maximum(vocabulary.counts.astype(np.float64), 1.0)
     model.initialise(model.table.detach() * 4, share / share.sum())
-    return TextGenerator(TextCodec(RegexTokenizer(), vocabulary), model)
+    return TextGenerator(TextCodec(RegexTokenizer(), vocabulary), model.to(device))
 
 
 @torch.inference_mode()
 def bare_loop(generator: TextGenerator, rows: int) -> int:
     """Write `rows` texts as a first version would; return how many tokens that are."""
     model = generator.model
-    chosen, states = torch.full((rows,), 3), [None] * len(model.reader.layers)
+    chosen, states = torch.full((rows,), 3, device=model.device), [None] * len(model.reader.layers)
     for _ in range(TOKENS):
         x = nn.functional.embedding(chosen[:, None], model.table)
         for i, lstm in enumerate(model.reader.layers):
@@ -95,29 +95,31 @@ def variants(generator: TextGenerator, rows: int) -> dict[str, Callable[[], int]
     }
 
 
-def first_word(generator: TextGenerator) -> float:
+def first_word(generator: TextGenerator, clock: Callable[[], float]) -> float:
     """Return the seconds from the call to the first word of a stream behind a prompt of ten words."""
-    began = time.perf_counter()
+    began = clock()
     pieces = generator.stream("w1 w2 w3 w4 w5 w6 w7 w8 w9 w10", Decoding(), Limits(TOKENS, min_tokens=3), seed=1)
     next(pieces)
     next(pieces)
-    return time.perf_counter() - began
+    return clock() - began
 
 
-def measure(n_words: int = 37_000, *, rows: int = 256, turns: int = 5) -> list[dict[str, object]]:
+def measure(
+    n_words: int, *, rows: int, turns: int, device: torch.device, clock: Callable[[], float]
+) -> list[dict[str, object]]:
     """Return one row for each variant: what, tokens for each second, and how often that of the bare loop."""
-    generator = make_generator(n_words)
+    generator = make_generator(n_words, device=device)
     calls = variants(generator, rows)
     fastest = dict.fromkeys(calls, 0.0)
     first = float("inf")
     for turn in range(turns + 1):
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = clock()
             n_tokens = call()
-            speed = n_tokens / (time.perf_counter() - began)
+            speed = n_tokens / (clock() - began)
             if turn:
                 fastest[name] = max(fastest[name], speed)
-        first = min(first, first_word(generator))
+        first = min(first, first_word(generator, clock))
     bare = {n: fastest[f"bare loop, no filter, {n} text{'s' * (n > 1)}"] for n in (1, 16, rows)}
     found: list[dict[str, object]] = [
         {"what": name, "tokens_per_second": round(speed), "of_bare_loop": round(speed / bare[_side_by_side(name)], 2)}
@@ -148,15 +150,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vocabulary", type=int, default=37_000)
     parser.add_argument("--rows", type=int, default=256)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    add_device(parser)
+    add_timing(parser, turns=5)
     add_files(parser)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    rows = measure(options.vocabulary, rows=options.rows, turns=options.turns)
+    device = resolve_device(options.device)
+    clock = start_timing(options, device)
+    rows = measure(options.vocabulary, rows=options.rows, turns=options.turns, device=device, clock=clock)
     about = (
-        f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads; preset small at 300 dimensions, "
-        f"vocabulary of {options.vocabulary:,}, {TOKENS} words a text; fastest of {options.turns} turns."
+        f"{described(device)}, {options.clock} time; preset small at 300 dimensions, vocabulary of "
+        f"{options.vocabulary:,}, {TOKENS} words a text; fastest of {options.turns} turns."
     )
     text = to_markdown(rows, about)
     print(text, end="")

@@ -34,7 +34,7 @@ _SECTIONS = {
         "repetition_penalty",
         "no_repeat_ngram",
     ),
-    "Prompts and output": ("n", "prompts", "stream", "precision", "format_"),
+    "Prompts and output": ("n", "prompts", "stream", "cache", "precision", "format_"),
 }
 _NUL = "holds a NUL byte: this is not plain text; give text as the prompt"
 _DRAWN = ("top_k", "top_p", "typical_p", "min_p", "seed")
@@ -154,6 +154,11 @@ class _InSections(Verb):
 )
 @click.option("--stream", is_flag=True, help="Print one text word by word as it is written.")
 @click.option(
+    "--cache",
+    is_flag=True,
+    help="Mix in a continuous cache: what stands in the prompt, or was written, is more probable.",
+)
+@click.option(
     "--precision",
     type=click.Choice(["fp32", "bf16"]),
     default="fp32",
@@ -185,13 +190,15 @@ def command(
     ban: tuple[str, ...],
     prompts: Path | None,
     stream: bool,
+    cache: bool,
     precision: Literal["fp32", "bf16"],
     format_: str,
 ) -> None:
     """Continue PROMPT to the end of a sentence, or write a sentence from nothing.
 
     A PROMPT of - is read from stdin. In the other formats each row also holds the natural logarithm of its probability,
-    why it ended, and the seed that repeats it.
+    why it ended, and the seed that repeats it. --cache uses settings found on the validation text in BUNDLE.work, as
+    embedpipe score does, and remembers each text alone.
 
     \b
     embedpipe generate wiki.bundle "the war began" --seed 7
@@ -212,7 +219,14 @@ def command(
 
     from embedpipe.loading import load
 
-    generator = load(bundle).generator
+    opened = load(bundle)
+    generator = opened.generator
+    if cache:
+        from embedpipe.generation.generator import TextGenerator
+        from embedpipe.pipeline.scoring import open_memory
+
+        memory = open_memory(opened, say=say)
+        generator = TextGenerator(generator.codec, generator.model, new_memory=memory)
     if precision != generator.precision:
         generator = generator.in_precision(precision)
     seed = secrets.randbits(32) if seed is None else seed

@@ -1,7 +1,8 @@
-"""A scorer of text for a bundle, with what lies beside it: tuned settings, and a baseline counted on its text."""
+"""What follows a text, for a bundle and with what lies beside it: a scorer with its baseline, a memory for writing."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from embedpipe.bundle.folder import work_folder
@@ -10,14 +11,14 @@ from embedpipe.errors import ConfigError
 from embedpipe.loading import Bundle, text_beside
 
 if TYPE_CHECKING:
-    from embedpipe.generation.cache import ContinuousCache
+    from embedpipe.generation.cache import CacheMemory, ContinuousCache
     from embedpipe.generation.dynamic import DynamicEvaluation, GradientSizes
     from embedpipe.generation.language_model import LanguageModel
     from embedpipe.generation.score import Losses, TextScorer
     from embedpipe.text.prepared import PreparedText
     from embedpipe.text.sentences import SentenceSplitter
 
-__all__ = ["BASELINE_ORDER", "open_scorer"]
+__all__ = ["BASELINE_ORDER", "open_memory", "open_scorer"]
 
 BASELINE_ORDER = 5
 _LONGEST = 1_000
@@ -74,6 +75,23 @@ def open_scorer(
         baseline=_baseline(bundle, text, say) if baseline else None,
         precision=precision,
     )
+
+
+def open_memory(bundle: Bundle, *, say: Callable[[str], None] = lambda _: None) -> "Callable[[], CacheMemory]":
+    """Return what makes an empty memory for each text that the generator writes, with the settings of `open_scorer`.
+
+    Parameters
+    ----------
+    say : is told, in one line each, what was found, and what is missing.
+
+    Raises
+    ------
+    BundleError
+        If the bundle has no generator or is damaged, or the text beside it was prepared for another one.
+    """
+    from embedpipe.generation.cache import CacheMemory
+
+    return partial(CacheMemory, _cache(bundle, bundle.generator.model, text_beside(bundle), say))
 
 
 def _splitter(bundle: Bundle) -> "SentenceSplitter":

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 import numpy as np
 import pytest
@@ -207,6 +208,32 @@ def test_a_beam_is_ranked(bundle, embedpipe_cli) -> None:
     assert rows[0].keys() == {"prompt", "text", "tokens", "log_probability", "ended", "score"}
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
     assert all(row["score"] == pytest.approx(row["log_probability"] / (7 / 6)) for row in rows if row["tokens"] == 2)
+
+
+@pytest.mark.parametrize("searched", [(), ("--beam", 2)])
+def test_a_cache_makes_the_words_of_the_prompt_more_probable(bundle, embedpipe_cli, searched) -> None:
+    """Half of what is remembered is 'wind', after states that are nearly alike, and the cache weighs 0.2."""
+    call = ("generate", bundle, "wind salt", "-n", 1, "--max-tokens", 1, "--begin-with", "wind ", "--format", "json")
+    (plain,) = json.loads(embedpipe_cli(*call, *searched).out)
+    outcome = embedpipe_cli(*call, *searched, "--cache")
+    (row,) = json.loads(outcome.out)
+    assert row["text"] == plain["text"] == "wind salt wind"
+    expected = 0.8 * math.exp(plain["log_probability"]) + 0.2 / 2
+    assert math.exp(row["log_probability"]) == pytest.approx(expected, rel=0.02)
+    assert outcome.err.startswith("cache: theta 1, weight 0.2, window 2,000 (not tuned, as there is no validation text")
+    streamed = embedpipe_cli(
+        "generate", bundle, "wind salt", "--begin-with", "wind ", "--max-tokens", 1, "--stream", "--cache"
+    )
+    assert streamed.out == "wind salt wind\n"
+
+
+def test_each_prompt_has_a_cache_of_its_own(bundle, embedpipe_cli, tmp_path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("wind\nsalt\nsalt wind\n")
+    call = ("generate", bundle, "--prompts", path, "--cache", "--begin-with", "wind ", "--max-tokens", 1)
+    rows = json.loads(embedpipe_cli(*call, "-n", 1, "--format", "json").out)
+    low, gain = math.exp(rows[1]["log_probability"]), 0.2
+    assert [math.exp(row["log_probability"]) - low for row in rows] == pytest.approx([gain, 0, gain / 2], abs=5e-3)
 
 
 def test_prompts_of_a_file_are_continued_one_by_one(bundle, embedpipe_cli, tmp_path) -> None:

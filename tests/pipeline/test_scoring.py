@@ -11,7 +11,7 @@ from embedpipe.bundle.folder import work_folder
 from embedpipe.errors import BundleError, ConfigError
 from embedpipe.generation.cache import cached_losses
 from embedpipe.generation.ngrams.kneser_ney import KneserNey
-from embedpipe.pipeline.scoring import open_scorer
+from embedpipe.pipeline.scoring import open_memory, open_scorer
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.vocabulary import EOS
 
@@ -36,6 +36,7 @@ def test_a_cache_is_tuned_once_and_kept(with_text, monkeypatch):
     again = open_scorer(with_text, cache=True, say=said.append)
     assert again.cache == first.cache
     assert "found before, kept in" in said[0]
+    assert open_memory(with_text)().cache == first.cache
     ids = np.concatenate([[EOS], again.reading.read(["The king rules the land."])[0].ids]).astype(np.uint32)
     expected = cached_losses(with_text.generator.model, ids[None], first.cache)
     assert again.score(LINES[0]).log_probability == pytest.approx(-expected.sum(), rel=1e-5)

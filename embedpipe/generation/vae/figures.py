@@ -16,7 +16,7 @@ from embedpipe.generation.vae.measures import active_units, collapse, mutual_inf
 from embedpipe.generation.vae.network import SentenceVAE
 from embedpipe.runtime import Listener, silent
 
-__all__ = ["Figures", "measure"]
+__all__ = ["Figures", "measure", "scored_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def measure(
     listener : is called with progress events.
     """
     posterior = posteriors(model, sentences)
-    chosen = np.unique(np.linspace(0, len(sentences) - 1, min(scored, len(sentences))).astype(np.int64))
+    chosen = scored_of(len(sentences), scored)
     some = [sentences[i] for i in chosen]
     units = chosen if documents is None else documents[chosen]
     found = likelihoods(model, some, draws=draws, seed=seed, listener=listener)
@@ -152,6 +152,15 @@ def measure(
         len(sentences),
         draws,
     )
+
+
+def scored_of(n_sentences: int, scored: int) -> NDArray[np.int64]:
+    """Return which sentences the likelihood of `measure` is estimated on: `scored` of them, evenly spread.
+
+    >>> scored_of(9, 3).tolist()
+    [0, 4, 8]
+    """
+    return np.unique(np.linspace(0, n_sentences - 1, min(scored, n_sentences)).astype(np.int64))
 
 
 def _interval(values: NDArray[np.float64], units: NDArray[np.int64]) -> tuple[float, float]:

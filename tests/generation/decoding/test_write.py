@@ -3,12 +3,14 @@
 import itertools
 import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from embedpipe.errors import BundleError, ConfigError
+from embedpipe.generation.cache import CacheMemory, ContinuousCache
 from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 from embedpipe.generation.generator import TextGenerator
 from embedpipe.generation.language_model import LanguageModel, Shape
@@ -191,6 +193,43 @@ def test_each_row_keeps_its_memory_when_others_finish(network) -> None:
     found = echo.continuations("", Decoding(3.0), Limits(4, stop=("cat cat",)), n=30, seed=1)
     assert set(found.texts) == {"", "the the the the", "sat sat sat sat", "...."}
     assert set(found.ended) == {"stop", "length"}
+
+
+def cached(network, cache: ContinuousCache) -> TextGenerator:
+    return TextGenerator(network.codec, network.model, new_memory=partial(CacheMemory, cache))
+
+
+@pytest.mark.parametrize("written", ["cat", "sat"])
+def test_a_cache_makes_the_words_of_the_prompt_more_probable(network, next_log_probabilities, written) -> None:
+    """With theta 0 each of the four remembered places counts a quarter: two hold 'cat', none 'sat'."""
+    prompt, limits = "cat the cat the", Limits(1, begin_with=f"{written} ")
+    share = prompt.split().count(written) / 4
+    found = cached(network, ContinuousCache(0.0, 0.4)).continuations(prompt, Decoding(), limits, n=2, scored=True)
+    ids = network.codec.encode(f"{prompt} {written}").tolist()
+    model = math.exp(next_log_probabilities(network, ids[:-1])[ids[-1]])
+    assert found.log_probabilities == pytest.approx([math.log(0.6 * model + 0.4 * share)] * 2, abs=1e-5)
+    searched = cached(network, ContinuousCache(0.0, 0.4)).beam(prompt, Beam(2), limits)
+    assert searched.log_probabilities == pytest.approx(found.log_probabilities[:1], abs=1e-6)
+
+
+def test_a_cache_without_weight_writes_the_same_texts(network) -> None:
+    without = cached(network, ContinuousCache(1.0, 0.0))
+    for prompt in PROMPTS:
+        ours = without.continuations(prompt, WILD, Limits(9), n=3, seed=2, scored=True)
+        theirs = network.continuations(prompt, WILD, Limits(9), n=3, seed=2, scored=True)
+        assert ours.texts == theirs.texts
+        assert ours.log_probabilities == pytest.approx(theirs.log_probabilities, abs=1e-4)
+
+
+def test_a_cache_knows_its_own_text_alone(network) -> None:
+    heavy = cached(network, ContinuousCache(0.5, 0.9))
+    many = heavy.generate_many(PROMPTS[1:], WILD, Limits(9), n=2, seed=3)
+    for prompt, found in zip(PROMPTS[1:], many, strict=True):
+        assert found.texts == heavy.continuations(prompt, WILD, Limits(9), n=2, seed=3).texts
+        assert "".join(heavy.stream(prompt, WILD, Limits(9), seed=3)) == found.texts[0]
+    assert [found.texts for found in many] != [
+        found.texts for found in network.generate_many(PROMPTS[1:], WILD, Limits(9), n=2, seed=3)
+    ]
 
 
 @pytest.mark.parametrize("how", [Decoding(), Decoding(0.0), Decoding(repetition_penalty=2.0)])
