@@ -166,7 +166,9 @@ def test_the_nearest_spelling_answers_and_says_so(planted, embedpipe_cli) -> Non
     plain = embedpipe_cli("similar", planted, "queen", "king", "--not", "salt", "--format", "jsonl").out.splitlines()
     assert [row["word"] for row in rows] == ["man", "new york"]
     assert {(row["source"], row["confidence"], row["via"]) for row in rows} == {("spelling", None, "queen")}
-    assert [row | {"source": "vocabulary", "confidence": 1.0, "via": None} for row in rows] == [json.loads(line) for line in plain]
+    assert [row | {"source": "vocabulary", "confidence": 1.0, "via": None} for row in rows] == [
+        json.loads(line) for line in plain
+    ]
 
 
 def test_ngrams_answer_with_their_confidence(composed, embedpipe_cli) -> None:
