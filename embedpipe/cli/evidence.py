@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedpipe.loading import Bundle
+    from embedpipe.words.explain import Evidence
 
-__all__ = ["Corpus", "corpus_of", "text_option", "window_option"]
+__all__ = ["Corpus", "context_object", "corpus_of", "text_option", "window_option"]
 
 text_option = click.option(
     "--text",
@@ -68,6 +69,12 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
     how = {k: v for k, v in settings.get("text", {}).items() if k in ("encoding", "encoding_errors", "documents")}
     splitter = load_splitter(bundle.parts.file("tokenizer_spec.json", "text"))
     return Corpus(", ".join(sources), text_pieces(sources, bundle.codec, splitter, ReadOptions(**how)), width)
+
+
+def context_object(evidence: "Evidence") -> dict[str, object]:
+    """Return a context as JSON has it: its counts beside the words that share it, and its PMI with each."""
+    pmi = [round(bits, 4) for bits in evidence.pmi]
+    return {"context": evidence.context, "counts": list(evidence.counts), "pmi": pmi}
 
 
 def _settings(bundle: "Bundle") -> dict[str, Any]:
