@@ -68,8 +68,8 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_toml(config: "PipelineConfig") -> str:
-    """Return the complete configuration as TOML that `load_config` reads back."""
-    content = config.model_dump(mode="json")
+    """Return the complete configuration as TOML that `load_config` reads back; what is None is left out."""
+    content = config.model_dump(mode="json", exclude_none=True)
     top = [f"{key} = {_toml(value)}" for key, value in content.items() if not isinstance(value, dict)]
     for section, values in content.items():
         if isinstance(values, dict):

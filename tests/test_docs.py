@@ -5,17 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from embedpipe.config import GenerationConfig, LatentConfig, SentencesConfig
+from embedpipe.config import GenerationConfig, LatentConfig, SentencesConfig, WordsConfig
 from embedpipe.config.strict import Strict
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = {"sentences.md": SentencesConfig(), "generation.md": GenerationConfig(), "latent.md": LatentConfig()}
+PAGES = {
+    "words.md": WordsConfig(),
+    "sentences.md": SentencesConfig(),
+    "generation.md": GenerationConfig(),
+    "latent.md": LatentConfig(),
+}
 
 
 def shown(default: object) -> str:
     """Return how the tables write a default."""
-    if default == ():
+    if default in ((), None, ""):
         return "none"
+    if isinstance(default, tuple):
+        return ", ".join(default)
     return {True: "true", False: "false"}[default] if isinstance(default, bool) else str(default)
 
 

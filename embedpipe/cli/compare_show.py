@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from embedpipe.cli.evidence import context_object
 from embedpipe.cli.output import display_width, table
 
 if TYPE_CHECKING:
@@ -85,9 +86,7 @@ def _seen_object(seen: Seen) -> dict[str, object]:
         "occurrences": list(seen.occurrences),
         "together": seen.together,
         **{
-            name: [
-                {"context": e.context, "counts": list(e.counts), "pmi": [round(x, 4) for x in e.pmi]} for e in contexts
-            ]
+            name: [context_object(evidence) for evidence in contexts]
             for name, contexts in (
                 ("shared_contexts", seen.shared),
                 ("contexts_of_a", seen.only_a),

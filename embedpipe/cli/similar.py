@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.evidence import Corpus, corpus_of, text_option, window_option
+from embedpipe.cli.evidence import Corpus, context_object, corpus_of, text_option, window_option
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.origin import origin_columns, say_origins
 from embedpipe.cli.output import render, say
 from embedpipe.loading import Bundle, load
 
 if TYPE_CHECKING:
+    from embedpipe.words.explain import Evidence
     from embedpipe.words.lookup import Found
     from embedpipe.words.table import Neighbour, WordVectors
 
@@ -61,7 +62,8 @@ def command(
 
     With --why each neighbour comes with the contexts that it shares with WORD: words that stand near both (near all,
     where several are asked for) far more often than their frequency has it (PMI, made smaller where little was seen;
-    Pantel and Lin, 2002). A word made of n-grams has no contexts: shown are the n-grams that each neighbour has too.
+    Pantel and Lin, 2002); json and jsonl have its counts beside WORD and the neighbour, and its PMI with each. A word
+    made of n-grams has no contexts: shown are the n-grams that each neighbour has too.
 
     \b
     embedpipe similar wiki.bundle physics
@@ -80,7 +82,7 @@ def command(
     if why:
         for name, reasons in _reasons(opened, asked, neighbours, sources, window).items():
             for row, reason in zip(rows, reasons, strict=True):
-                row[name] = reason if format_.startswith("json") else " ".join(reason)
+                row[name] = _shown(reason, format_)
     origin = {} if format_ == "table" else origin_columns([*asked, *minus])
     columns = ["word", "similarity", "count", *origin] if not rows else [*rows[0], *origin]
     render([row | origin for row in rows], format_, columns)
@@ -95,6 +97,13 @@ def _row(neighbour: "Neighbour", format_: str) -> dict[str, object]:
     if neighbour.stability is not None:
         row["stability"] = _stability(neighbour.stability) if format_ == "table" else round(neighbour.stability, 6)
     return row
+
+
+def _shown(reasons: "Sequence[Evidence | str]", format_: str) -> object:
+    """Return contexts or n-grams as a format has them: JSON with the counts and the PMI of each context."""
+    if format_.startswith("json"):
+        return [reason if isinstance(reason, str) else context_object(reason) for reason in reasons]
+    return " ".join(reason if isinstance(reason, str) else reason.context for reason in reasons)
 
 
 def _stability(stability: float) -> str:
@@ -115,7 +124,7 @@ def _reasons(
     neighbours: "Sequence[Neighbour]",
     sources: Sequence[str],
     window: int | None,
-) -> dict[str, list[list[str]]]:
+) -> "dict[str, Sequence[Sequence[Evidence | str]]]":
     """Return, by column, what each neighbour has in common with the query: contexts, and n-grams of words made of them.
 
     A column is left out where there is nothing to look in: no text, or no such word.
@@ -127,7 +136,7 @@ def _reasons(
         say(_known(words, i))
     for word in made:
         say(f"{word}: no text evidence, as contexts are counted for the vocabulary alone; its n-grams stand for it")
-    columns = {}
+    columns: dict[str, Sequence[Sequence[Evidence | str]]] = {}
     corpus = corpus_of(bundle, sources, window) if known else None
     if corpus is not None:
         columns["shared contexts"] = _contexts(words, known, neighbours, corpus)
@@ -148,7 +157,7 @@ def _ngrams(bundle: Bundle, made: Sequence[str], neighbour: int) -> list[str]:
 
 def _contexts(
     words: "WordVectors", query: Sequence[int], neighbours: "Sequence[Neighbour]", corpus: Corpus
-) -> list[list[str]]:
+) -> "list[list[Evidence]]":
     """Return the strongest contexts that each neighbour shares with all words of the query."""
     from embedpipe.words.contexts import count_contexts
     from embedpipe.words.explain import shared_contexts
@@ -156,4 +165,4 @@ def _contexts(
     ids = [*query, *(neighbour.id for neighbour in neighbours)]
     contexts = count_contexts(corpus.pieces, ids, corpus.window, len(words))
     pairs = ([*range(len(query)), row] for row in range(len(query), len(ids)))
-    return [[e.context for e in shared_contexts(contexts, rows, words.vocabulary, _REASONS)] for rows in pairs]
+    return [shared_contexts(contexts, rows, words.vocabulary, _REASONS) for rows in pairs]

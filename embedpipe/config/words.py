@@ -36,7 +36,8 @@ class WordsConfig(Strict):
     vectors: str = ""
     """Path of word vectors in another program's format to start from; with ``epochs=0`` they are kept as they are."""
     patience: int = Field(default=0, ge=0)
-    """Epochs without a lower held-out loss after which training stops and the best epoch is kept; 0 never stops."""
+    """Epochs without a lower held-out loss after which training stops and the best epoch is kept; 0 never stops. They
+    count in the second half of the epochs: before it the learning rate is so high that the loss may rise."""
     runs: int = Field(default=1, ge=1, le=100)
     """Seeds trained and averaged after alignment; from two on, every word's neighbours are compared between them."""
     bootstrap: bool = False
@@ -46,7 +47,8 @@ class WordsConfig(Strict):
     beside_window: int = Field(default=5, ge=1, le=1_000)
     beside_negatives: int = Field(default=5, ge=1, le=1_000)
     beside_epochs: int = Field(default=5, ge=1, le=10_000)
-    beside_subsample: float = Field(default=1e-4, ge=0, lt=1)
+    beside_subsample: float | None = Field(default=None, ge=0, lt=1)
+    """Subsampling of the training beside; left out it is that of the first."""
     steps: tuple[str, ...] = ("whiten:0.5",)
     """What is done to the vectors before they are published, in this order: add-contexts, join-contexts, centre,
     all-but-the-top:N, whiten:EXPONENT, unit, join, reduce:N, ngrams:WEIGHT (see docs/words.md)."""

@@ -69,7 +69,8 @@ def fingerprints(
     prints: dict[str, str] = {}
     for stage in stages:
         inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
-        settings = getattr(config, stage).model_dump(mode="json", exclude=_left_out(config, stage))
+        left_out = _left_out(config, stage)
+        settings = getattr(config, stage).model_dump(mode="json", exclude=left_out, exclude_none=True)
         start: object = list(source_prints) if stage == "text" else config.reproducible
         if stage == "probes":
             start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]

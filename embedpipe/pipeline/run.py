@@ -21,9 +21,9 @@ from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints,
 from embedpipe.pipeline.provenance import NEURAL, threads_of, versions_of
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.together import calling_others
-from embedpipe.pipeline.word_start import check_start, start_prints, start_settings
+from embedpipe.pipeline.word_start import check_start, sized_settings, start_prints, start_settings
 from embedpipe.pipeline.work import WorkFolder
-from embedpipe.presets import preset_for, preset_reason, take_preset
+from embedpipe.presets import take_preset
 from embedpipe.runtime import (
     DeviceName,
     Listener,
@@ -134,10 +134,9 @@ def run(
         if existing and not force:
             check_conflict(existing, planned, prints, config, source_prints, starts)
         job = Job(sources, config, work, resolved, download, listener, starts)
-        if chosen == "auto":
+        if chosen == "auto" or config.text.continue_from:
             text = _known(existing, work, "text", prints["text"]) or make_stage(job, "text", prints["text"])
-            n_tokens = int(text.result["train"]["tokens"])
-            job.config, job.chosen = PipelineConfig.of(preset_for(n_tokens), asked), preset_reason(n_tokens)
+            job.config, job.chosen = sized_settings(chosen, asked, int(text.result["train"]["tokens"]))
         prints = fingerprints(job.config, planned, source_prints, starts)
         if existing and not force:
             check_conflict(existing, planned, prints, job.config, source_prints, starts)

@@ -17,7 +17,7 @@ from embedpipe.pipeline.plan import fingerprint, fingerprints, read_options
 from embedpipe.pipeline.run import make_stage
 from embedpipe.pipeline.stages import Job
 from embedpipe.pipeline.tune_result import TriedList, TriedSettings, Tuned, trials_file, write_tuned
-from embedpipe.pipeline.tune_space import SPACE, Value, search_space, step_lists
+from embedpipe.pipeline.tune_space import SPACE, Value, own_value, search_space, step_lists
 from embedpipe.pipeline.tune_study import Study, check_optuna
 from embedpipe.pipeline.work import WorkFolder
 from embedpipe.presets import SIZES, preset_for, take_preset
@@ -159,7 +159,7 @@ def tune(
             work.path / "trials.journal",
             name,
             {setting: len(tried) for setting, tried in values.items()},
-            {setting: tried.index(getattr(base.words, setting)) for setting, tried in values.items()},
+            {setting: tried.index(own_value(base.words, setting)) for setting, tried in values.items()},
             seed=base.seed,
         )
         interrupted = _try(study, search, measured, target, name, end, trials)

@@ -6,7 +6,7 @@ from embedpipe.config import WordsConfig
 from embedpipe.errors import ConfigError
 from embedpipe.words.steps import without_ngrams
 
-__all__ = ["SPACE", "Value", "search_space", "step_lists"]
+__all__ = ["SPACE", "Value", "own_value", "search_space", "step_lists"]
 
 Value = str | int | float | bool
 
@@ -18,6 +18,9 @@ SPACE: Mapping[str, tuple[Value, ...]] = {
     "epochs": (3, 5, 8, 10, 15, 20, 30),
     "subsample": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3),
     "learning_rate": (0.0125, 0.025, 0.035, 0.05, 0.075),
+    "beside_window": (2, 3, 5, 8, 10, 15),
+    "beside_epochs": (3, 5, 8, 10, 15, 20, 30),
+    "beside_subsample": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3),
 }
 """Settings of the words and the values that are tried, from small to large."""
 
@@ -60,10 +63,22 @@ def search_space(
     wanted = {**space, **({"subwords": (False, True)} if subwords else {})}
     if base.objective != "negative":
         wanted.pop("negatives", None)
-    found = {name: _with(values, getattr(base, name)) for name, values in wanted.items() if name not in given}
+    if base.beside == "none":
+        wanted = {name: values for name, values in wanted.items() if not name.startswith("beside_")}
+    found = {name: _with(values, own_value(base, name)) for name, values in wanted.items() if name not in given}
     if not found:
         raise ConfigError(f"every setting to search is given ({', '.join(wanted)}): leave out those to be found")
     return found
+
+
+def own_value(config: WordsConfig, setting: str) -> Value:
+    """Return what `config` has for a setting that is searched; subsampling that is left out is that of the first.
+
+    >>> own_value(WordsConfig(subsample=1e-3), "beside_subsample")
+    0.001
+    """
+    value: Value | None = getattr(config, setting)
+    return config.subsample if value is None else value
 
 
 def step_lists(config: WordsConfig, given: Mapping[str, object]) -> list[tuple[str, ...]]:

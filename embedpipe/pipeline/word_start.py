@@ -13,6 +13,7 @@ from embedpipe.bundle.tensors import map_tensors
 from embedpipe.config import PipelineConfig
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.loading import Bundle
+from embedpipe.presets import preset_for, preset_reason, preset_settings
 from embedpipe.settings import overlay
 from embedpipe.text.continued import Base, load_base
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
@@ -22,7 +23,7 @@ from embedpipe.words.part import TRAINING_FILE, WORDS_FILE, load_training
 from embedpipe.words.read_vectors import find_format, read_vectors
 from embedpipe.words.train import StartVectors
 
-__all__ = ["check_start", "start_prints", "start_settings", "text_base", "word_starts"]
+__all__ = ["check_start", "sized_settings", "start_prints", "start_settings", "text_base", "word_starts"]
 
 _TEXT_FILES = ("vocabulary.json", "tokenizer_spec.json")
 _SHAPES = ("architecture", "objective", "dim", "beside", "subwords")
@@ -71,6 +72,31 @@ def start_settings(config: PipelineConfig, settings: Mapping[str, Any]) -> Mappi
         decided = {key: getattr(before, key) for key in shapes}
         return _decided(config, overlay({"words": kept}, settings), decided, f"{base.path}, which is continued,")
     return settings
+
+
+def sized_settings(chosen: str, settings: Mapping[str, Any], n_tokens: int) -> tuple[PipelineConfig, str]:
+    """Return the configuration for a text of `n_tokens` training tokens, and what ``auto`` chose and why, else nothing.
+
+    Where a bundle is continued the words were learnt from both texts and take the preset of both, where the other
+    stages read the new text alone. Their learning rate starts at the new text's share of both: what it would have
+    fallen to, had the new text stood at the end of the old one.
+
+    Parameters
+    ----------
+    chosen : a preset, or ``auto``.
+    settings : with what `start_settings` adds; a learning rate among them stays.
+    n_tokens : training tokens of the new text.
+    """
+    auto = chosen == "auto"
+    preset = preset_for(n_tokens) if auto else chosen
+    config = PipelineConfig.of(preset, settings)
+    base = text_base(config)
+    if base is None:
+        return config, preset_reason(n_tokens) if auto else ""
+    n_both = n_tokens + int(base.vocabulary.counts.sum())
+    words = preset_settings(preset_for(n_both) if auto else chosen, settings)["words"]
+    words = {**words, "learning_rate": words["learning_rate"] * n_tokens / n_both}
+    return PipelineConfig.of(preset, overlay({"words": words}, settings)), preset_reason(n_both) if auto else ""
 
 
 def _decided(

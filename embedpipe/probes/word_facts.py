@@ -24,6 +24,9 @@ def word_facts(result: Mapping[str, Any]) -> dict[str, str]:
     >>> facts = word_facts({"trainer": "word2vec", "held_out_losses": [[3.11, 2.9, 2.95]], "epochs": [2]})
     >>> facts["held-out loss by epoch"]
     '3.110, 2.900 (kept), 2.950'
+    >>> start = {"from": "old.bundle", "known": 9, "words": 10, "held_out_losses": [2.8]}
+    >>> word_facts({"held_out_losses": [[2.9, 2.95]], "epochs": [0], "start": start})["held-out loss by epoch"]
+    '2.800 before the first (kept), 2.900, 2.950'
     """
     facts = {}
     if "trainer" in result:
@@ -33,20 +36,22 @@ def word_facts(result: Mapping[str, Any]) -> dict[str, str]:
     runs = result.get("runs", 1)
     losses = result.get("held_out_losses", [])
     each = max(1, len(losses) // runs)
-    for place, (of_epochs, kept) in enumerate(zip(losses, result.get("epochs", []), strict=False)):
+    before = result.get("start", {}).get("held_out_losses", [None] * len(losses))
+    for place, (of_epochs, kept, first) in enumerate(zip(losses, result.get("epochs", []), before, strict=False)):
         if of_epochs:
             name = "held-out loss by epoch" + (", beside" if place % each else "")
-            facts[name + (f", run {place // each + 1}" if runs > 1 else "")] = _losses(of_epochs, kept)
+            facts[name + (f", run {place // each + 1}" if runs > 1 else "")] = _losses(of_epochs, kept, first)
     if "stability_of_words" in result:
         facts["stability"] = (
             f"{runs} runs share {result['stability_of_words']:.0%} of a word's ten nearest words, "
             f"{result['stability_of_text']:.0%} where each word counts as often as the text has it"
         )
     if start := result.get("start"):
-        where = start.get("bundle") or start.get("file")
-        facts["started from"] = f"{where}, which knows {start['known']:,} of the {start['words']:,} words"
+        facts["started from"] = f"{start['from']}, which knows {start['known']:,} of the {start['words']:,} words"
     return facts
 
 
-def _losses(losses: Sequence[float], kept: int) -> str:
-    return ", ".join(f"{loss:.3f}" + (" (kept)" if epoch == kept else "") for epoch, loss in enumerate(losses, 1))
+def _losses(losses: Sequence[float], kept: int, before: float | None) -> str:
+    said = [f"{loss:.3f}" + (" (kept)" if epoch == kept else "") for epoch, loss in enumerate(losses, 1)]
+    start = [] if before is None else [f"{before:.3f} before the first" + ("" if kept else " (kept)")]
+    return ", ".join([*start, *said])

@@ -83,18 +83,21 @@ def build_words(
     runs = [_run(text, config, out, n, seed, workers, checkpoint, starts, listener) for n in range(config.runs)]
     tables, stability = runs[0].trained, None
     ngrams = _ngrams(vocabulary, config)
+    # What the spelling adds is the same in every run, and would say of chance that it is stable.
+    without = config.model_copy(update={"steps": without_ngrams(config.steps)})
     if len(runs) > 1:
         tables = [_consensus(runs, place, probabilities) for place in range(len(tables))]
-        published = [_published(run.trained, probabilities, config, ngrams).vectors for run in runs]
+        published = [_published(run.trained, probabilities, without, None).vectors for run in runs]
         stability = neighbour_overlap(published, first=len(SPECIALS))
         del published
     first, processed = tables[0], _published(tables, probabilities, config, ngrams)
     words = WordVectors(vocabulary, processed.vectors)
     plain = None
     if asks_for_ngrams(config.steps):
-        without = config.model_copy(update={"steps": without_ngrams(config.steps)})
         plain = WordVectors(vocabulary, _published(tables, probabilities, without, None).vectors)
     subwords, calibration = _unseen(words, plain, first.subwords, processed, config, ngrams, seed)
+    every = [one for run in runs for one in run.trained]
+    before = [one.start_loss for one in every]
     trainer = "fasttext" if config.subwords else "word2vec"
     facts = WordFacts(
         trainer="imported" if not config.epochs and "bundle" not in (started_from or {}) else trainer,
@@ -102,10 +105,13 @@ def build_words(
         window=config.window,
         ngrams=(subwords.shortest, subwords.longest) if subwords else (),
         runs=len(runs),
-        losses=tuple(tuple(trained.losses) for run in runs for trained in run.trained),
-        kept_epochs=tuple(trained.kept_epoch for run in runs for trained in run.trained),
+        losses=tuple(tuple(one.losses) for one in every),
+        kept_epochs=tuple(one.kept_epoch for one in every),
         confidence=calibration.to_json(),
-        start=dict(started_from or {}),
+        start={
+            **(started_from or {}),
+            **({"held_out_losses": before} if any(one is not None for one in before) else {}),
+        },
     )
     bag = fit_bag(processed.vectors, probabilities, config.sif_a)
     save_words(out, words.vectors, bag, facts, stability=stability, subwords=subwords)
@@ -131,7 +137,7 @@ def trainings(config: "WordsConfig") -> dict[str, "WordsConfig"]:
             "window": config.beside_window,
             "negatives": config.beside_negatives,
             "epochs": config.beside_epochs if config.epochs else 0,
-            "subsample": config.beside_subsample,
+            "subsample": config.subsample if config.beside_subsample is None else config.beside_subsample,
         }
         found[BESIDE] = config.model_copy(update=other)
     return found
@@ -274,7 +280,9 @@ def _described(
     summary += " + ".join(map(str, facts.kept_epochs[: len(facts.kept_epochs) // facts.runs])) + " epochs"
     if facts.losses and facts.losses[0]:
         result["held_out_losses"] = [list(losses) for losses in facts.losses]
-        summary += f", held-out loss {facts.losses[0][facts.kept_epochs[0] - 1]:.3f}"
+        before, kept = facts.start.get("held_out_losses", [None])[0], facts.kept_epochs[0]
+        loss = facts.losses[0][kept - 1] if kept else before
+        summary += f", held-out loss {loss:.3f}" + (f" (before: {before:.3f})" if before is not None else "")
     if facts.start:
         result["start"] = dict(facts.start)
         summary += f", from {facts.start['known']:,} known words of {facts.start['from']}"

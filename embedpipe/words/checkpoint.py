@@ -2,7 +2,7 @@
 
 A checkpoint is a folder::
 
-    epoch-3.safetensors   the tables after an epoch, never changed once written
+    epoch-3.safetensors   the tables after an epoch (0: as they started), never changed once written
     checkpoint.json       which of them count, the losses so far, and what the training was made of
 
 The JSON file is replaced in one step after the tables are on disk, so that a kill at any moment leaves the checkpoint
@@ -34,7 +34,7 @@ class Checkpoint:
 
     Parameters
     ----------
-    epoch : finished epochs, 1 or more.
+    epoch : finished epochs; 0 where an earlier training goes on and none is finished yet.
     losses : held-out loss after each of them; empty where none is measured.
     tables : after the last of them.
     best : after the epoch that is kept so far.

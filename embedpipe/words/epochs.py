@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from embedpipe.runtime import Evaluated, Listener, Step, Stopped
 from embedpipe.words.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint, save_checkpoint
 from embedpipe.words.gensim_model import GensimModel
 from embedpipe.words.heldout import HeldOut
+
+if TYPE_CHECKING:
+    from embedpipe.config import WordsConfig
 
 __all__ = ["run_epochs"]
 
@@ -27,9 +31,13 @@ def run_epochs(
     *,
     checkpoint: Path | None,
     fingerprint: str,
+    goes_on: bool = False,
     listener: Listener,
-) -> tuple[list[float], int]:
+) -> tuple[float | None, list[float], int]:
     """Train `model` for its epochs, or until `patience` of them brought no lower loss, and leave it at the one kept.
+
+    The loss rises and falls with the learning rate, which falls evenly over all epochs: patience runs in the second
+    half of them alone, when the rate is half of what it was or less.
 
     Parameters
     ----------
@@ -38,14 +46,19 @@ def run_epochs(
     sample : what the loss is measured on after each epoch; needed where the model's configuration has a patience.
     checkpoint : folder to keep finished epochs in and to go on from, or None.
     fingerprint : of the training; a checkpoint of another is replaced.
+    goes_on : the model starts from an earlier training: its loss is measured before the first epoch too, and where it
+        or that of an epoch is the lowest these tables are kept.
     listener : is given the loss and the progress after each epoch.
 
     Returns
     -------
+    float or None
+        The loss before the first epoch; None without a sample or where the model does not go on.
     list of float
         The loss after each epoch; empty without a sample.
     int
-        The epoch kept, counted from 1: the one of the lowest loss with a patience, else the last.
+        The epoch kept, counted from 1: the one of the lowest loss with a patience or where the model goes on, the start
+        (0) among them, else the last.
 
     Raises
     ------
@@ -55,20 +68,28 @@ def run_epochs(
     config, losses = model.config, list[float]()
     epoch = kept = 0
     best: Mapping[str, NDArray[np.float32]] = {}
-    if checkpoint is not None and (saved := _resumed(checkpoint, fingerprint, model, listener)) is not None:
-        epoch, losses, best = saved.epoch, saved.losses, saved.best
-        kept = _kept_epoch(epoch, losses, config.patience)
+    before = _measure(model, sample, 0) if goes_on and sample is not None else None
+    keeps_best = config.patience > 0 or before is not None
+    if before is not None:
+        best = _copied(model)
+        listener(Step(_STAGE, 0, f"held-out loss {before:.4f} before the first epoch"))
+    if checkpoint is not None:
+        if (saved := _resumed(checkpoint, fingerprint, model, listener)) is not None:
+            epoch, losses, best = saved.epoch, saved.losses, saved.best
+            kept = _kept_epoch(before, losses) if keeps_best else epoch
+        elif before is not None:
+            save_checkpoint(checkpoint, fingerprint, 0, [], model.tables, 0)
     first, began = epoch, time.perf_counter()
-    while epoch < config.epochs and not _stalled(epoch, kept, config.patience):
+    while epoch < config.epochs and not _stalled(losses, config):
         model.train_epoch(text, epoch)
         epoch += 1
         note = f"{(epoch - first) * model.n_tokens / max(time.perf_counter() - began, 1e-9):,.0f} words/s"
         if sample is not None:
             losses.append(_measure(model, sample, epoch))
             note = f"held-out loss {losses[-1]:.4f}, {note}"
-        kept = _kept_epoch(epoch, losses, config.patience)
-        if config.patience and kept == epoch:
-            best = {name: table.copy() for name, table in model.tables.items()}
+        kept = _kept_epoch(before, losses) if keeps_best else epoch
+        if keeps_best and kept == epoch:
+            best = _copied(model)
         if checkpoint is not None:
             save_checkpoint(checkpoint, fingerprint, epoch, losses, model.tables, kept)
         if sample is not None:
@@ -79,7 +100,11 @@ def run_epochs(
         listener(Stopped(_STAGE, reason))
     if kept < epoch:
         model.set_tables(best)
-    return losses, kept
+    return before, losses, kept
+
+
+def _copied(model: GensimModel) -> dict[str, NDArray[np.float32]]:
+    return {name: table.copy() for name, table in model.tables.items()}
 
 
 def _resumed(folder: Path, fingerprint: str, model: GensimModel, listener: Listener) -> Checkpoint | None:
@@ -104,9 +129,11 @@ def _measure(model: GensimModel, sample: HeldOut, epoch: int) -> float:
     return loss
 
 
-def _kept_epoch(epoch: int, losses: list[float], patience: int) -> int:
-    return 1 + int(np.argmin(losses)) if patience else epoch
+def _kept_epoch(before: float | None, losses: list[float]) -> int:
+    return int(np.argmin([np.inf if before is None else before, *losses]))
 
 
-def _stalled(epoch: int, kept: int, patience: int) -> bool:
-    return 0 < patience <= epoch - kept
+def _stalled(losses: list[float], config: "WordsConfig") -> bool:
+    """Return whether the epochs of the second half have had no lower loss than an earlier one of them for long."""
+    late = losses[(config.epochs - 1) // 2 :]
+    return bool(late) and 0 < config.patience < len(late) - int(np.argmin(late))

@@ -78,7 +78,8 @@ class TrainedWords:
     subwords : shape (buckets, dim): n-grams by hash; None without subwords.
     own : shape (n, dim): each word's own row; None without subwords.
     losses : held-out loss after each epoch; empty where there is no held-out text.
-    kept_epoch : the epoch, counted from 1, whose tables these are; 0 where nothing was trained.
+    kept_epoch : the epoch, counted from 1, whose tables these are; 0 for the start, or where nothing was trained.
+    start_loss : held-out loss before the first epoch, where an earlier training goes on; else None.
     """
 
     vectors: NDArray[np.float32]
@@ -87,6 +88,7 @@ class TrainedWords:
     own: NDArray[np.float32] | None
     losses: list[float]
     kept_epoch: int
+    start_loss: float | None = None
 
 
 def word2vec_threads(n_tokens: int, cores: int) -> int:
@@ -124,7 +126,8 @@ def train_words(
     seed : of the initial vectors and of every draw.
     workers : training threads; a text of under 200,000 tokens is trained on by one.
     n_tokens : known tokens of that text; None where the counts of the vocabulary are of this text alone.
-    start : vectors to start from; with ``config.epochs`` 0 they come back as they are, unknown rows zero.
+    start : vectors to start from; with ``config.epochs`` 0 they come back as they are, unknown rows zero. Where it has
+        contexts an earlier training goes on: of it and all epochs the one with the lowest held-out loss is kept.
     checkpoint : folder to keep finished epochs in. A later call with the same arguments goes on after the last one; one
         of another training is replaced. It stays when the training ends.
     listener : is given the loss and the progress after each epoch.
@@ -171,10 +174,16 @@ def train_words(
     fingerprint = ""
     if checkpoint is not None:
         fingerprint = _fingerprint(train_text, vocabulary, n_sentences, config, seed, workers, start, sample)
-    losses, kept_epoch = run_epochs(
-        model, train_text, sample, checkpoint=checkpoint, fingerprint=fingerprint, listener=listener
+    start_loss, losses, kept_epoch = run_epochs(
+        model,
+        train_text,
+        sample,
+        checkpoint=checkpoint,
+        fingerprint=fingerprint,
+        goes_on=start is not None and start.contexts is not None,
+        listener=listener,
     )
-    return _result(model, len(vocabulary), losses, kept_epoch)
+    return _result(model, len(vocabulary), losses, kept_epoch, start_loss)
 
 
 def _check_start(start: StartVectors, n_tokens: int, config: "WordsConfig") -> None:
@@ -229,7 +238,9 @@ def _set_start(model: GensimModel, start: StartVectors) -> None:
         tables["contexts"][model.rows[known]] = start.contexts[_FIRST:][known]
 
 
-def _result(model: GensimModel, n_tokens: int, losses: list[float], kept_epoch: int) -> TrainedWords:
+def _result(
+    model: GensimModel, n_tokens: int, losses: list[float], kept_epoch: int, start_loss: float | None
+) -> TrainedWords:
     words = np.arange(len(model.rows))
 
     def by_token(table: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -245,6 +256,7 @@ def _result(model: GensimModel, n_tokens: int, losses: list[float], kept_epoch: 
         by_token(tables["own"][model.rows]) if "own" in tables else None,
         losses,
         kept_epoch,
+        start_loss,
     )
 
 

@@ -86,11 +86,13 @@ def test_why_names_contexts_that_stand_near_both(toy_bundle, toy_work, embedpipe
     rows = json.loads(outcome.out)
     assert [{**row, "shared contexts": why["shared contexts"]} for row, why in zip(plain, rows, strict=True)] == rows
     identify = toy_bundle.vocabulary.id
-    for context in rows[0]["shared contexts"]:
-        for word in ("king", rows[0]["word"]):
-            assert in_windows(toy_work, identify(word), identify(context), 4) > 0
+    for shared in rows[0]["shared contexts"]:
+        both = [identify(word) for word in ("king", rows[0]["word"])]
+        assert shared["counts"] == [in_windows(toy_work, word, identify(shared["context"]), 4) for word in both]
+    compared = embedpipe_cli("compare", toy_bundle.path, "king", rows[0]["word"], "-k", 4, "--format", "json").out
+    assert rows[0]["shared contexts"] == json.loads(compared)["text"]["shared_contexts"]
     table = embedpipe_cli("similar", toy_bundle.path, "king", "--why", "-k", 1).out
-    assert " ".join(rows[0]["shared contexts"]) in table
+    assert " ".join(shared["context"] for shared in rows[0]["shared contexts"]) in table
 
 
 @pytest.mark.parametrize("call", [["compare", "king", "queen"], ["similar", "king", "--why"]])

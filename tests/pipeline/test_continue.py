@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 import embedpipe
+from embedpipe.bundle.recorded import recorded_config
 from embedpipe.bundle.tensors import map_tensors
+from embedpipe.config import PipelineConfig
 from embedpipe.errors import BundleError, ConfigError, InputError, OutputError
+from embedpipe.pipeline.word_start import sized_settings
+from embedpipe.presets import PRESETS
 from embedpipe.runtime import Event, StageSkipped, UpToDate
+from embedpipe.text.toy import toy_corpus, toy_truth
+from embedpipe.words.table import WordVectors
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 STILL = {"learning_rate": 1e-12, "min_learning_rate": 1e-12, "epochs": 1}
@@ -94,6 +100,48 @@ def test_a_grown_vocabulary_starts_known_words_where_they_ended(texts, tmp_path,
     assert np.linalg.norm(tables["vectors"][[after.id("emu"), after.id("yak")]], axis=1).min() > 0
     start = new.word_part.facts.start
     assert (start["from"], start["known"], start["words"]) == ("old", len(before) - 4, len(after) - 4)
+
+
+def test_what_was_learnt_survives_a_little_text_more(toy_bundle, tmp_path) -> None:
+    """With the settings that are there by default; at the rate of a first training three in ten analogies are lost."""
+    more = toy_corpus("en", seed=5, n_documents=12)
+    (tmp_path / "more.txt").write_text("\n\n".join(document.text for document in more))
+    new = embedpipe.run(
+        [tmp_path / "more.txt"],
+        tmp_path / "new",
+        settings={"text": {"continue_from": str(toy_bundle.path)}},
+        stages=["words"],
+    )
+    truth = toy_truth("en")
+
+    def found(words: WordVectors) -> tuple[float, float]:
+        answers = [words.analogy(a, b, c, k=1)[0].word == d for a, b, c, d in truth.analogies]
+        near = [b in [neighbour.word for neighbour in words.similar(a, k=3)] for a, b in truth.synonyms]
+        return float(np.mean(answers)), float(np.mean(near))
+
+    before, after = found(toy_bundle.words), found(new.words)
+    assert after[0] >= before[0] - 0.1
+    assert after[1] >= before[1] - 0.1
+    n_new, n_both = new.manifest.corpus["train"]["tokens"], int(new.vocabulary.counts.sum())
+    config = recorded_config(new.path / "config.toml").words
+    assert config.learning_rate == pytest.approx(PRESETS["tiny"]["words"]["learning_rate"] * n_new / n_both)
+    assert config.beside_subsample is None
+    result = new.manifest.stages["words"].result
+    losses, (start,) = result["held_out_losses"][0], result["start"]["held_out_losses"]
+    assert result["epochs"] == [int(np.argmin([start, *losses]))]
+    assert f"{n_both:,} training tokens" in result["chosen"]
+
+
+def test_the_words_take_the_preset_of_both_texts_and_the_rest_that_of_the_new_one(texts, old) -> None:
+    settings = {"text": {"continue_from": str(old.path)}, "words": {"dim": 6}}
+    n_old, n_new = int(old.vocabulary.counts.sum()), 1_499_990
+    config, reason = sized_settings("auto", settings, n_new)
+    assert (config.preset, config.words.epochs) == ("tiny", PRESETS["small"]["words"]["epochs"])
+    assert config.generation == PipelineConfig.of("tiny", {}).generation
+    assert config.words.learning_rate == pytest.approx(0.05 * n_new / (n_old + n_new))
+    assert reason == f"preset small for {n_old + n_new:,} training tokens (1.5 to 12 million)"
+    given, reason = sized_settings("base", {**settings, "words": {"learning_rate": 0.03}}, n_new)
+    assert (given.words.learning_rate, given.words.epochs, reason) == (0.03, PRESETS["base"]["words"]["epochs"], "")
 
 
 def test_no_epochs_keep_both_tables_of_a_bundle(texts, tmp_path) -> None:

@@ -10,7 +10,7 @@ from embedpipe.config import PipelineConfig, WordsConfig
 from embedpipe.errors import ConfigError, InputError, MissingExtraError, OutputError
 from embedpipe.pipeline.tune import tune
 from embedpipe.pipeline.tune_result import Tuned, trials_file
-from embedpipe.pipeline.tune_space import SPACE, search_space, step_lists
+from embedpipe.pipeline.tune_space import SPACE, own_value, search_space, step_lists
 from embedpipe.runtime import StageFinished, StageSkipped
 from embedpipe.settings import load_config
 
@@ -133,7 +133,7 @@ def test_every_value_of_the_space_is_a_setting_and_holds_the_preset() -> None:
         space = search_space(base, {}, subwords=True)
         assert space.keys() == {*SPACE, "subwords"}
         for name, values in space.items():
-            assert getattr(base, name) in values
+            assert own_value(base, name) in values
             assert list(values) == list(dict.fromkeys(values))
             for value in values:
                 settings = {"words": {name: value}}
@@ -153,5 +153,9 @@ def test_the_step_of_ngrams_is_tried_after_the_steps_of_the_settings_and_left_ou
 def test_what_is_given_is_not_searched() -> None:
     assert "dim" not in search_space(WordsConfig(), {"dim": 200}, subwords=False)
     assert "negatives" not in search_space(WordsConfig(objective="hierarchical"), {}, subwords=False)
+    alone, two = (search_space(WordsConfig(beside=beside), {}, subwords=False) for beside in ("none", "cbow"))
+    assert two.keys() - alone.keys() == {"beside_window", "beside_epochs", "beside_subsample"}
+    own = search_space(WordsConfig(beside="cbow", subsample=2e-4), {}, subwords=False)["beside_subsample"]
+    assert own == (1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 1e-3)
     with pytest.raises(ConfigError, match="every setting to search is given"):
         search_space(WordsConfig(), {"dim": 200}, subwords=False, space={"dim": (100,)})

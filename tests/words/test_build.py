@@ -13,7 +13,7 @@ from embedpipe.text.prepared import PreparedText
 from embedpipe.text.toy import toy_truth
 from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words import build as build_module
-from embedpipe.words.build import BuiltWords, build_words
+from embedpipe.words.build import BESIDE, BuiltWords, build_words, trainings
 from embedpipe.words.ngram_fit import shared_ngrams
 from embedpipe.words.part import WordPart, load_training, load_words
 from embedpipe.words.postprocess import unit_rows
@@ -244,7 +244,20 @@ def test_pieces_of_words_get_no_ngrams() -> None:
     assert (subwords, calibration.weights) == (None, {})
 
 
-def test_the_step_of_ngrams_is_done_to_the_mean_of_runs_and_to_each_for_stability(text, build) -> None:
+def test_subsampling_beside_is_that_of_the_first_training_where_none_is_given() -> None:
+    both = WordsConfig(beside="cbow", subsample=1e-3)
+    assert trainings(both)[BESIDE].subsample == 1e-3
+    assert trainings(both.model_copy(update={"beside_subsample": 2e-5}))[BESIDE].subsample == 2e-5
+
+
+def test_what_words_spelt_alike_have_in_common_does_not_make_chance_stable(build) -> None:
+    still = {"learning_rate": 1e-12, "min_learning_rate": 1e-12, "epochs": 1, "runs": 2}
+    found = [build(SMALL.model_copy(update={**still, "steps": ("unit", *more)}))[2] for more in ((), ("ngrams:0.8",))]
+    plain, spelt = (built.result["stability_of_words"] for built in found)
+    assert spelt == plain < 0.15, "ten of some 120 words, by chance"
+
+
+def test_the_step_of_ngrams_is_done_to_the_mean_of_runs(text, build) -> None:
     config = SMALL.model_copy(update={"steps": ("unit", "ngrams:0.5"), "runs": 2, "shortest_ngram": 2})
     part, folder, _ = build(config)
     raw = load_training(folder / "training.safetensors", text.vocabulary)["vectors"]
@@ -254,5 +267,3 @@ def test_the_step_of_ngrams_is_done_to_the_mean_of_runs_and_to_each_for_stabilit
     assert part.facts.ngrams == (2, 6)
     trained = WordVectors(text.vocabulary, unit_rows(raw))
     assert part.facts.confidence == fit_unseen(part.words, ngrams, seed=1, trained=trained)[1].to_json()
-    assert part.words.stability is not None
-    assert part.words.stability[4:].min() >= 0

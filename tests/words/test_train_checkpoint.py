@@ -80,7 +80,7 @@ def test_the_best_epoch_is_kept_through_an_interrupt(corpus, make_store, tmp_pat
         return train_words(path, vocabulary, 1_500, config, held_out=mixed, seed=3, workers=1, **options)
 
     whole = train()
-    assert whole.kept_epoch == len(whole.losses) - 3
+    assert whole.kept_epoch < len(whole.losses) - 3
     with pytest.raises(KeyboardInterrupt):
         train(checkpoint=tmp_path / "kept", listener=StopAfter(whole.kept_epoch + 1))
     assert same(train(checkpoint=tmp_path / "kept"), whole)

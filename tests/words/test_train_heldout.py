@@ -18,7 +18,7 @@ from embedpipe.text.vocabulary import Vocabulary
 from embedpipe.words import heldout
 from embedpipe.words.gensim_model import GensimModel
 from embedpipe.words.heldout import HeldOut, draw_held_out
-from embedpipe.words.train import train_words
+from embedpipe.words.train import TrainedWords, train_words
 
 CBOW = {"architecture": "cbow"}
 
@@ -197,15 +197,15 @@ def test_training_stops_at_the_loss_and_keeps_the_best_epoch(make_store, corpus,
     config = WordsConfig(dim=8, epochs=9, subsample=0, patience=2, learning_rate=0.05)
     events = []
     stopped = train_words(path, vocabulary, 1_500, config, held_out=store, seed=1, workers=1, listener=events.append)
-    best = int(np.argmin(stopped.losses)) + 1
-    assert stopped.kept_epoch == best
-    assert len(stopped.losses) == best + 2 < 9
+    best, late = int(np.argmin(stopped.losses)) + 1, stopped.losses[4:]
+    assert stopped.kept_epoch == best < 5, "of all epochs"
+    assert len(late) == int(np.argmin(late)) + 1 + 2 < 5, "patience runs from the fifth of nine epochs on"
     assert [event for event in events if isinstance(event, Stopped)] == [
         Stopped("words", f"no lower held-out loss in 2 epochs; epoch {best} is kept")
     ]
     measured = [event for event in events if isinstance(event, Evaluated)]
     assert [event.value for event in measured] == stopped.losses
-    assert [event.step for event in measured] == list(range(1, best + 3))
+    assert [event.step for event in measured] == list(range(1, 5 + len(late)))
     steps = [event.note for event in events if isinstance(event, Step)]
     assert steps[0].startswith(f"held-out loss {stopped.losses[0]:.4f}, ")
 
@@ -221,6 +221,21 @@ def test_training_stops_at_the_loss_and_keeps_the_best_epoch(make_store, corpus,
     kept = map_tensors(tmp_path / "kept" / f"epoch-{best}.safetensors")
     assert np.array_equal(stopped.vectors[4:], kept["vectors"])
     assert np.array_equal(stopped.contexts[4:], kept["contexts"])
+
+
+def test_a_loss_that_rises_while_the_learning_rate_is_high_does_not_stop_training(corpus, held_out) -> None:
+    path, vocabulary = corpus
+    config = WordsConfig(dim=4, epochs=6, subsample=0, learning_rate=0.2)
+
+    def train(patience: int) -> TrainedWords:
+        asked = config.model_copy(update={"patience": patience})
+        return train_words(path, vocabulary, 1_500, asked, held_out=held_out, seed=1, workers=1)
+
+    whole, patient = train(0), train(1)
+    assert whole.losses[2] > whole.losses[1] > whole.losses[5] + 0.3
+    assert patient.losses == whole.losses
+    assert patient.kept_epoch == 6
+    assert np.array_equal(patient.vectors, whole.vectors)
 
 
 def test_patience_without_held_out_text_says_so(corpus, make_store, tmp_path) -> None:

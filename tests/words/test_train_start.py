@@ -5,8 +5,9 @@ import pytest
 
 from embedpipe.config import WordsConfig
 from embedpipe.errors import ConfigError
+from embedpipe.runtime import Event, Step
 from embedpipe.words.gensim_model import GensimModel
-from embedpipe.words.train import StartVectors, train_words
+from embedpipe.words.train import StartVectors, TrainedWords, train_words
 
 CONFIG = WordsConfig(dim=6, epochs=2, subsample=1e-2, buckets=30)
 SUBWORDS = CONFIG.model_copy(update={"subwords": True})
@@ -84,6 +85,41 @@ def test_a_good_start_has_a_lower_loss(corpus, held_out) -> None:
     first = train(None)
     again = train(StartVectors(first.vectors, first.contexts, np.ones(len(vocabulary), dtype=bool)))
     assert again.losses[0] < first.losses[0]
+
+
+def test_a_training_that_goes_on_keeps_the_lowest_loss_its_start_among_them(corpus, held_out, tmp_path) -> None:
+    path, vocabulary = corpus
+
+    def train(rate: float, start: StartVectors | None, **options) -> TrainedWords:
+        config = CONFIG.model_copy(update={"learning_rate": rate})
+        return train_words(
+            path, vocabulary, 1_500, config, held_out=held_out, seed=1, workers=1, start=start, **options
+        )
+
+    first = train(0.01, None)
+    everything = np.ones(len(vocabulary), dtype=bool)
+    start = StartVectors(first.vectors, first.contexts, everything)
+    assert (first.start_loss, first.kept_epoch) == (None, 2)
+    gentle, rough = train(0.01, start), train(0.4, start)
+    assert gentle.start_loss == rough.start_loss == first.losses[-1]
+    assert gentle.losses[-1] == min(gentle.losses) < gentle.start_loss
+    assert gentle.kept_epoch == 2
+    assert min(rough.losses) > rough.start_loss + 0.1
+    assert rough.kept_epoch == 0
+    assert np.array_equal(rough.vectors, first.vectors)
+    assert np.array_equal(rough.contexts, first.contexts)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Step) and event.done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(0.4, start, checkpoint=tmp_path / "kept", listener=stop)
+    again = train(0.4, start, checkpoint=tmp_path / "kept")
+    assert (again.start_loss, again.losses, again.kept_epoch) == (rough.start_loss, rough.losses, 0)
+    assert np.array_equal(again.vectors, first.vectors)
+    without_contexts = train(0.4, StartVectors(first.vectors, None, everything))
+    assert (without_contexts.start_loss, without_contexts.kept_epoch) == (None, 2)
 
 
 def test_widths_must_agree(corpus) -> None:

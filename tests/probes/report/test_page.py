@@ -137,7 +137,7 @@ WORDS = {
     "held_out_losses": [[3.2, 3.1], [4.0], [3.21, 3.11], [4.1, 4.05]],
     "stability_of_words": 0.614,
     "stability_of_text": 0.75,
-    "start": {"bundle": "old.bundle", "words": 300, "known": 280},
+    "start": {"from": "old.bundle", "words": 300, "known": 280},
 }
 
 
