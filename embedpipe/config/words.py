@@ -60,6 +60,11 @@ class WordsConfig(Strict):
     sif_a: float = Field(default=5e-4, gt=0)
     """Smoothing of the SIF weights a / (a + p(w)) (Arora et al., 2017)."""
 
+    @property
+    def subsample_beside(self) -> float:
+        """Subsampling of the training beside: its own, or that of the first."""
+        return self.subsample if self.beside_subsample is None else self.beside_subsample
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.shortest_ngram > self.longest_ngram:

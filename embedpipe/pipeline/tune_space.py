@@ -77,8 +77,8 @@ def own_value(config: WordsConfig, setting: str) -> Value:
     >>> own_value(WordsConfig(subsample=1e-3), "beside_subsample")
     0.001
     """
-    value: Value | None = getattr(config, setting)
-    return config.subsample if value is None else value
+    value: Value = config.subsample_beside if setting == "beside_subsample" else getattr(config, setting)
+    return value
 
 
 def step_lists(config: WordsConfig, given: Mapping[str, object]) -> list[tuple[str, ...]]:

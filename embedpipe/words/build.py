@@ -137,7 +137,7 @@ def trainings(config: "WordsConfig") -> dict[str, "WordsConfig"]:
             "window": config.beside_window,
             "negatives": config.beside_negatives,
             "epochs": config.beside_epochs if config.epochs else 0,
-            "subsample": config.subsample if config.beside_subsample is None else config.beside_subsample,
+            "subsample": config.subsample_beside,
         }
         found[BESIDE] = config.model_copy(update=other)
     return found
