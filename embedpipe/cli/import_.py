@@ -20,7 +20,7 @@ def command(file: Path, output: Path, force: bool) -> None:
     """Make a bundle of words from FILE: word2vec text or binary, GloVe, fastText .vec or .bin.
 
     The content says which it is; it may be compressed. Pickles (gensim's .kv and .model) are never read. The bundle
-    answers similar, analogy, probe and encode --with words.
+    answers similar, analogy, probe and encode --with words; with the n-grams of a .bin, for words outside it too.
 
     \b
     embedpipe import glove.6B.300d.txt -o glove.bundle

@@ -7,6 +7,7 @@ import numpy as np
 from embedpipe.errors import InputError
 from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.foreign import ForeignVectors, check_collected
+from embedpipe.words.subword import Subwords
 from embedpipe.words.table import WordVectors
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def from_keyed_vectors(keyed: "KeyedVectors") -> ForeignVectors:
     Returns
     -------
     ForeignVectors
-        A copy, float32; `counts` where gensim knows them, else None.
+        A copy, float32; `counts` where gensim knows them, else None; the n-grams of `FastTextKeyedVectors`.
 
     Raises
     ------
@@ -73,4 +74,15 @@ def from_keyed_vectors(keyed: "KeyedVectors") -> ForeignVectors:
     check_collected(keyed.index_to_key, vectors, "KeyedVectors")
     counts = keyed.expandos.get("count")
     known = None if counts is None or not np.any(counts) else np.asarray(counts, dtype=np.uint64)
-    return ForeignVectors(list(keyed.index_to_key), vectors, "gensim", known)
+    return ForeignVectors(list(keyed.index_to_key), vectors, "gensim", known, _ngrams(keyed))
+
+
+def _ngrams(keyed: "KeyedVectors") -> Subwords | None:
+    from gensim.models.fasttext import FastTextKeyedVectors
+
+    if not isinstance(keyed, FastTextKeyedVectors) or keyed.max_n < max(keyed.min_n, 1):
+        return None
+    table = np.array(keyed.vectors_ngrams, dtype=np.float32)
+    if not np.isfinite(table).all():
+        raise InputError("a number of an n-gram is not finite", "KeyedVectors")
+    return Subwords(table, max(keyed.min_n, 1), keyed.max_n)

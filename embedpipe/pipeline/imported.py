@@ -24,6 +24,7 @@ from embedpipe.words.bag import fit_bag
 from embedpipe.words.calibration import calibrate
 from embedpipe.words.foreign import ForeignVectors
 from embedpipe.words.part import FACTS_FILE, WORDS_FILE, WordFacts, save_words
+from embedpipe.words.published_subwords import clear_untrained
 from embedpipe.words.read_vectors import read_vectors
 from embedpipe.words.table import WordVectors
 
@@ -99,6 +100,7 @@ def save_foreign(
     case = case_of(adopted.vocabulary)
     words = {"dim": foreign.dim, "epochs": 0, "vectors": source, "steps": [], "keep_training": False}
     words["unseen"] = "spelling"  # to fit n-grams to tables of hundreds of thousands of words takes minutes
+    ngrams = None if foreign.ngrams is None else clear_untrained(foreign.ngrams, adopted.vocabulary)
     config = PipelineConfig.of("tiny", {"text": {"tokenizer": "regex", "case": case}, "words": words})
     remove_leftovers(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,8 +111,12 @@ def save_foreign(
         (folder / "tokenizer_spec.json").write_text(json.dumps(RegexTokenizer(case).spec()), encoding="utf-8")
         (folder / "config.toml").write_text(to_toml(config), encoding="utf-8")
         bag = fit_bag(adopted.vectors, adopted.probabilities, config.words.sif_a)
-        confidence = calibrate(WordVectors(adopted.vocabulary, adopted.vectors)).to_json()
-        save_words(folder, adopted.vectors, bag, WordFacts(trainer="imported", confidence=confidence))
+        facts = WordFacts(
+            trainer="imported",
+            ngrams=() if ngrams is None else (ngrams.shortest, ngrams.longest),
+            confidence=calibrate(WordVectors(adopted.vocabulary, adopted.vectors), ngrams).to_json(),
+        )
+        save_words(folder, adopted.vectors, bag, facts, subwords=ngrams)
         names = ("vocabulary.json", "tokenizer_spec.json", "config.toml", WORDS_FILE, FACTS_FILE)
         files = {file: folder / file for file in names}
         notes = _notes(foreign, adopted, case)
@@ -148,8 +154,12 @@ def _notes(foreign: ForeignVectors, adopted: Adopted, case: str) -> list[str]:
             "counts are unknown (shown as 0): the order of the file is taken for falling frequency, and sentence "
             "weights follow Zipf's law by rank"
         )
-    if foreign.format.startswith("fasttext") and foreign.format.endswith("bin"):
-        notes.append("its n-grams are left out: a word that is not in the file gets the vector of the nearest spelling")
+    if foreign.ngrams is not None:
+        rows, size = len(foreign.ngrams.vectors), foreign.ngrams.vectors.nbytes / 1e6
+        notes.append(
+            f"with {rows:,} rows of character n-grams ({size:,.0f} MB), from which other words get vectors; a .vec "
+            "file holds none"
+        )
     if adopted.left_out:
         notes.append(f"left out, their names mean something else here: {' '.join(adopted.left_out)}")
     notes.append(f"text is split by the regex tokenizer, case {'kept' if case == 'keep' else 'folded to lower'}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedpipe.errors import InputError
+from embedpipe.words.subword import Subwords
 
 __all__ = ["Collected", "ForeignFormat", "ForeignVectors", "check_collected"]
 
@@ -26,12 +27,15 @@ class ForeignVectors:
     vectors : float32 array of shape (len(tokens), dim).
     format : what the file was taken for.
     counts : uint64 array of shape (len(tokens),), or None: of files, only fastText's binary models hold counts.
+    ngrams : rows of character n-grams, those that no word was hashed into too; None where there are none. Of files,
+        only fastText's binary models hold them.
     """
 
     tokens: list[str]
     vectors: NDArray[np.float32]
     format: ForeignFormat
     counts: NDArray[np.uint64] | None = None
+    ngrams: Subwords | None = None
 
     @property
     def dim(self) -> int:

@@ -1,4 +1,4 @@
-"""fastText's binary models (version 12, as Facebook's program and gensim write them): one vector for each word.
+"""fastText's binary models (version 12, as Facebook's program and gensim write them): words, and n-grams for others.
 
 The file holds the settings, the dictionary and the input matrix, whose first rows are words and whose others are
 buckets of character n-grams. A word's vector is the mean of its own row and those of its n-grams (Bojanowski et al.,
@@ -18,6 +18,7 @@ from embedpipe.text.read_bytes import open_bytes
 from embedpipe.words.byte_reader import ByteReader
 from embedpipe.words.foreign import Collected, ForeignVectors
 from embedpipe.words.ngrams import ngram_buckets
+from embedpipe.words.subword import Subwords
 
 __all__ = ["FASTTEXT_MAGIC", "read_fasttext_bin", "read_fasttext_settings"]
 
@@ -41,7 +42,7 @@ class FastTextSettings(NamedTuple):
 
 
 def read_fasttext_bin(path: Path) -> ForeignVectors:
-    """Read the words of a fastText model, supervised or not, with their vectors and counts; it may be compressed.
+    """Read a fastText model, supervised or not: words, their vectors and counts, and n-grams; it may be compressed.
 
     Raises
     ------
@@ -62,7 +63,21 @@ def read_fasttext_bin(path: Path) -> ForeignVectors:
     for start in range(0, len(tokens), _WORDS):
         some = tokens[start : start + _WORDS]
         collected.add(some, _with_ngrams(some, start, len(tokens), matrix, settings))
-    return ForeignVectors(collected.tokens, collected.vectors(), "fasttext-bin", counts)
+    return ForeignVectors(
+        collected.tokens, collected.vectors(), "fasttext-bin", counts, _ngrams(path, matrix[len(tokens) :], settings)
+    )
+
+
+def _ngrams(path: Path, table: NDArray[np.float32], settings: FastTextSettings) -> Subwords | None:
+    """Return the rows of the n-grams, which a model has none of where its longest n-gram is 0 characters."""
+    shortest = max(settings.shortest, 1)
+    if not len(table) or settings.longest < shortest:
+        return None
+    for start in range(0, len(table), _ROWS):
+        if not (finite := np.isfinite(table[start : start + _ROWS]).all(axis=1)).all():
+            row = start + int(np.argmin(finite))
+            raise InputError(f"n-gram row {row + 1} of {len(table):,}: a number is not finite", path)
+    return Subwords(table, shortest, settings.longest)
 
 
 def read_fasttext_settings(reader: ByteReader, path: Path) -> FastTextSettings:

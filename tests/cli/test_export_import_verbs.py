@@ -4,11 +4,16 @@ import json
 
 import numpy as np
 import pytest
+from gensim.models import FastText
+from gensim.models.fasttext import ft_hash_bytes, save_facebook_model
 
 import embedpipe
 from embedpipe.bundle.folder import verify_bundle
+from embedpipe.integrations.gensim import from_keyed_vectors
+from embedpipe.pipeline.imported import save_foreign
 from embedpipe.text.vocabulary import SPECIALS
 from embedpipe.words.read_vectors import read_vectors
+from embedpipe.words.subword import ngram_strings
 
 ROWS = "the 1 0 0.5\nCat 0.5 1 0\ndog 0.5 0.9 0\n<unk> 9 9 9\ncar -1 0 2\n"
 
@@ -52,6 +57,40 @@ def test_an_imported_bundle_answers_every_query_about_words(embedpipe_cli, tmp_p
     outcome = embedpipe_cli("probe", target, tmp_path / "pairs.tsv", "--format", "json")
     assert outcome.exit_code == 0, outcome.err
     assert embedpipe_cli("generate", target).exit_code == 1
+
+
+@pytest.mark.parametrize("by", ["file", "keyed vectors"])
+def test_the_ngrams_of_a_fasttext_model_answer_for_words_outside_it(embedpipe_cli, tmp_path, by) -> None:
+    model = FastText([["cathat", "hatcat", "dog"]] * 5, vector_size=6, min_count=1, bucket=900, epochs=2, workers=1)
+    target = tmp_path / "ft.bundle"
+    if by == "file":
+        save_facebook_model(model, str(tmp_path / "ft.bin"))
+        outcome = embedpipe_cli("import", tmp_path / "ft.bin", "-o", target)
+        assert "with 900 rows of character n-grams" in outcome.err
+    else:
+        save_foreign(from_keyed_vectors(model.wv), target, source="gensim")
+    assert {check.problem for check in verify_bundle(target)} == {""}
+    bundle = embedpipe.load(target)
+    trained = {ngram for word in model.wv.key_to_index for ngram in ngram_strings(word, 3, 6)}
+    for word in ("cathatcat", "hat", "dogcat"):
+        found = bundle.lookup.look_up(word)
+        rows = [model.wv.vectors_ngrams[ft_hash_bytes(ngram.encode()) % 900] for ngram in ngram_strings(word, 3, 6)]
+        known = [row for row, ngram in zip(rows, ngram_strings(word, 3, 6), strict=True) if ngram in trained]
+        assert (found.source, 0 < len(known) < len(rows)) == ("subwords", True)
+        np.testing.assert_allclose(found.vector, np.mean(known, axis=0), atol=1e-6)
+        np.testing.assert_allclose(model.wv.get_vector(word), np.mean(rows, axis=0), atol=1e-6)
+    assert np.array_equal(bundle.lookup.vectors(["hat"], oov="subword")[0], bundle.lookup.look_up("hat").vector)
+
+
+def test_a_model_with_a_broken_ngram_is_refused_by_its_row(embedpipe_cli, tmp_path) -> None:
+    model = FastText([["cat", "dog"]] * 5, vector_size=2, min_count=1, bucket=50, epochs=1, workers=1)
+    used = {ft_hash_bytes(ngram.encode()) % 50 for word in ("cat", "dog") for ngram in ngram_strings(word, 3, 6)}
+    unused = min(set(range(50)) - used)
+    model.wv.vectors_ngrams[unused] = np.inf
+    save_facebook_model(model, str(tmp_path / "ft.bin"))
+    outcome = embedpipe_cli("import", tmp_path / "ft.bin", "-o", tmp_path / "b")
+    assert outcome.exit_code == 1
+    assert f"n-gram row {unused + 1} of 50: a number is not finite" in outcome.err
 
 
 def test_nothing_that_stands_there_is_replaced_unless_forced(embedpipe_cli, toy_bundle, tmp_path) -> None:
