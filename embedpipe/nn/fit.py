@@ -119,7 +119,8 @@ def fit(
     ValueError
         For a checkpoint of a training by seconds, or several processes of one.
     OutputError
-        If the disk is too full for a checkpoint, or several processes do not share it.
+        If the disk is too full for a checkpoint, several processes do not share it, or it is of this training on
+        another device or with another number of processes; it is left as it is.
 
     Notes
     -----
@@ -281,9 +282,15 @@ class _State:
             "best": self.best.state_dict(),
             "budget": self.budget.state_dict(),
             "carried": [each.state_dict() for each in self.carried],
+            "trained_on": self.trained_on,
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
+
+    @property
+    def trained_on(self) -> list[Any]:
+        """Device and processes: with others a training has other optimizers and batches."""
+        return [self.device.type, n_processes()]
 
     def load(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
         self.model.load_state_dict(state["model"])
@@ -312,6 +319,13 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
     if value_of_first(0 if saved is None else saved.step) != (0 if saved is None else saved.step):
         raise OutputError(f"{checkpoint.folder}: is not the same for all processes; put it on a disk that they share")
     if saved is not None:
+        kept_on = saved.state.get("trained_on", state.trained_on)
+        if kept_on != state.trained_on:
+            here = _place(*state.trained_on)
+            raise OutputError(
+                f"{checkpoint.folder}: the training was begun {_place(*kept_on)}, and this is {here}; "
+                f"go on there (--device {kept_on[0]}), or begin anew with --no-resume"
+            )
         state.load(saved.state, saved.best)
         listener(Step(stage, saved.step, f"goes on after step {saved.step}", state.guard.recent))
         return saved.step
@@ -319,6 +333,10 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
         checkpoint.remove()
         listener(Step(stage, 0, "begins anew: the checkpoint is of other text or settings, or damaged"))
     return 0
+
+
+def _place(device: str, processes: int) -> str:
+    return f"on {device} in {processes} process{'' if processes == 1 else 'es'}"
 
 
 def _going_back(carried: Sequence[Stateful]) -> Callable[[], None]:
