@@ -1,7 +1,7 @@
 """The one training loop of the project, on accelerate for device, precision and scale-out."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -99,7 +99,8 @@ def fit(
     seconds : of training after which it ends, whatever `steps` says, and which the learning rate follows (`Budget`);
         0 is by steps. Such a training cannot go on from a checkpoint.
     optimizers : their learning rates are the peak; warm-up and decay follow `schedule.rate_factor`.
-    clip : largest norm of the dense gradients together; sparse gradients are not clipped.
+    clip : largest norm of the gradients together; those that are sparse, or of groups with ``clipped=False``
+        (`make_optimizers`), neither count nor are clipped.
     accumulate : batches whose gradients are averaged for one step, and their losses for what is reported.
     ema : decay of the moving average of the weights that is evaluated, kept and left in place of them; 0 is none.
     patience : evaluations without a lower value after which training stops; 0 never does.
@@ -159,7 +160,9 @@ def fit(
         # processes by itself, and accelerate's optimizers cost more than the step of a small model.
         model.to(device)
         scaler = accelerator.scaler
-        parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        parameters = [p for group in groups for p in group["params"]]
+        unclipped = {id(p) for group in groups if not group.get("clipped", True) for p in group["params"]}
         peaks = peak_rates(optimizers)
         average = Average(model, ema)
         best = Best(
@@ -212,7 +215,7 @@ def fit(
                 average_gradients(parameters)
                 for optimizer in optimizers if scaler is not None else ():
                     scaler.unscale_(optimizer)
-                if not guard.admits(mean_over_processes(total), _clip(model, clip)):
+                if not guard.admits(mean_over_processes(total), _clip(model, clip, unclipped)):
                     break
                 for optimizer in optimizers:
                     optimizer.step() if scaler is None else scaler.step(optimizer)
@@ -350,11 +353,12 @@ def _going_back(carried: Sequence[Stateful]) -> Callable[[], None]:
     return go_back
 
 
-def _clip(model: nn.Module, clip: float) -> Tensor:
-    """Clip the dense gradients; return a number that is finite exactly when all gradients are."""
+def _clip(model: nn.Module, clip: float, unclipped: Container[int]) -> Tensor:
+    """Clip the dense gradients but those of `unclipped`, by id; return a number that is finite when all of them are."""
     gradients = [(p, p.grad) for p in model.parameters() if p.grad is not None]
-    dense = [parameter for parameter, gradient in gradients if not gradient.is_sparse]
+    dense = [p for p, gradient in gradients if not gradient.is_sparse and id(p) not in unclipped]
+    rest = [gradient for p, gradient in gradients if gradient.is_sparse or id(p) in unclipped]
     # A sum is NaN or infinite when any addend is, and costs a fraction of an element-wise test.
     norms = [nn.utils.clip_grad_norm_(dense, clip)] if dense else []
-    norms += [gradient._values().sum() for _, gradient in gradients if gradient.is_sparse]
+    norms += [(gradient._values() if gradient.is_sparse else gradient).sum() for gradient in rest]
     return sum(norms[1:], norms[0]) if norms else torch.zeros(())

@@ -125,7 +125,7 @@ def train_vae(
     sampled = generator.clusters is None and len(vocabulary) > 2 * config.samples
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        model = start_vae(generator, reader, config, sparse=sampled and device.type == "cpu").to(device)
+        model = start_vae(generator, reader, config, sparse=sampled).to(device)
         optimizers = optimizers_of(model, config)
         softmax: Softmax = FullSoftmax() if model.decoder.clusters is None else model.decoder.clusters
         if sampled:
