@@ -327,14 +327,18 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
             here = _place(*state.trained_on)
             raise OutputError(
                 f"{checkpoint.folder}: the training was begun {_place(*kept_on)}, and this is {here}; "
-                f"go on there (--device {kept_on[0]}), or begin anew with --no-resume"
+                f"go on as it was begun (--device {kept_on[0]}, as many processes), or begin anew with --no-resume"
             )
         state.load(saved.state, saved.best)
         listener(Step(stage, saved.step, f"goes on after step {saved.step}", state.guard.recent))
         return saved.step
     if checkpoint.folder.exists():
         checkpoint.remove()
-        listener(Step(stage, 0, "begins anew: the checkpoint is of other text or settings, or damaged"))
+        listener(
+            Step(
+                stage, 0, "begins anew: the checkpoint is of other text or settings, of an earlier version, or damaged"
+            )
+        )
     return 0
 
 
