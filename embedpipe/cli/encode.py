@@ -15,6 +15,7 @@ from embedpipe.cli.output import render, say
 from embedpipe.cli.progress import progress
 from embedpipe.errors import ConfigError
 from embedpipe.loading import Bundle, load
+from embedpipe.runtime import resolve_device
 from embedpipe.sentences.files import FileFormat, as_numbers, format_of, json_line, open_writer
 from embedpipe.sentences.nested import truncate
 from embedpipe.sentences.resume import NOTHING, Done, open_partial
@@ -22,6 +23,7 @@ from embedpipe.sentences.stream import Chunk, Encode, encode_lines, read_lines
 
 if TYPE_CHECKING:
     from embedpipe.nn.frozen import FrozenPrecision
+    from embedpipe.runtime import DeviceName
 
 __all__ = ["command"]
 
@@ -48,6 +50,7 @@ _BINARY = ("npy", "parquet", "safetensors")
     show_default=True,
     help="Of the encoder's products: bf16 and int8 are faster, and give nearly the same vectors.",
 )
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--resume", is_flag=True, help="Go on with the output where a killed run has left it.")
 @click.option(
     "--format",
@@ -62,6 +65,7 @@ def command(
     with_: str,
     dim: int | None,
     precision: str,
+    device: "DeviceName",
     resume: bool,
     format_: str | None,
 ) -> None:
@@ -84,7 +88,7 @@ def command(
         raise click.UsageError(f"{format_} is binary and stdout is a terminal: name a file with -o")
 
     opened = load(bundle)
-    encode, width = _encoder(opened, with_, cast("FrozenPrecision", precision), dim)
+    encode, width, where = _encoder(opened, with_, cast("FrozenPrecision", precision), device, dim)
     lines, done = read_lines(file), NOTHING
     with progress() as listener:
         if output is not None and not to_stdout:
@@ -93,6 +97,7 @@ def command(
                 "bundle": of,
                 "with": with_,
                 "precision": precision,
+                "device": where,
                 "dim": width,
                 "format": str(format_),
             }
@@ -115,21 +120,29 @@ def command(
     say(_summary(done))
 
 
-def _encoder(bundle: Bundle, with_: str, precision: "FrozenPrecision", dim: int | None) -> tuple[Encode, int]:
-    """Return the function that encodes texts, and the width of its vectors."""
+def _encoder(
+    bundle: Bundle, with_: str, precision: "FrozenPrecision", device: "DeviceName", dim: int | None
+) -> tuple[Encode, int, str]:
+    """Return the function that encodes texts, the width of its vectors, and the device that it computes them on."""
+    where = "cpu"
     if with_ == "words":
         if precision != "fp32":
             raise click.UsageError(f"--precision {precision} is for LSTMs; --with words has none")
+        if device == "cuda":
+            raise click.UsageError("--device cuda is for encoders; --with words is read on the processor")
         encode, width = bundle.bag_encoder.encode, bundle.bag_encoder.dim
     else:
         encoder = bundle.encoder if with_ == "sentences" else bundle.untrained_encoder
+        # Only a processor computes in int8.
+        where = resolve_device("cpu" if device == "auto" and precision == "int8" else device).type
+        encoder = encoder if where == "cpu" else encoder.to("cuda")
         encoder = encoder if precision == "fp32" else encoder.at(precision)
         encode, width = encoder.encode, encoder.dim
     if dim is None or dim == width:
-        return encode, width
+        return encode, width, where
     if dim > width:
         raise ConfigError(f"--dim {dim}: the vectors of this encoder have {width} components")
-    return lambda texts: truncate(encode(texts), dim), dim
+    return lambda texts: truncate(encode(texts), dim), dim, where
 
 
 def _summary(done: Done) -> str:

@@ -111,7 +111,7 @@ def command(
     }
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
     settings = load_config(config_file, [*assignments, *given])
-    with first_of_several() as works:
+    with first_of_several(device) as works:
         if not works:
             assist()
             return

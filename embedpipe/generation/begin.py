@@ -79,7 +79,7 @@ def begin_model(
     model = LanguageModel(
         shape_of(config, len(counts), vectors.shape[1]),
         Dropouts(config.input_p, config.hidden_p, config.output_p, config.embed_p, config.weight_p),
-        sparse=scattered and device.type == "cpu",
+        sparse=scattered,
     )
     known = vectors if config.start == "vectors" else np.zeros_like(vectors)
     table = initial_table(known, config.initial_norm, torch.Generator().manual_seed(seed))
@@ -107,9 +107,9 @@ def language_model_optimizers(
 
 
 def tables_of(model: LanguageModel) -> tuple[tuple[nn.Parameter, ...], tuple[nn.Parameter, ...]]:
-    """Return the tables of words that get sparse gradients in training, and those that get dense ones.
+    """Return the tables of words of which a step reads a few rows, and those of which it reads all.
 
-    The table of a sparse model gets sparse gradients, and so does its output, unless clusters look at all of its rows.
+    Of the table of a sparse model it reads few, and of its output too, unless clusters look at all of its rows.
     """
     tables = (model.table,) if model.output is None else (model.table, model.output)
     n_sparse = (2 if model.clusters is None else 1) if model.sparse else 0

@@ -130,7 +130,7 @@ def decoder_like(
         else:
             softmax_name: Literal["sampled", "adaptive"] = "sampled" if generator.clusters is None else "adaptive"
             scattered = is_scattered(softmax_name, tied=generator.output is None)
-            model = LanguageModel(generator.shape, sparse=scattered and device.type == "cpu")
+            model = LanguageModel(generator.shape, sparse=scattered)
             model.load_state_dict(generator.state_dict())
         softmax = SampledSoftmax(counts, _SAMPLES, device, sparse=model.sparse)
         return Decoder(FromVector(model, softmax, dim).to(device), *tables_of(model))

@@ -138,7 +138,8 @@ class LanguageModel(nn.Module):
     ----------
     shape : of the network.
     dropouts : used in training only.
-    sparse : the table gets sparse gradients; `logits` must then be left alone in training.
+    sparse : a step reads a few rows of the table, which gets sparse gradients on a CPU; `logits` must then be left
+        alone in training.
 
     Examples
     --------
@@ -196,7 +197,7 @@ class LanguageModel(nn.Module):
 
     def read(self, ids: Tensor, state: State = BEGINNING) -> Reading:
         """Read `ids` on from `state`."""
-        x = F.embedding(ids, self.table, sparse=self.sparse and self.training)
+        x = F.embedding(ids, self.table, sparse=self.sparse and self.training and self.device.type == "cpu")
         if self.training:
             x = embedding_dropout(x, ids, self.n_tokens, self.embed_p)
         if state.given is not None:

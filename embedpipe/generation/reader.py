@@ -14,6 +14,7 @@ from torch import Tensor
 from embedpipe.errors import ConfigError
 from embedpipe.generation.language_model import LanguageModel
 from embedpipe.generation.state import BEGINNING, State
+from embedpipe.nn.precision import without_rounding
 
 __all__ = [
     "ModelReader",
@@ -148,10 +149,11 @@ def block_length(rows: int) -> int:
 
 @contextmanager
 def evaluating(model: LanguageModel) -> Iterator[None]:
-    """Put a model in evaluation mode, and back in its own at the end."""
+    """Put a model in evaluation mode, and back in its own at the end; its layers are read in float32 on a GPU too."""
     was_training = model.training
     model.eval()
     try:
-        yield
+        with without_rounding(model.device):
+            yield
     finally:
         model.train(was_training)

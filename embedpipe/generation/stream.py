@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from embedpipe.nn.batches import to_device
+
 __all__ = ["Window", "rows_of", "varying", "windows"]
 
 _LONG_SHARE = 0.95
@@ -79,7 +81,7 @@ def windows(
         for position, stop in pairwise(borders[skipped:].tolist()):
             # A contiguous slice of each row and no fancy index over the map: rows lie far apart on disk.
             block = np.stack([tokens[start + position : start + stop + 1] for start in starts])
-            block_ids = torch.from_numpy(block.astype(np.int64)).to(device)
+            block_ids = to_device(block.astype(np.int64), device)
             weight = (stop - position) / bptt if variable else 1.0
             yield Window(block_ids[:, :-1], block_ids[:, 1:], position == begin, weight)
 

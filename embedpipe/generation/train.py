@@ -150,9 +150,7 @@ def train_language_model(
     kept = None
     if checkpoint is not None:
         arrays = [vectors, counts, tokens, watched_tokens]
-        kept = Checkpoints(
-            checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, n_processes(), device.type, *arrays)
-        )
+        kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, *arrays))
 
     steps = _WITHOUT_END if seconds else steps_of(config, len(tokens), n_processes())
 

@@ -1,5 +1,6 @@
 """Ids to padded batches, without a Python loop over tokens."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Batch", "Padded", "TokenSource", "batches_by_tokens", "compact", "pad"]
+from embedpipe.errors import EmbedpipeWarning
+
+__all__ = ["Batch", "Padded", "TokenSource", "batches_by_tokens", "compact", "pad", "to_device"]
+
+_CHUNK = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,9 @@ class Batch:
 class TokenSource:
     """The tokens of a store where batches are gathered: memory-mapped for a CPU, copied once to a GPU.
 
+    Where a GPU has no room for them all, they stay in the map, and each batch is gathered there and copied;
+    an `EmbedpipeWarning` says so.
+
     Parameters
     ----------
     tokens : uint32 ids, one flat array.
@@ -50,10 +58,16 @@ class TokenSource:
 
     def __init__(self, tokens: NDArray[np.uint32], device: torch.device) -> None:
         self.device = device
-        # torch indexes int32 but not uint32, and no vocabulary comes near 2**31.
-        self._tokens: NDArray[np.uint32] | Tensor = (
-            tokens if device.type == "cpu" else torch.from_numpy(tokens.astype(np.int32)).to(device)
-        )
+        self._tokens: NDArray[np.uint32] | Tensor = tokens
+        if device.type == "cpu":
+            return
+        try:
+            self._tokens = _copied(tokens, device)
+        except torch.OutOfMemoryError:
+            message = (
+                "the tokens of the text do not fit into the memory of the GPU: each batch is copied by itself, slower"
+            )
+            warnings.warn(message, EmbedpipeWarning, stacklevel=1)
 
     def gather(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Padded:
         """Return the sequences that begin at `starts` and have `lengths`, both of shape (batch,)."""
@@ -63,12 +77,31 @@ class TokenSource:
             inside = position < lengths[:, None]
             ids = np.zeros((len(starts), time), dtype=np.int64)
             ids[inside] = self._tokens[(starts[:, None] + position)[inside]]
-            return Padded(torch.from_numpy(ids), torch.from_numpy(lengths))
-        where = torch.from_numpy(np.stack([starts, lengths])).to(self.device, non_blocking=True)
+            return Padded(to_device(ids, self.device), to_device(lengths, self.device))
+        where = to_device(np.stack([starts, lengths]), self.device)
         steps = torch.arange(time, device=self.device)
         within = steps < where[1][:, None]
         source = torch.where(within, where[0][:, None] + steps, 0)
         return Padded(torch.where(within, self._tokens[source].long(), 0), where[1])
+
+
+def to_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Return an array as a tensor on a device; a GPU is not waited for."""
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        # What lies in pageable memory is copied only after all work that was given to the GPU before.
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def _copied(tokens: NDArray[np.uint32], device: torch.device) -> Tensor:
+    """Return the tokens on a device, copied piece by piece."""
+    # torch indexes int32 but not uint32, and no vocabulary comes near 2**31.
+    whole = torch.empty(len(tokens), dtype=torch.int32, device=device)
+    for start in range(0, len(tokens), _CHUNK):
+        piece = torch.from_numpy(tokens[start : start + _CHUNK].astype(np.int32))
+        whole[start : start + len(piece)] = piece
+    return whole
 
 
 def pad(sequences: Sequence[NDArray[np.uint32]], device: torch.device) -> Padded:
@@ -82,7 +115,7 @@ def pad(sequences: Sequence[NDArray[np.uint32]], device: torch.device) -> Padded
     flat = np.concatenate([*sequences, np.empty(0, np.uint32)]).astype(np.int64)
     ids = np.zeros((len(sequences), max(int(lengths.max(initial=0)), 1)), dtype=np.int64)
     ids[np.arange(ids.shape[1]) < lengths[:, None]] = flat
-    return Padded(torch.from_numpy(ids).to(device), torch.from_numpy(lengths).to(device))
+    return Padded(to_device(ids, device), to_device(lengths, device))
 
 
 def batches_by_tokens(lengths: NDArray[np.int64], max_tokens: int, max_rows: int) -> Iterator[NDArray[np.int64]]:

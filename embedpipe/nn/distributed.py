@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from embedpipe.errors import ConfigError
 from embedpipe.nn.batches import Padded
-from embedpipe.runtime import launched
+from embedpipe.runtime import DeviceName, launched, resolve_device
 
 __all__ = [
     "announce",
@@ -37,7 +37,11 @@ __all__ = [
 ]
 
 _PATIENCE = timedelta(days=7)
-"""The others wait while the first process prepares the text and trains the words."""
+"""The others wait, by gloo, while the first process prepares the text and trains the words."""
+_STEP_PATIENCE = timedelta(minutes=10)
+"""NCCL exchanges what belongs to one step: who waits longer waits for a machine that is gone."""
+_groups: dict[str, Any] = {}
+"""Who exchanges tensors of a kind of device, where it is not all of the processes by gloo."""
 
 
 def n_processes() -> int:
@@ -59,34 +63,42 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def join_processes() -> None:
+def join_processes(device: DeviceName = "auto") -> None:
     """Join the processes that ``torchrun`` or ``accelerate launch`` started; does nothing without them, or twice.
 
     Tensors of the processor are exchanged by gloo, those of GPUs by NCCL; each process takes the GPU of its number on
     this machine.
 
+    Parameters
+    ----------
+    device : where they will train.
+
     Raises
     ------
     ConfigError
-        If the launcher started more processes on this machine than it has GPUs, where it has any.
+        If torch sees no such device, or the launcher started more processes on this machine than it has GPUs and they
+        are to train on those.
     """
     if launched()[1] == 1 or dist.is_initialized():
         return
-    cuda = torch.cuda.is_available()
+    cuda = resolve_device(device).type == "cuda"
     if cuda:
         local = int(os.environ.get("LOCAL_RANK", "0"))
         if local >= torch.cuda.device_count():
             raise ConfigError(
                 f"process {local} of this machine has no GPU: it has {torch.cuda.device_count()}; start as many "
-                "processes (--nproc-per-node)"
+                "processes (--nproc-per-node), or train with --device cpu"
             )
         torch.cuda.set_device(local)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE)
+    dist.init_process_group("gloo", timeout=_PATIENCE)
+    if cuda:
+        _groups["cuda"] = dist.new_group(backend="nccl", timeout=_STEP_PATIENCE)
 
 
 def leave_processes() -> None:
     """Go on alone; the others are told by the connection that breaks."""
     if n_processes() > 1:
+        _groups.clear()
         dist.destroy_process_group()
 
 
@@ -95,7 +107,7 @@ def copy_from_first(model: nn.Module) -> None:
     if n_processes() > 1:
         with torch.no_grad():
             for tensor in (*model.parameters(), *model.buffers()):
-                dist.broadcast(tensor, 0)
+                dist.broadcast(tensor, 0, group=_groups.get(tensor.device.type))
 
 
 def set_apart() -> None:
@@ -152,14 +164,19 @@ class _GatherRows(torch.autograd.Function):
         ctx.stop = ctx.start + len(rows)
         whole = rows.new_zeros(total, *rows.shape[1:])
         whole[ctx.start : ctx.stop] = rows
-        dist.all_reduce(whole)
+        _sum(whole)
         return whole
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         summed = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(summed)
+        _sum(summed)
         return summed[ctx.start : ctx.stop], None
+
+
+def _sum(tensor: Tensor) -> None:
+    """Replace a tensor by its sum over the processes."""
+    dist.all_reduce(tensor, group=_groups.get(tensor.device.type))
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -176,20 +193,18 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not trained:
         return
-    # What one process has not used, another may have.
-    kinds = torch.zeros(2, len(trained), device=trained[0].device)
-    for i, parameter in enumerate(trained):
-        if parameter.grad is not None:
-            kinds[int(parameter.grad.is_sparse), i] = 1
+    # What one process has not used, another may have. Told on the CPU, for a GPU would have to be waited for.
+    gradients = [parameter.grad for parameter in trained]
+    kinds = torch.tensor([[g is not None and g.is_sparse is sparse for g in gradients] for sparse in (False, True)])
+    kinds = kinds.to(torch.uint8)
     dist.all_reduce(kinds, op=dist.ReduceOp.MAX)
-    is_dense, is_sparse = (kinds > 0).tolist()
+    is_dense, is_sparse = kinds.tolist()
     dense = [parameter for parameter, one in zip(trained, is_dense, strict=True) if one]
     if dense:
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in dense]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in dense])
+        _sum(flat)
         flat /= n_processes()
-        pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
+        pieces = torch.split(flat, [parameter.numel() for parameter in dense])
         for parameter, piece in zip(dense, pieces, strict=True):
             parameter.grad = piece.view_as(parameter)
     for parameter, one in zip(trained, is_sparse, strict=True):
@@ -209,16 +224,17 @@ def _mean_of_sparse(parameter: nn.Parameter) -> Tensor:
     else:
         coalesced = parameter.grad.coalesce()
         indices, values = coalesced.indices()[0], coalesced.values()
-    counts = [torch.zeros(1, dtype=torch.int64, device=parameter.device) for _ in range(n)]
-    dist.all_gather(counts, torch.tensor([len(indices)], device=parameter.device))
+    counts = [torch.zeros(1, dtype=torch.int64) for _ in range(n)]
+    dist.all_gather(counts, torch.tensor([len(indices)]))
     lengths = [int(count) for count in counts]
     own_indices = indices.new_zeros(max(lengths))
     own_values = values.new_zeros(max(lengths), *width)
     own_indices[: len(indices)], own_values[: len(values)] = indices, values
     all_indices = [torch.empty_like(own_indices) for _ in range(n)]
     all_values = [torch.empty_like(own_values) for _ in range(n)]
-    dist.all_gather(all_indices, own_indices)
-    dist.all_gather(all_values, own_values)
+    group = _groups.get(parameter.device.type)
+    dist.all_gather(all_indices, own_indices, group=group)
+    dist.all_gather(all_values, own_values, group=group)
     found = zip(all_indices, all_values, lengths, strict=True)
     pairs = [(indices[:length], values[:length]) for indices, values, length in found]
     merged = torch.sparse_coo_tensor(
@@ -235,7 +251,7 @@ def mean_over_processes(value: Tensor) -> Tensor:
     if n_processes() == 1:
         return value.detach()
     mean = value.detach().clone()
-    dist.all_reduce(mean)
+    _sum(mean)
     return mean / n_processes()
 
 

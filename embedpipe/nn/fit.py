@@ -1,7 +1,7 @@
 """The one training loop of the project, on accelerate for device, precision and scale-out."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -99,7 +99,8 @@ def fit(
     seconds : of training after which it ends, whatever `steps` says, and which the learning rate follows (`Budget`);
         0 is by steps. Such a training cannot go on from a checkpoint.
     optimizers : their learning rates are the peak; warm-up and decay follow `schedule.rate_factor`.
-    clip : largest norm of the dense gradients together; sparse gradients are not clipped.
+    clip : largest norm of the gradients together; those that are sparse, or of groups with ``clipped=False``
+        (`make_optimizers`), neither count nor are clipped.
     accumulate : batches whose gradients are averaged for one step, and their losses for what is reported.
     ema : decay of the moving average of the weights that is evaluated, kept and left in place of them; 0 is none.
     patience : evaluations without a lower value after which training stops; 0 never does.
@@ -119,7 +120,8 @@ def fit(
     ValueError
         For a checkpoint of a training by seconds, or several processes of one.
     OutputError
-        If the disk is too full for a checkpoint, or several processes do not share it.
+        If the disk is too full for a checkpoint, several processes do not share it, or it is of this training on
+        another device or with another number of processes; it is left as it is.
 
     Notes
     -----
@@ -158,7 +160,9 @@ def fit(
         # processes by itself, and accelerate's optimizers cost more than the step of a small model.
         model.to(device)
         scaler = accelerator.scaler
-        parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        parameters = [p for group in groups for p in group["params"]]
+        unclipped = {id(p) for group in groups if not group.get("clipped", True) for p in group["params"]}
         peaks = peak_rates(optimizers)
         average = Average(model, ema)
         best = Best(
@@ -211,7 +215,7 @@ def fit(
                 average_gradients(parameters)
                 for optimizer in optimizers if scaler is not None else ():
                     scaler.unscale_(optimizer)
-                if not guard.admits(mean_over_processes(total), _clip(model, clip)):
+                if not guard.admits(mean_over_processes(total), _clip(model, clip, unclipped)):
                     break
                 for optimizer in optimizers:
                     optimizer.step() if scaler is None else scaler.step(optimizer)
@@ -281,9 +285,15 @@ class _State:
             "best": self.best.state_dict(),
             "budget": self.budget.state_dict(),
             "carried": [each.state_dict() for each in self.carried],
+            "trained_on": self.trained_on,
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
+
+    @property
+    def trained_on(self) -> list[Any]:
+        """Device and processes: with others a training has other optimizers and batches."""
+        return [self.device.type, n_processes()]
 
     def load(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
         self.model.load_state_dict(state["model"])
@@ -312,13 +322,28 @@ def _resume(checkpoint: Checkpoints | None, state: _State, stage: str, listener:
     if value_of_first(0 if saved is None else saved.step) != (0 if saved is None else saved.step):
         raise OutputError(f"{checkpoint.folder}: is not the same for all processes; put it on a disk that they share")
     if saved is not None:
+        kept_on = saved.state.get("trained_on", state.trained_on)
+        if kept_on != state.trained_on:
+            here = _place(*state.trained_on)
+            raise OutputError(
+                f"{checkpoint.folder}: the training was begun {_place(*kept_on)}, and this is {here}; "
+                f"go on as it was begun (--device {kept_on[0]}, as many processes), or begin anew with --no-resume"
+            )
         state.load(saved.state, saved.best)
         listener(Step(stage, saved.step, f"goes on after step {saved.step}", state.guard.recent))
         return saved.step
     if checkpoint.folder.exists():
         checkpoint.remove()
-        listener(Step(stage, 0, "begins anew: the checkpoint is of other text or settings, or damaged"))
+        listener(
+            Step(
+                stage, 0, "begins anew: the checkpoint is of other text or settings, of an earlier version, or damaged"
+            )
+        )
     return 0
+
+
+def _place(device: str, processes: int) -> str:
+    return f"on {device} in {processes} process{'' if processes == 1 else 'es'}"
 
 
 def _going_back(carried: Sequence[Stateful]) -> Callable[[], None]:
@@ -332,11 +357,12 @@ def _going_back(carried: Sequence[Stateful]) -> Callable[[], None]:
     return go_back
 
 
-def _clip(model: nn.Module, clip: float) -> Tensor:
-    """Clip the dense gradients; return a number that is finite exactly when all gradients are."""
+def _clip(model: nn.Module, clip: float, unclipped: Container[int]) -> Tensor:
+    """Clip the dense gradients but those of `unclipped`, by id; return a number that is finite when all of them are."""
     gradients = [(p, p.grad) for p in model.parameters() if p.grad is not None]
-    dense = [parameter for parameter, gradient in gradients if not gradient.is_sparse]
+    dense = [p for p, gradient in gradients if not gradient.is_sparse and id(p) not in unclipped]
+    rest = [gradient for p, gradient in gradients if gradient.is_sparse or id(p) in unclipped]
     # A sum is NaN or infinite when any addend is, and costs a fraction of an element-wise test.
     norms = [nn.utils.clip_grad_norm_(dense, clip)] if dense else []
-    norms += [gradient._values().sum() for _, gradient in gradients if gradient.is_sparse]
+    norms += [(gradient._values() if gradient.is_sparse else gradient).sum() for gradient in rest]
     return sum(norms[1:], norms[0]) if norms else torch.zeros(())

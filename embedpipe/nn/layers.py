@@ -1,5 +1,7 @@
 """Layers that the encoder and the language model share. Shapes are batch first: (batch, time, dim)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -40,10 +42,25 @@ def reverse_within_length(x: Tensor, lengths: Tensor) -> Tensor:
     """
     position = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)  # (batch, time)
     mirrored = lengths[:, None] - 1 - position
-    source = torch.where(mirrored >= 0, mirrored, position)
-    if x.ndim == 3:
-        source = source[:, :, None].expand(-1, -1, x.shape[2])
-    return x.gather(1, source)
+    source = (
+        torch.where(mirrored >= 0, mirrored, position) + torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
+    )
+    turned: Tensor = _Turned.apply(x, source.flatten())  # type: ignore[no-untyped-call]
+    return turned
+
+
+class _Turned(torch.autograd.Function):
+    """Rows of positions in an order that is its own inverse: their gradient is read in it too, and never added up."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, source: Tensor) -> Tensor:
+        ctx.save_for_backward(source)
+        return x.flatten(0, 1).index_select(0, source).view(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (source,) = ctx.saved_tensors
+        return gradient.flatten(0, 1).index_select(0, source).view(gradient.shape), None
 
 
 def embedding_dropout(embedded: Tensor, ids: Tensor, n_tokens: int, p: float) -> Tensor:

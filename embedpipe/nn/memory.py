@@ -10,7 +10,7 @@ from embedpipe.errors import DeviceError
 from embedpipe.nn.distributed import n_processes
 from embedpipe.runtime import Listener, Warned, silent
 
-__all__ = ["Parts", "device_errors", "is_lost_device", "is_lost_process", "is_out_of_memory"]
+__all__ = ["Parts", "device_errors", "is_fault", "is_lost_device", "is_lost_process", "is_out_of_memory"]
 
 T = TypeVar("T")
 _NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
@@ -21,6 +21,8 @@ _LOST = (
     *("CUDA error", "CUDA driver error", "_STATUS_EXECUTION_FAILED", "_STATUS_INTERNAL_ERROR"),
     *("_STATUS_NOT_INITIALIZED", "No CUDA GPUs are available"),
 )
+_FAULTS = ("device-side assert", "illegal memory access", "misaligned address", "illegal instruction")
+"""What a GPU says of a computation that is wrong, and would be when run again."""
 _LEFT = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
 
 
@@ -51,12 +53,21 @@ def is_lost_device(error: BaseException) -> bool:
     >>> is_lost_device(RuntimeError("CUDA error: unspecified launch failure"))
     True
     """
-    if is_out_of_memory(error):
+    if is_out_of_memory(error) or is_fault(error):
         return False
     accelerator_error = getattr(torch, "AcceleratorError", None)  # from torch 2.8 on
     if accelerator_error is not None and isinstance(error, accelerator_error):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _LOST)
+
+
+def is_fault(error: BaseException) -> bool:
+    """Return whether the accelerator found a mistake in what it was to compute; it answers no longer, but is not lost.
+
+    >>> is_fault(RuntimeError("CUDA error: device-side assert triggered"))
+    True
+    """
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _FAULTS)
 
 
 def is_lost_process(error: BaseException) -> bool:
@@ -164,18 +175,23 @@ def device_errors(kept: str) -> Iterator[None]:
                 f"another of the {n_processes()} processes that train together has ended ({_first_line(error)}), and "
                 f"its message says why; {kept}: start all of them again"
             ) from error
+        if is_fault(error):
+            raise DeviceError(
+                f"an error in a computation on the GPU ({_first_line(error)}); {kept}: run the same command again with "
+                "CUDA_LAUNCH_BLOCKING=1 in the environment and --debug, and report what it prints"
+            ) from error
         if is_lost_device(error):
             raise DeviceError(
-                f"the GPU no longer answers ({_first_line(error)}); {kept}: run the same command again, or with "
-                "--device cpu"
+                f"the GPU no longer answers ({_first_line(error)}); {kept}: run the same command again; with "
+                "--device cpu a training begins anew"
             ) from error
         raise
 
 
 def _too_small(error: BaseException) -> str:
     return (
-        f"out of memory ({_first_line(error)}): set a smaller batch, micro_batch, max_tokens, hidden or dim, free "
-        "memory that other programs hold, or use --device cpu"
+        f"out of memory ({_first_line(error)}): free memory that other programs hold and run the same command again, "
+        "or begin this training anew with a smaller batch, micro_batch, max_tokens, hidden or dim, or with --device cpu"
     )
 
 

@@ -37,26 +37,34 @@ def make_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """Return AdamW for the parameters with dense gradients and SparseAdam for those with sparse ones.
 
+    The group of dense tables of which a step reads a few rows is marked ``clipped=False``: `fit` clips their gradients
+    no more than it can clip sparse ones.
+
     A dense Adam step over a large embedding table costs more on a CPU than the LSTM above it; SparseAdam touches only
     the rows of the batch. Weight decay falls on matrices only, and never on a table.
 
     Parameters
     ----------
     model : its ``nn.Embedding`` tables are found here; which of them have sparse gradients, `set_sparse` decides.
-    sparse : further tables, whose gradients are sparse, such as the argument of
-        ``F.embedding(ids, weight, sparse=True)``.
-    dense : further tables, whose gradients are dense.
+    sparse : further tables of which a step reads a few rows, with sparse gradients on a CPU, such as the argument of
+        ``F.embedding(ids, weight, sparse=True)``, and dense ones elsewhere.
+    dense : further tables of which a step reads all rows.
     sparse_learning_rate : of all tables; `learning_rate` when None.
     """
     rate = learning_rate if sparse_learning_rate is None else sparse_learning_rate
     embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding)]
-    scattered = _trained([*(e.weight for e in embeddings if e.sparse), *sparse])
-    tables = _trained([*(e.weight for e in embeddings if not e.sparse), *dense])
-    others = [p for p in _trained(model.parameters()).values() if id(p) not in scattered | tables]
+    further = list(sparse)
+    scattered = _trained([*(e.weight for e in embeddings if e.sparse), *(t for t in further if t.device.type == "cpu")])
+    in_part = _trained(
+        [*(e.weight for e in embeddings if not e.sparse), *(t for t in further if t.device.type != "cpu")]
+    )
+    whole = _trained(dense)
+    others = [p for p in _trained(model.parameters()).values() if id(p) not in scattered | in_part | whole]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in others if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
-        {"params": list(tables.values()), "weight_decay": 0.0, "lr": rate},
+        {"params": list(in_part.values()), "weight_decay": 0.0, "lr": rate, "clipped": False},
+        {"params": list(whole.values()), "weight_decay": 0.0, "lr": rate},
     ]
     optimizers: list[torch.optim.Optimizer] = []
     if any(group["params"] for group in groups):

@@ -11,7 +11,7 @@ from embedpipe.errors import ConfigError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Precision", "accelerator_for", "resolve_precision", "tensor_cores"]
+__all__ = ["Precision", "accelerator_for", "resolve_precision", "tensor_cores", "without_rounding"]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -84,6 +84,28 @@ def _matmuls() -> list[Any]:
     """Return where torch keeps how matrices are multiplied: on a GPU, and on the CPU where it keeps that."""
     on_cpu = getattr(torch.backends.mkldnn, "matmul", None)
     return [torch.backends.cuda.matmul, *([] if on_cpu is None else [on_cpu])]
+
+
+@contextmanager
+def without_rounding(device: torch.device) -> Iterator[None]:
+    """Read recurrent layers on a CUDA device in float32 for a while, in all of this process.
+
+    cuDNN rounds their factors to TF32 where it is not told otherwise. Products of matrices are float32 by themselves
+    (`tensor_cores`, or the program around, may have them in TF32), and nothing else on another device is touched.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    # The newer switch, from torch 2.9 on, is that of recurrent layers alone.
+    rnn = torch.backends.cudnn.rnn
+    where: Any = rnn if hasattr(rnn, "fp32_precision") else torch.backends.cudnn
+    name, exact = ("fp32_precision", "ieee") if where is rnn else ("allow_tf32", False)
+    was = getattr(where, name)
+    setattr(where, name, exact)
+    try:
+        yield
+    finally:
+        setattr(where, name, was)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ class SampledSoftmax:
     counts : how often each token is a target in training, most frequent first after the four specials.
     samples : rows of the table that a window is compared with, at least 2.
     device : where the model is.
-    sparse : whether the gradient of the table is sparse, of the rows that were compared.
+    sparse : whether the gradient of a table on a CPU is sparse, of the rows that were compared.
 
     Notes
     -----
@@ -148,7 +148,7 @@ class SampledSoftmax:
         hidden, targets = hidden.flatten(0, -2), targets.flatten()
         ids, log_expected = self.candidates()
         everything = torch.cat([targets, ids])
-        rows = F.embedding(everything, table, sparse=self.sparse)
+        rows = F.embedding(everything, table, sparse=self.sparse and table.device.type == "cpu")
         offsets = bias[everything]
         n = len(targets)
         true = (hidden * rows[:n]).sum(dim=1) + offsets[:n]  # (n,)

@@ -6,11 +6,10 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from embedpipe.errors import NotEnoughDataError
-from embedpipe.nn.batches import Batch, TokenSource
+from embedpipe.nn.batches import Batch, TokenSource, to_device
 from embedpipe.text.token_store import TokenStore
 
 __all__ = ["Draw", "Spans", "batch_of", "batches_of", "crops", "neighbour_pairs", "neighbours", "sentences"]
@@ -67,7 +66,7 @@ def batches_of(
 def batch_of(source: TokenSource, spans: Spans, chosen: NDArray[np.int64]) -> Batch:
     """Return the items of these numbers as a batch."""
     rows = source.gather(spans.starts[:, chosen].ravel(), spans.lengths[:, chosen].ravel())
-    return Batch(rows, torch.from_numpy(spans.tags[chosen]).to(source.device, non_blocking=True))
+    return Batch(rows, to_device(spans.tags[chosen], source.device))
 
 
 def neighbour_pairs(

@@ -13,20 +13,25 @@ from embedpipe.config import PipelineConfig
 from embedpipe.pipeline.provenance import NEURAL
 from embedpipe.pipeline.stages import RUNNERS, Job
 from embedpipe.pipeline.work import WorkFolder
-from embedpipe.runtime import launched, silent
+from embedpipe.runtime import DeviceName, launched, silent
 
 __all__ = ["assist", "calling_others", "first_of_several"]
 
 
 @contextmanager
-def first_of_several() -> Iterator[bool]:
-    """Join the processes of a launcher; yield whether this one does the work, and send the others home at the end."""
+def first_of_several(device: DeviceName) -> Iterator[bool]:
+    """Join the processes of a launcher; yield whether this one does the work, and send the others home at the end.
+
+    Parameters
+    ----------
+    device : where they will train.
+    """
     if launched()[1] == 1:
         yield True
         return
     from embedpipe.nn.distributed import announce, is_first, join_processes, leave_processes
 
-    join_processes()
+    join_processes(device)
     try:
         yield is_first()
     finally:

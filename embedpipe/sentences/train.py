@@ -12,7 +12,6 @@ from torch import nn
 
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of
 from embedpipe.nn.curve import training_curve
-from embedpipe.nn.distributed import n_processes
 from embedpipe.nn.fit import FitResult, fit
 from embedpipe.nn.memory import Parts
 from embedpipe.nn.optimizers import make_optimizers, set_sparse
@@ -100,8 +99,7 @@ def train_encoder(
         kept = None
         if checkpoint is not None:
             arrays = _arrays(bag, (train, validation), labelled, [start, *_heads(plan)])
-            settings = [config.model_dump(mode="json"), seed, n_processes(), device.type]
-            kept = Checkpoints(checkpoint, fingerprint_of(*settings, *arrays))
+            kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, *arrays))
         torch.manual_seed(seed)
         run = _fitted(network, plan, config, setup, kept, listener) if trains else None
     after = [one.measure(network) for one in watched]

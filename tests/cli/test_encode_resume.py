@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from embedpipe.errors import InputError, OutputError
+from embedpipe.sentences.encoder import SentenceEncoder
 from embedpipe.sentences.files import open_writer
 from embedpipe.sentences.nested import truncate
 from embedpipe.sentences.resume import open_partial
@@ -133,7 +134,9 @@ def test_dim_precision_and_the_untrained_encoder(embedpipe_cli, toy_bundle, tmp_
     np.testing.assert_allclose(run("--dim", "5"), truncate(expected, 5), atol=1e-6)
     np.testing.assert_allclose(run("--precision", "int8"), expected, atol=1e-2)
     np.testing.assert_allclose(run("--with", "untrained"), toy_bundle.untrained_encoder.encode(texts), atol=1e-6)
+    np.testing.assert_allclose(run("--device", "cpu"), expected, atol=1e-6)
     for options, message in [
+        (("--with", "words", "--device", "cuda"), "--device cuda is for encoders"),
         (("--dim", "500"), f"the vectors of this encoder have {toy_bundle.encoder.dim} components"),
         (("--with", "words", "--precision", "int8"), "--with words has none"),
         (("--resume",), "name it with -o"),
@@ -141,3 +144,20 @@ def test_dim_precision_and_the_untrained_encoder(embedpipe_cli, toy_bundle, tmp_
         outcome = embedpipe_cli("encode", toy_bundle.path, tmp_path / "lines.txt", *options)
         assert outcome.exit_code == 2
         assert message in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("options", "moved"), [((), ["cuda"]), (("--device", "cpu"), []), (("--precision", "int8"), [])], ids=str
+)
+def test_where_there_is_a_gpu_it_encodes(embedpipe_cli, toy_bundle, tmp_path, monkeypatch, options, moved) -> None:
+    found: list[str] = []
+
+    def to(self: SentenceEncoder, device: str) -> SentenceEncoder:
+        found.append(device)
+        return self
+
+    monkeypatch.setattr(SentenceEncoder, "to", to)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    (tmp_path / "lines.txt").write_text("the king lives in the palace\n")
+    outcome = embedpipe_cli("encode", toy_bundle.path, tmp_path / "lines.txt", *options)
+    assert (outcome.exit_code, found) == (0, moved), outcome.err

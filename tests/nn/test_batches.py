@@ -1,10 +1,13 @@
 """Batches against a plain loop."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embedpipe.errors import EmbedpipeWarning
+from embedpipe.nn import batches
 from embedpipe.nn.batches import Padded, TokenSource, batches_by_tokens, compact, pad
 
 CPU = torch.device("cpu")
@@ -23,6 +26,39 @@ def test_gathering_on_a_device_equals_gathering_from_the_map() -> None:
     assert [row[:n].tolist() for row, n in zip(found.ids, found.lengths, strict=True)] == [
         tokens[i : i + n].tolist() for i, n in zip(starts, lengths, strict=True)
     ]
+
+
+def test_a_store_is_copied_piece_by_piece(monkeypatch) -> None:
+    monkeypatch.setattr(batches, "_CHUNK", 7)
+    tokens = np.arange(10, 40, dtype=np.uint32)
+    copied = batches._copied(tokens, CPU)
+    assert copied.dtype == torch.int32
+    assert copied.tolist() == tokens.tolist()
+    assert batches._copied(tokens[:0], CPU).tolist() == []
+
+
+def test_a_store_that_a_gpu_has_no_room_for_stays_where_it_is(monkeypatch) -> None:
+    """The device is one that holds no values, so what is copied there is caught on the way."""
+
+    def full(*_: object, **__: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 40.00 GiB.")
+
+    def caught(array: np.ndarray, device: torch.device) -> torch.Tensor:
+        copied.append(device.type)
+        return torch.from_numpy(array)
+
+    copied: list[str] = []
+    tokens = np.arange(10, 40, dtype=np.uint32)
+    starts, lengths = np.array([0, 12, 29]), np.array([7, 0, 1])
+    expected = TokenSource(tokens, CPU).gather(starts, lengths)
+    monkeypatch.setattr(torch, "empty", full)
+    with pytest.warns(EmbedpipeWarning, match="do not fit into the memory of the GPU"):
+        source = TokenSource(tokens, torch.device("meta"))
+    monkeypatch.setattr(batches, "to_device", caught)
+    found = source.gather(starts, lengths)
+    assert torch.equal(found.ids, expected.ids)
+    assert torch.equal(found.lengths, expected.lengths)
+    assert copied == ["meta", "meta"]
 
 
 def test_padding_an_empty_list_and_empty_rows() -> None:

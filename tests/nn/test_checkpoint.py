@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from embedpipe.errors import OutputError
 from embedpipe.nn.checkpoint import Checkpoints, fingerprint_of, pack, unpack
 from embedpipe.nn.fit import FitResult, fit
 from embedpipe.nn.optimizers import make_optimizers
@@ -169,6 +170,28 @@ def test_a_foreign_or_damaged_checkpoint_is_refused_and_said(tmp_path: Path) -> 
 
     for how in ("foreign", "truncated", "no json", "no tensors"):
         assert damaged(how)[0].note.startswith("begins anew: the checkpoint is of other text or settings")
+
+
+@pytest.mark.parametrize(
+    ("begun_on", "said"),
+    [
+        (["cuda", 1], r"begun on cuda in 1 process, and this is on cpu in 1 process; go on .* \(--device cuda, as"),
+        (["cpu", 2], r"begun on cpu in 2 processes, and this is on cpu in 1 process; .* anew with --no-resume"),
+    ],
+)
+def test_a_checkpoint_of_another_device_or_of_more_processes_is_kept(tmp_path: Path, begun_on, said: str) -> None:
+    whole = train(None)
+    with pytest.raises(KeyboardInterrupt):
+        train(Checkpoints(tmp_path, "a"), stop_at=8)
+    file = tmp_path / "checkpoint.json"
+    here = file.read_text()
+    assert '["trained_on", ["cpu", 1]]' in here
+    file.write_text(here.replace('["cpu", 1]', json.dumps(begun_on)))
+    with pytest.raises(OutputError, match=said):
+        train(Checkpoints(tmp_path, "a"))
+    assert (tmp_path / "last-6.safetensors").exists()
+    file.write_text(here)
+    assert same(train(Checkpoints(tmp_path, "a")), whole)
 
 
 def test_a_kill_between_the_files_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch) -> None:

@@ -45,6 +45,32 @@ def test_one_process_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert distributed.value_of_first(0.25) == 0.25
 
 
+@pytest.mark.parametrize(
+    ("device", "gpus", "groups"),
+    [("cpu", 1, [("gloo", 7 * 86_400)]), ("auto", 2, [("gloo", 7 * 86_400), ("nccl", 600)]), ("cuda", 1, None)],
+)
+def test_gpus_are_asked_for_only_where_they_train(monkeypatch: pytest.MonkeyPatch, device, gpus, groups) -> None:
+    """The second of two processes; only those of NCCL give up on each other soon."""
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    made: list[tuple[str, float]] = []
+    taken: list[int] = []
+    monkeypatch.setattr(distributed, "_groups", {})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.setattr("torch.cuda.set_device", taken.append)
+    for name in ("init_process_group", "new_group"):
+        monkeypatch.setattr(
+            f"torch.distributed.{name}", lambda backend, timeout: made.append((backend, timeout.total_seconds()))
+        )
+    if groups is None:
+        with pytest.raises(ConfigError, match=r"process 1 .* no GPU: it has 1; .* or train with --device cpu"):
+            distributed.join_processes(device)
+        return
+    distributed.join_processes(device)
+    assert (made, taken) == (groups, [1] if len(groups) == 2 else [])
+
+
 def test_more_processes_than_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "n_processes", lambda: 3)
     with pytest.raises(ConfigError, match="a batch of 2 rows cannot be shared by 3 processes; set a larger batch"):

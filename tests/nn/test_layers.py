@@ -13,17 +13,26 @@ from embedpipe.nn.layers import (
 )
 
 
+def _source(sizes: list[int]) -> torch.Tensor:
+    """Where each value comes from, as torch's own gather takes it."""
+    rows = [[*reversed(range(n)), *range(n, 6)] for n in sizes]
+    return torch.tensor(rows)[:, :, None].expand(-1, -1, 2)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=5))
 def test_reversing_equals_a_loop_and_undoes_itself(sizes: list[int]) -> None:
     lengths = torch.tensor(sizes)
-    x = torch.randn(len(sizes), 6, 2)
-    expected = x.clone()
+    x = torch.randn(len(sizes), 6, 2, requires_grad=True)
+    expected = x.detach().clone()
     for row, n in enumerate(sizes):
-        expected[row, :n] = x[row, :n].flip(0)
+        expected[row, :n] = x.detach()[row, :n].flip(0)
     once = reverse_within_length(x, lengths)
     assert torch.equal(once, expected)
     assert torch.equal(reverse_within_length(once, lengths), x)
+    once.backward(expected)
+    assert torch.equal(x.grad, x), "the gradient is turned back"
+    assert torch.equal(x.grad, torch.autograd.grad(x.gather(1, _source(sizes)), x, expected)[0])
 
 
 def test_locked_dropout_drops_whole_features_of_a_sequence_and_keeps_the_mean() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from embedpipe.errors import DeviceError
 from embedpipe.nn import memory
 from embedpipe.nn.batches import Padded
-from embedpipe.nn.memory import Parts, device_errors, is_lost_device, is_lost_process, is_out_of_memory
+from embedpipe.nn.memory import Parts, device_errors, is_fault, is_lost_device, is_lost_process, is_out_of_memory
 from embedpipe.runtime import Warned
 
 
@@ -86,7 +86,9 @@ def test_one_row_that_does_not_fit_is_an_error_that_says_what_to_change() -> Non
     def attempt() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
 
-    with pytest.raises(DeviceError, match=r"Tried to allocate 2\.00 GiB\): set a smaller batch, micro_batch, max_tok"):
+    with pytest.raises(
+        DeviceError, match=r"Tried to allocate 2\.00 GiB\): free .* with a smaller batch, micro_batch, max_"
+    ):
         Parts(4, stage="x").within_memory(attempt, lambda: None)
 
     def broken() -> None:
@@ -122,7 +124,12 @@ def test_the_processor_runs_out_of_memory_too() -> None:
         (
             RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA"),
             r"the GPU no longer answers \(CUDA error: unspecified launch failure\); the checkpoint of step 30 is kept: "
-            "run the same command again, or with --device cpu",
+            "run the same command again; with --device cpu a training begins anew",
+        ),
+        (
+            RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors might be ..."),
+            r"an error in a computation on the GPU \(CUDA error: device-side assert triggered\); the checkpoint "
+            "of step 30 is kept: .* with CUDA_LAUNCH_BLOCKING=1 in the environment and --debug, and report",
         ),
         (torch.OutOfMemoryError("CUDA out of memory."), "out of memory .*; the checkpoint of step 30 is kept"),
     ],
@@ -142,12 +149,12 @@ def test_a_device_that_is_lost_or_too_small_says_what_is_kept(error: Exception, 
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
         ("CUDA error: out of memory", True),
         ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR", False),
-        ("CUDA error: an illegal memory access was encountered", False),
     ],
 )
 def test_what_libraries_say_of_a_gpu_is_sorted(message: str, memory_is_out: bool) -> None:
     error = RuntimeError(message)
     assert (is_out_of_memory(error), is_lost_device(error)) == (memory_is_out, not memory_is_out)
+    assert not is_fault(error)
 
 
 def test_no_handle_of_cublas_is_a_lack_of_memory_only_where_the_gpu_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +178,7 @@ def test_several_processes_do_not_look_for_smaller_parts(monkeypatch: pytest.Mon
     def attempt() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(DeviceError, match=r"set a smaller batch, micro_batch, .*; several processes find no smaller"):
+    with pytest.raises(DeviceError, match=r"with a smaller batch, micro_batch, .*; several processes find no smaller"):
         parts.within_memory(attempt, lambda: None)
     assert parts.n == 1
 

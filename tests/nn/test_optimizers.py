@@ -1,5 +1,6 @@
 """Which optimizer has which parameters, and that dense and sparse ones agree."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,7 +31,17 @@ def test_optimizers_split_sparse_tables_from_the_rest() -> None:
     assert (dense.param_groups[0]["lr"], sparse.param_groups[0]["lr"]) == (0.1, 0.02)
 
 
-def test_dense_updates_of_a_table_equal_sparse_ones_where_every_row_is_used() -> None:
+def test_a_table_on_a_gpu_is_no_more_clipped_than_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a table elsewhere the group alone is looked at, for the optimizer itself wants a device with values."""
+    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, **_: groups)
+    elsewhere, whole = (nn.Parameter(torch.zeros(3, 2, device="meta")) for _ in range(2))
+    (groups,) = make_optimizers(nn.Linear(4, 1, bias=False), 0.1, 0.3, sparse=[elsewhere], dense=[whole])
+    assert [group.get("clipped", True) for group in groups] == [True, False, True]
+    assert groups[1]["params"][0] is elsewhere
+
+
+@pytest.mark.parametrize("clip", [1e9, 0.02])
+def test_dense_updates_of_a_table_equal_sparse_ones_where_every_row_is_used(clip: float) -> None:
     everything = torch.arange(20).repeat(2)[None].expand(4, -1)
     models = []
     for device in ("cpu", "cuda"):
@@ -44,7 +55,7 @@ def test_dense_updates_of_a_table_equal_sparse_ones_where_every_row_is_used() ->
             lambda model, batch: F.mse_loss(model(batch[0]), batch[1]),
             optimizers=optimizers,
             steps=20,
-            clip=1e9,
+            clip=clip,
             device=torch.device("cpu"),
             stage="x",
         )

@@ -1,9 +1,11 @@
 """TF32 lasts as long as a training on a GPU, and products on the CPU never know of it."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from embedpipe.nn.precision import accelerator_for, tensor_cores
+from embedpipe.nn.precision import accelerator_for, tensor_cores, without_rounding
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -53,3 +55,21 @@ def test_switches_set_by_hand_are_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     with tensor_cores(GPU):
         pass
     assert asked == []
+
+
+def test_recurrent_layers_of_a_gpu_are_read_in_float32_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    rnn = torch.backends.cudnn.rnn
+    if hasattr(rnn, "fp32_precision"):
+        before = rnn.fp32_precision
+        with without_rounding(GPU):
+            assert rnn.fp32_precision == "ieee"
+        with pytest.raises(KeyboardInterrupt), without_rounding(GPU):
+            raise KeyboardInterrupt
+        with without_rounding(CPU):
+            assert rnn.fp32_precision == before
+        assert rnn.fp32_precision == before
+    older = SimpleNamespace(rnn=SimpleNamespace(), allow_tf32=True)
+    monkeypatch.setattr(torch.backends, "cudnn", older)
+    with without_rounding(GPU):
+        assert older.allow_tf32 is False
+    assert older.allow_tf32 is True

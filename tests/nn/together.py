@@ -24,7 +24,7 @@ from embedpipe.nn.distributed import (
     value_of_first,
 )
 from embedpipe.nn.optimizers import make_optimizers
-from embedpipe.sentences.objectives.contrast import contrastive_loss, same_sentence
+from embedpipe.sentences.objectives.contrast import contrastive_loss, contrastive_scores, same_sentence
 
 N_TOKENS, PAIRS, STEPS = 60, 11, 5
 
@@ -68,7 +68,7 @@ def train() -> tuple[list[float], Network]:
         part = share_of_rows(batch)
         vectors = gather_rows(network(part.ids, part.lengths), len(batch.lengths))
         first, second = vectors.chunk(2)
-        loss, _ = contrastive_loss(first, second, same_sentence(batch.ids, batch.lengths), 0.1)
+        loss = contrastive_loss(*contrastive_scores(first, second, same_sentence(batch.ids, batch.lengths), 0.1))
         loss.backward()
         average_gradients(network.parameters())
         for optimizer in optimizers:

@@ -119,5 +119,5 @@ def test_what_is_held_out_is_read_in_smaller_parts_where_memory_runs_out() -> No
     parts = Parts(64, stage="sentences", listener=events.append)
     assert Watched(Greedy(parts, 20), [0, 1], parts=parts).measure(None) == (1.0, 0.5)
     assert (parts.n, [type(event) for event in events]) == (4, [Warned])
-    with pytest.raises(DeviceError, match=r"out of memory .* set a smaller batch, micro_batch"):
+    with pytest.raises(DeviceError, match=r"out of memory .* with a smaller batch, micro_batch"):
         Watched(Greedy(parts, 0), [0, 1], parts=parts).measure(None)

@@ -8,7 +8,7 @@ from embedpipe.config import SentencesConfig
 from embedpipe.nn.batches import Padded
 from embedpipe.sentences.embed import embed
 from embedpipe.sentences.network import SentenceNetwork
-from embedpipe.sentences.objectives.contrast import contrastive_loss
+from embedpipe.sentences.objectives.contrast import contrastive_loss, contrastive_scores
 from embedpipe.sentences.start import start_network
 from embedpipe.words.bag import Bag
 
@@ -30,7 +30,7 @@ def batch_of(rows: int) -> Padded:
 
 def loss_of(network: SentenceNetwork, rows: int, micro_batch: int) -> torch.Tensor:
     first, second = embed(network, batch_of(rows), micro_batch).chunk(2)
-    return contrastive_loss(first, second, torch.eye(rows, dtype=torch.bool), 0.1)[0]
+    return contrastive_loss(*contrastive_scores(first, second, torch.eye(rows, dtype=torch.bool), 0.1))
 
 
 def gradients(network: SentenceNetwork) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ import torch
 
 from embedpipe.config import SentencesConfig
 from embedpipe.errors import ConfigError
+from embedpipe.nn.precision import without_rounding
 from embedpipe.sentences.encoder import SentenceEncoder
 from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.sentences.start import random_network
@@ -116,7 +117,31 @@ def test_a_bag_has_nothing_to_read_in_bf16() -> None:
 def test_a_gpu_gives_the_same_as_the_cpu() -> None:
     network = make_network()
     expected = make_encoder(network).encode_ids(sequences())
-    on_gpu = network.to("cuda")
-    np.testing.assert_allclose(make_encoder(on_gpu).encode_ids(sequences()), expected, atol=1e-5)
+    on_gpu = make_encoder(network).to("cuda")
+    np.testing.assert_allclose(on_gpu.encode_ids(sequences()), expected, atol=1e-5)
     with pytest.raises(ConfigError, match="network on cuda"):
-        make_encoder(on_gpu, "int8")
+        on_gpu.at("int8")
+
+
+def test_on_a_device_of_its_own_an_encoder_is_a_copy() -> None:
+    encoder = make_encoder(make_network(architecture="gru"))
+    expected = encoder.encode_ids(sequences())
+    moved = encoder.to("cpu")
+    with torch.no_grad():
+        encoder.network.embedding.weight.zero_()
+    assert not np.allclose(encoder.encode_ids(sequences()), expected, atol=1e-2)
+    np.testing.assert_array_equal(moved.encode_ids(sequences()), expected)
+    assert make_encoder(make_network(), "int8").to("cpu").precision == "int8"
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn.rnn, "fp32_precision"), reason="torch before 2.9 has one switch")
+def test_a_gpu_reads_in_float32_while_it_encodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network lies on the CPU here; which of torch's switches are set does not depend on that."""
+    encoder = make_encoder(make_network(architecture="gru"))
+    monkeypatch.setattr(
+        "embedpipe.sentences.encoder.without_rounding", lambda _: without_rounding(torch.device("cuda"))
+    )
+    rnn, seen = torch.backends.cudnn.rnn, set()
+    encoder.network.register_forward_hook(lambda *_: seen.add(rnn.fp32_precision))
+    encoder.encode_ids(sequences())
+    assert (seen, rnn.fp32_precision) == ({"ieee"}, "tf32")

@@ -15,7 +15,12 @@ from embedpipe.config import SentencesConfig
 from embedpipe.errors import NotEnoughDataError
 from embedpipe.nn.memory import Parts
 from embedpipe.runtime import Evaluated
-from embedpipe.sentences.objectives.contrast import contrastive_loss, same_sentence
+from embedpipe.sentences.objectives.contrast import (
+    contrastive_loss,
+    contrastive_ranks,
+    contrastive_scores,
+    same_sentence,
+)
 from embedpipe.sentences.objectives.objective import Setup
 from embedpipe.sentences.plan import watch_neighbours
 from embedpipe.sentences.start import start_network
@@ -67,12 +72,12 @@ CONFIG = SentencesConfig(
 
 def test_loss_by_hand() -> None:
     first, second = torch.eye(2), torch.tensor([[1.0, 0.0], [0.6, 0.8]])
-    loss, ranks = contrastive_loss(first, second, torch.eye(4, dtype=torch.bool), 0.5)
+    scores = contrastive_scores(first, second, torch.eye(4, dtype=torch.bool), 0.5)
     # Cosines, row asks and column answers: [[1, .6], [0, .8]]; divided by the temperature: [[2, 1.2], [0, 1.6]].
     ahead = [math.log(1 + math.exp(1.2 - 2)), math.log(1 + math.exp(0 - 1.6))]
     back = [math.log(1 + math.exp(0 - 2)), math.log(1 + math.exp(1.2 - 1.6))]
-    assert loss.item() == pytest.approx((sum(ahead) + sum(back)) / 4, abs=1e-6)
-    assert ranks.tolist() == [[1, 1], [1, 1]]
+    assert contrastive_loss(*scores).item() == pytest.approx((sum(ahead) + sum(back)) / 4, abs=1e-6)
+    assert contrastive_ranks(*scores).tolist() == [[1, 1], [1, 1]]
 
 
 def test_a_repeated_sentence_is_no_wrong_answer() -> None:
@@ -80,13 +85,13 @@ def test_a_repeated_sentence_is_no_wrong_answer() -> None:
     ids = torch.tensor([[4], [5], [6], [6]])
     same = same_sentence(ids, torch.ones(4, dtype=torch.long))
     rows = F.normalize(torch.tensor([[1.0, 0.2], [0.3, 1.0], [1.0, 1.0], [1.0, 1.0]]), dim=1)
-    ahead = contrastive_loss(rows[:2], rows[2:], same, 0.1)
-    unmasked = contrastive_loss(rows[:2], rows[2:], torch.eye(4, dtype=torch.bool), 0.1)
+    ahead = contrastive_loss(*contrastive_scores(rows[:2], rows[2:], same, 0.1))
+    unmasked = contrastive_loss(*contrastive_scores(rows[:2], rows[2:], torch.eye(4, dtype=torch.bool), 0.1))
     cosines = (rows[:2] @ rows[2]) / 0.1
     # Only the way back, from each c to its own first sentence, has a candidate that is wrong.
     expected = (torch.logsumexp(cosines, 0) - cosines).mean() / 2
-    assert ahead[0].item() == pytest.approx(expected.item(), rel=1e-5)
-    assert unmasked[0] > ahead[0]
+    assert ahead.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert unmasked > ahead
 
 
 def test_a_sentence_is_no_wrong_answer_to_itself() -> None:
@@ -94,22 +99,24 @@ def test_a_sentence_is_no_wrong_answer_to_itself() -> None:
     ids = torch.tensor([[4], [5], [5], [6]])
     same = same_sentence(ids, torch.ones(4, dtype=torch.long))
     a, b, c = F.normalize(torch.randn(3, 5, generator=torch.Generator().manual_seed(0)), dim=1)
-    _, ranks = contrastive_loss(torch.stack([a, b]), torch.stack([b, c]), same, 0.1)
+    ranks = contrastive_ranks(*contrastive_scores(torch.stack([a, b]), torch.stack([b, c]), same, 0.1))
     assert ranks[0, 1] == 1, "b finds c, for b itself is left out"
-    _, ranks = contrastive_loss(torch.stack([b, b]), torch.stack([b, c]), torch.eye(4, dtype=torch.bool), 0.1)
+    ranks = contrastive_ranks(
+        *contrastive_scores(torch.stack([b, b]), torch.stack([b, c]), torch.eye(4, dtype=torch.bool), 0.1)
+    )
     assert ranks[0].tolist() == [1, 2]
 
 
 def test_ranks_by_hand() -> None:
     cosines = torch.tensor([[0.6, 0.8, 0.7], [0.0, 1.0, 0.8], [0.8, 0.6, 0.5]])  # row asks and column answers
-    _, ranks = contrastive_loss(torch.eye(3), cosines.T, torch.eye(6, dtype=torch.bool), 1.0)
+    ranks = contrastive_ranks(*contrastive_scores(torch.eye(3), cosines.T, torch.eye(6, dtype=torch.bool), 1.0))
     assert ranks.tolist() == [[3, 1, 3], [2, 1, 3]]
 
 
 @pytest.mark.parametrize("value", [1.0, math.nan])
 def test_vectors_that_are_all_the_same_find_nothing(value: float) -> None:
     rows = torch.full((4, 1), value)
-    _, ranks = contrastive_loss(rows, rows, torch.eye(8, dtype=torch.bool), 0.1)
+    ranks = contrastive_ranks(*contrastive_scores(rows, rows, torch.eye(8, dtype=torch.bool), 0.1))
     assert ranks.tolist() == [[4] * 4] * 2
 
 

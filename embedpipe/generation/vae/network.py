@@ -54,7 +54,7 @@ class SentenceVAE(nn.Module):
     ----------
     shape : of the network.
     dropouts : of the decoder, in training.
-    sparse : the table of the words gets sparse gradients, as in `LanguageModel`.
+    sparse : a step reads a few rows of the table of the words, as in `LanguageModel`.
 
     Examples
     --------

@@ -80,7 +80,7 @@ def start_vae(
     generator : whose weights the decoder begins with; they are copied.
     reader : of a sentence encoder over word vectors of the same width, None for a random one; its shape is taken over
         with ``latent.start`` random too.
-    sparse : whether the table of the words gets sparse gradients.
+    sparse : whether a step reads a few rows of the table of the words, as in `LanguageModel`.
     """
     fits = reader is not None
     if reader is None:

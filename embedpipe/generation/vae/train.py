@@ -121,11 +121,11 @@ def train_vae(
         arrays = [tensor.detach().cpu().numpy() for tensor in generator.state_dict().values()]
         arrays += [] if reader is None else [tensor.cpu().numpy() for tensor in reader.weights.values()]
         arrays += [train.tokens, train.sentence_offsets, *watched]
-        kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, device.type, *arrays))
+        kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, *arrays))
     sampled = generator.clusters is None and len(vocabulary) > 2 * config.samples
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        model = start_vae(generator, reader, config, sparse=sampled and device.type == "cpu").to(device)
+        model = start_vae(generator, reader, config, sparse=sampled).to(device)
         optimizers = optimizers_of(model, config)
         softmax: Softmax = FullSoftmax() if model.decoder.clusters is None else model.decoder.clusters
         if sampled:

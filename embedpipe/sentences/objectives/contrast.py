@@ -1,6 +1,6 @@
 """The contrastive loss: each text is to find the one that belongs to it among all those of the batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from embedpipe.nn.batches import Batch, TokenSource
 from embedpipe.nn.spans import POOL, Draw, batches_of
 from embedpipe.sentences.objectives.objective import Setup, mean_figure
 
-__all__ = ["Contrast", "contrastive_loss", "same_sentence"]
+__all__ = ["Contrast", "contrastive_loss", "contrastive_ranks", "contrastive_scores", "same_sentence"]
 
 _SEED = 20_240_229
 
@@ -32,13 +32,13 @@ def same_sentence(ids: Tensor, lengths: Tensor) -> Tensor:
     return keys[:, None] == keys
 
 
-def contrastive_loss(
+def contrastive_scores(
     first: Tensor, second: Tensor, same: Tensor, temperature: float, negatives: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """In-batch contrastive loss (InfoNCE; van den Oord et al., 2018), both ways.
+    """Return how near each text is to all those among which it is to find its own.
 
-    Each text is to find the one that belongs to it among those of the batch. A candidate that is the same as the one
-    that is looked for, or as the one that asks, is no wrong answer and is left out.
+    A candidate that is the same as the one that is looked for, or as the one that asks, is no wrong answer and is left
+    out: it scores minus infinity.
 
     Parameters
     ----------
@@ -49,19 +49,17 @@ def contrastive_loss(
 
     Returns
     -------
-    loss : scalar, the mean cross-entropy in nats.
-    ranks : int64 of shape (2, batch), from 1: at which place each text of `first`, then of `second`, finds its own;
-        behind all candidates that are as near, so that vectors which are all the same find nothing.
+    ahead : shape (batch, batch + n): the texts of `first` ask; the candidate of a row's own number is its own.
+    back : shape (batch, batch): the texts of `second` ask.
 
     Examples
     --------
     >>> rows, apart = torch.eye(2), torch.eye(4, dtype=torch.bool)
-    >>> loss, ranks = contrastive_loss(rows, rows, apart, temperature=0.5)
-    >>> round(loss.item(), 4), ranks.tolist()
-    (0.1269, [[1, 1], [1, 1]])
+    >>> ahead, back = contrastive_scores(rows, rows, apart, temperature=0.5)
+    >>> ahead.tolist(), round(contrastive_loss(ahead, back).item(), 4), contrastive_ranks(ahead, back).tolist()
+    ([[2.0, 0.0], [0.0, 2.0]], 0.1269, [[1, 1], [1, 1]])
     """
     n = len(first)
-    target = torch.arange(n, device=first.device)
     pair = torch.eye(n, dtype=torch.bool, device=first.device)
     candidates = second if negatives is None else torch.cat([second, negatives])
     left_out = same[n : 2 * n, n:] | same[:n, n:]  # (batch, candidates)
@@ -71,13 +69,34 @@ def contrastive_loss(
         scores = first.float() @ candidates.float().T / temperature
     ahead = scores.masked_fill(left_out, -torch.inf)
     back = scores[:, :n].T.masked_fill((same[:n, :n] | same[n : 2 * n, :n]) & ~pair, -torch.inf)
-    loss = (F.cross_entropy(ahead, target) + F.cross_entropy(back, target)) / 2
-    return loss, torch.stack([_ranks(ahead), _ranks(back)])
+    return ahead, back
 
 
-def _ranks(scores: Tensor) -> Tensor:
-    own = scores.diagonal()[:, None]
-    return (~(scores < own)).sum(dim=1)
+def contrastive_loss(ahead: Tensor, back: Tensor) -> Tensor:
+    """Return the in-batch contrastive loss (InfoNCE; van den Oord et al., 2018), both ways: a scalar, in nats.
+
+    Parameters
+    ----------
+    ahead, back : what `contrastive_scores` returns.
+    """
+    target = torch.arange(len(ahead), device=ahead.device)
+    return (F.cross_entropy(ahead, target) + F.cross_entropy(back, target)) / 2
+
+
+def contrastive_ranks(ahead: Tensor, back: Tensor) -> Tensor:
+    """Return at which place, from 1, each text finds its own.
+
+    It stands behind all candidates that are as near, so vectors which are all the same find nothing.
+
+    Parameters
+    ----------
+    ahead, back : what `contrastive_scores` returns.
+
+    Returns
+    -------
+    int64 of shape (2, batch): those of `ahead`, then those of `back`
+    """
+    return torch.stack([(~(scores < scores.diagonal()[:, None])).sum(dim=1) for scores in (ahead, back)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,19 +139,27 @@ class Contrast:
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the contrastive loss, the mean over all views."""
-        return self.measure(network, batch)[0]
+        return _mean_loss(self._scores(network, batch))
 
     def measure(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss, and the mean reciprocal rank at which the whole vectors find their own (Voorhees, 1999)."""
+        scores = self._scores(network, batch)
+        return _mean_loss(scores), (1 / contrastive_ranks(*scores[-1])).mean()
+
+    def _scores(self, network: nn.Module, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+        """Return the scores by each view, the whole vectors last."""
         n = len(batch.tags)
         vectors = self.setup.vectors(network, batch.rows)
         same = same_sentence(batch.rows.ids, batch.rows.lengths)
         if self.grouped:
             tags = batch.tags.repeat(2)
             same[: 2 * n, : 2 * n] |= tags[:, None] == tags
-        losses = []
-        for rows in self.setup.views(vectors):
-            first, second, *others = torch.split(rows, n)
-            loss, ranks = contrastive_loss(first, second, same, self.setup.temperature, others[0] if others else None)
-            losses.append(loss)
-        return torch.stack(losses).mean(), (1 / ranks).mean()
+        views = (torch.split(rows, n) for rows in self.setup.views(vectors))
+        return [
+            contrastive_scores(first, second, same, self.setup.temperature, others[0] if others else None)
+            for first, second, *others in views
+        ]
+
+
+def _mean_loss(scores: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    return torch.stack([contrastive_loss(ahead, back) for ahead, back in scores]).mean()

@@ -26,7 +26,8 @@ class Decoder:
     ----------
     network : called with unit vectors of shape (batch, dim), their sentences as `Padded`, and how many rows it is to
         read at once (0 is all); gives the mean loss of a token in nats. In training it sees part of the words alone.
-    sparse, dense : its tables of words, by the gradients that they get; the weight decay is not for them.
+    sparse, dense : its tables of words, those of which a step reads a few rows and those of which it reads all; the
+        weight decay is not for them.
     """
 
     network: nn.Module

@@ -72,7 +72,7 @@ class Trainee(nn.Module):
         self.objectives, self.l1 = tuple(objectives), l1
 
     def decoder_tables(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """Return the tables beside the network's own: those with sparse gradients, and those with dense ones."""
+        """Return the tables beside the network's own: those read in part, and those read whole."""
         decoders = [one.decoder for one in self.objectives if isinstance(one, DenoisingObjective)]
         return [table for one in decoders for table in one.sparse], [table for one in decoders for table in one.dense]
 
