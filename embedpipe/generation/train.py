@@ -48,7 +48,7 @@ _WITHOUT_END = 10**9
 _METRIC = "validation perplexity"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedGenerator:
     """A trained language model and how well it predicts held-out text.
 
@@ -190,21 +190,21 @@ def train_language_model(
     final = perplexity_of(float(losses.mean()))
     listener(Evaluated(_STAGE, "perplexity", final, result.best_step))
     return TrainedGenerator(
-        model,
-        final,
-        unigram_perplexity(counts, scored) if baselines else math.nan,
-        bigram_perplexity(tokens, counts, scored) if baselines else math.nan,
-        scored.unknown_share,
-        scored.n_scored,
-        objective.n_tokens,
-        result.stopped,
-        training_curve(result, _METRIC),
-        tuple((at, value) for at, (_, value) in zip(result.elapsed, result.history, strict=True)),
-        kneser_ney_perplexity(tokens, len(counts), scored) if baselines else math.nan,
-        perplexity_interval(losses, seed=seed),
-        piece_units(scored.tokens[:, 1:], vocabulary.tokens) if vocabulary.holds_pieces else None,
-        scored_split,
-        losses,
+        model=model,
+        perplexity=final,
+        unigram_perplexity=unigram_perplexity(counts, scored) if baselines else math.nan,
+        bigram_perplexity=bigram_perplexity(tokens, counts, scored) if baselines else math.nan,
+        kneser_ney_perplexity=kneser_ney_perplexity(tokens, len(counts), scored) if baselines else math.nan,
+        unknown_share=scored.unknown_share,
+        n_scored=scored.n_scored,
+        n_tokens_seen=objective.n_tokens,
+        stopped=result.stopped,
+        curve=training_curve(result, _METRIC),
+        timeline=tuple((at, value) for at, (_, value) in zip(result.elapsed, result.history, strict=True)),
+        interval=perplexity_interval(losses, seed=seed),
+        units=piece_units(scored.tokens[:, 1:], vocabulary.tokens) if vocabulary.holds_pieces else None,
+        scored_split=scored_split,
+        losses=losses,
     )
 
 

@@ -37,7 +37,6 @@ __all__ = ["begin_training", "optimizers_of", "train_encoder"]
 
 _STAGE = "sentences"
 _EVALUATIONS = 8
-_UNKNOWN: Figures = (math.nan, math.nan)
 
 
 def train_encoder(
@@ -94,31 +93,35 @@ def train_encoder(
         if trains:
             plan = plan_training(network, train, validation, labelled, config, setup, decoder)
         neighbours = None if test is None else watch_neighbours(test, setup, config.held_out)
-        watched = ([neighbours] if neighbours else []) + plan.labelled
-        before = [one.measure(network) for one in watched]
+        before = _measured(neighbours, network)
+        labelled_before = [one.measure(network) for one in plan.labelled]
         kept = None
         if checkpoint is not None:
             arrays = _arrays(bag, (train, validation), labelled, [start, *_heads(plan)])
             kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, *arrays))
         torch.manual_seed(seed)
         run = _fitted(network, plan, config, setup, kept, listener) if trains else None
-    after = [one.measure(network) for one in watched]
+    after = _measured(neighbours, network)
+    labelled_after = [one.measure(network) for one in plan.labelled]
     steps, best_step = (run.steps, run.best_step if plan.choosing else run.steps) if run else (0, 0)
-    first = 1 if neighbours else 0
     return TrainedEncoder(
-        network.cpu(),
-        before[0] if neighbours else _UNKNOWN,
-        after[0] if neighbours else _UNKNOWN,
-        setup.batch,
-        best_step,
-        steps,
-        run.stopped if run else None,
-        {objective.name: objective.weight for objective in plan.objectives},
-        tuple(plan.choosing.by) if run else (),
-        tuple(map(_learnt, plan.labelled, before[first:], after[first:])),
-        tuple(plan.notes),
-        training_curve(run, plan.choosing.metric) if run else None,
+        network=network.cpu(),
+        before=before,
+        after=after,
+        candidates=setup.batch,
+        best_step=best_step,
+        steps=steps,
+        stopped=run.stopped if run else None,
+        weights={objective.name: objective.weight for objective in plan.objectives},
+        chosen_by=tuple(plan.choosing.by) if run else (),
+        learnt=tuple(map(_learnt, plan.labelled, labelled_before, labelled_after)),
+        notes=tuple(plan.notes),
+        curve=training_curve(run, plan.choosing.metric) if run else None,
     )
+
+
+def _measured(watched: Watched | None, network: SentenceNetwork) -> Figures:
+    return (math.nan, math.nan) if watched is None else watched.measure(network)
 
 
 def begin_training(

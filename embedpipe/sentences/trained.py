@@ -46,7 +46,7 @@ class Learnt:
         return {"name": self.name, **rows, **_measured(figures)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedEncoder:
     """A trained network and how well it finds the neighbours of held-out sentences.
 

@@ -41,7 +41,16 @@ def trained(interval: tuple[float, float], units: Units | None = None) -> Traine
     with torch.device("meta"):
         model = LanguageModel(Shape(7, dim=4, hidden=4, layers=1))
     return TrainedGenerator(
-        model, 93.4, 800.0, 217.5, 0.01, 100, 5, kneser_ney_perplexity=153.9, interval=interval, units=units
+        model=model,
+        perplexity=93.4,
+        unigram_perplexity=800.0,
+        bigram_perplexity=217.5,
+        kneser_ney_perplexity=153.9,
+        unknown_share=0.01,
+        n_scored=100,
+        n_tokens_seen=5,
+        interval=interval,
+        units=units,
     )
 
 
