@@ -233,9 +233,9 @@ def _write(rows: Iterator[dict[str, object]], format_: str, total: _Total, *, se
             render([row], format_)
     else:
         found = list(rows)
-        names = list(found[0]) if found else []
-        columns = [name for name in names if name != "file" or several or "line" not in names]
+        columns = list(found[0]) if found else []
         if format_ == "table":
+            columns = [name for name in columns if name != "file" or several or "line" not in columns]
             found = [_shown(row) for row in found]
             if len(found) > 1:
                 found.append({columns[0]: "total", **_figures(total.score)})

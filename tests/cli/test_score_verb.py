@@ -74,6 +74,13 @@ def test_each_line(bundle, file, embedpipe_cli, format_):
     assert f"total: 11 tokens, log-probability {-11 * EIGHTH:,.3f}, perplexity 8.000" in outcome.err
 
 
+def test_only_a_table_leaves_out_the_name_of_its_one_file(bundle, file, embedpipe_cli):
+    header = embedpipe_cli("score", bundle, file, "--no-baseline", "--format", "csv").out.splitlines()[0]
+    assert header.split(",")[:3] == ["file", "line", "tokens"]
+    (row, *_) = json.loads(embedpipe_cli("score", bundle, file, "--no-baseline", "--format", "json").out)
+    assert header.split(",") == list(row)
+
+
 def test_a_table_ends_in_the_total(bundle, file, embedpipe_cli):
     lines = embedpipe_cli("score", bundle, file, "--no-baseline").out.splitlines()
     assert lines[0].split()[:4] == ["line", "tokens", "unknown_share", "log_probability"]
