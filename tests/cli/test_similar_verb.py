@@ -9,7 +9,7 @@ import pytest
 
 from embedpipe.bundle.manifest import Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
-from embedpipe.cli.origin import origin_columns, say_origins
+from embedpipe.cli.origin import origin_columns
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.bag import plain_average
 from embedpipe.words.lookup import Found, Lookup
