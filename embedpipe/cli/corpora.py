@@ -89,6 +89,8 @@ def stats(
 
     options = ReadOptions(encoding or "utf-8", encoding_errors or "strict", documents, download)  # type: ignore[arg-type]
     render([_count(_source(source), options)], format_)
+    for note in options.notes:
+        say(note)
 
 
 @command.command("fetch")
