@@ -55,7 +55,11 @@ __all__ = ["command"]
 )
 @plots_option
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
-@click.option("--force", is_flag=True, help="Replace a bundle made from other inputs or settings.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a bundle made from other inputs or settings; the generative model of `train latent` is left out.",
+)
 def command(
     sources: tuple[str, ...],
     output: Path,
