@@ -29,7 +29,6 @@ __all__ = [
     "NotEnoughDataError",
     "OutputError",
     "UnknownWordError",
-    "several_words",
 ]
 
 
@@ -92,14 +91,14 @@ class UnknownWordError(EmbedpipeError):
         if near:
             hint = f"; near spellings: {', '.join(near)}"
         else:
-            hint = "" if several_words(word) else "; ask for a word that the text of the bundle holds"
-        super().__init__(f"'{word}' {why}{several_words(word)}{hint}")
+            hint = "" if _several_words(word) else "; ask for a word that the text of the bundle holds"
+        super().__init__(f"'{word}' {why}{_several_words(word)}{hint}")
 
 
-def several_words(word: str) -> str:
+def _several_words(word: str) -> str:
     """Return what to do where `word`, which was not found, is several words; an empty string where it is one.
 
-    >>> several_words("york"), several_words("new york")
+    >>> _several_words("york"), _several_words("new york")
     ('', '; it is several words: ask for each of them without quotes (new york); text.phrases=pairs makes one of them')
     """
     parts = " ".join(word.split())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.options import format_option
+from embedpipe.cli.options import format_option, source_encoding_options
 from embedpipe.cli.output import render, say
 
 if TYPE_CHECKING:
@@ -67,12 +67,18 @@ def show(name: str, format_: str) -> None:
 
 @command.command("stats")
 @click.argument("source")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of files that hold text.")
-@click.option("--encoding-errors", type=click.Choice(["strict", "replace", "ignore"]), default="strict")
+@source_encoding_options
 @click.option("--documents", type=click.Choice(["auto", "blank", "line", "file"]), default="auto", show_default=True)
 @download_option
 @format_option
-def stats(source: str, encoding: str, encoding_errors: str, documents: str, download: bool, format_: str) -> None:
+def stats(
+    source: str,
+    encoding: str | None,
+    encoding_errors: str | None,
+    documents: str,
+    download: bool,
+    format_: str,
+) -> None:
     """Read a source, or a corpus of the catalogue by its name, and count.
 
     \b
@@ -81,8 +87,10 @@ def stats(source: str, encoding: str, encoding_errors: str, documents: str, down
     """
     from embedpipe.text.read_types import ReadOptions
 
-    options = ReadOptions(encoding, encoding_errors, documents, download)  # type: ignore[arg-type]
+    options = ReadOptions(encoding or "utf-8", encoding_errors or "strict", documents, download)  # type: ignore[arg-type]
     render([_count(_source(source), options)], format_)
+    for note in options.notes:
+        say(note)
 
 
 @command.command("fetch")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.options import format_option, named_path
+from embedpipe.cli.options import format_option, given_settings, named_path, source_encoding_options
 from embedpipe.cli.output import render, say
 from embedpipe.cli.progress import progress
 
@@ -46,6 +46,7 @@ __all__ = ["command"]
 @click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of the first training.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@source_encoding_options
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
 @format_option
 def command(
@@ -60,6 +61,8 @@ def command(
     assignments: tuple[str, ...],
     seed: int,
     device: "DeviceName",
+    encoding: str | None,
+    encoding_errors: str | None,
     download: bool,
     format_: str,
 ) -> None:
@@ -82,6 +85,7 @@ def command(
     from embedpipe.pipeline.curve import curve
     from embedpipe.settings import load_config
 
+    chosen = {"text.encoding": encoding, "text.encoding_errors": encoding_errors}
     with progress() as listener:
         found = curve(
             sources,
@@ -91,7 +95,7 @@ def command(
             tasks=[task.strip() for task in tasks.split(",") if task.strip()],
             stages=[stage.strip() for stage in stages.split(",") if stage.strip()],
             preset=preset,
-            settings=load_config(config_file, assignments),
+            settings=load_config(config_file, [*assignments, *given_settings(chosen)]),
             seed=seed,
             device=device,
             download=download,

@@ -55,8 +55,8 @@ def corpus_of(bundle: "Bundle", sources: Sequence[str], window: int | None) -> C
 
     text = None if sources else text_beside(bundle)
     if not sources and text is None:
-        command = bundle.manifest.command
-        again = "" if "import" in command else f", or run this again: {_beside(command, str(bundle.path))}"
+        command, imported = bundle.manifest.command, "vectors" in bundle.manifest.corpus
+        again = "" if imported else f", or run this again: {_beside(command, str(bundle.path))}"
         say(
             f"{work_folder(bundle.path) / 'text'}: is not there, so contexts and lines are left out; name the text "
             f"with --text SOURCE{again}"

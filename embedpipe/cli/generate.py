@@ -2,14 +2,14 @@
 
 import secrets
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from embedpipe.cli.given import Verb, given_flags, refuse
-from embedpipe.cli.options import bundle_argument, format_option
+from embedpipe.cli.options import bundle_argument, encoding_option, format_option, named_path
 from embedpipe.cli.output import render, say
 from embedpipe.cli.unknown import say_unknown, say_unknown_in
 from embedpipe.errors import InputError
@@ -34,7 +34,7 @@ _SECTIONS = {
         "repetition_penalty",
         "no_repeat_ngram",
     ),
-    "Prompts and output": ("n", "prompts", "stream", "cache", "precision", "format_"),
+    "Prompts and output": ("n", "prompts", "encoding", "stream", "cache", "precision", "format_"),
 }
 _NUL = "holds a NUL byte: this is not plain text; give text as the prompt"
 _DRAWN = ("top_k", "top_p", "typical_p", "min_p", "seed")
@@ -148,10 +148,11 @@ class _InSections(Verb):
 @click.option("--ban", multiple=True, metavar="WORDS", help="Never write these words. May be given several times.")
 @click.option(
     "--prompts",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=named_path,
     metavar="FILE",
     help="Continue each line of a file, or of stdin (-), side by side.",
 )
+@encoding_option
 @click.option("--stream", is_flag=True, help="Print one text word by word as it is written.")
 @click.option(
     "--cache",
@@ -189,6 +190,7 @@ def command(
     begin_with: str,
     ban: tuple[str, ...],
     prompts: Path | None,
+    encoding: str | None,
     stream: bool,
     cache: bool,
     precision: Literal["fp32", "bf16"],
@@ -215,7 +217,7 @@ def command(
     if beam is not None:
         penalty = Beam().length_penalty if length_penalty is None else length_penalty
         search = Beam(beam, penalty, repetition_penalty, no_repeat_ngram)
-    asked = [_text(prompt)] if prompts is None else _lines(prompts)
+    asked = _asked(prompt, prompts, encoding or "utf-8")
 
     from embedpipe.loading import load
 
@@ -324,32 +326,24 @@ def _write(rows: Sequence[dict[str, object]], format_: str, *, header: bool) -> 
         sys.stdout.flush()
 
 
-def _text(prompt: str) -> str:
-    """Return a prompt, read from stdin where it is ``-``."""
-    from embedpipe.text.read_bytes import stdin_bytes
-
-    if prompt != "-":
-        return prompt
-    data = stdin_bytes().read()
-    if (at := data.find(b"\0")) >= 0:
-        raise InputError(_NUL, "<stdin>", data.count(b"\n", 0, at) + 1)
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff").strip()
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 at byte {error.start + 1:,}; convert the prompt first"
-        raise InputError(message, "<stdin>") from error
+def _asked(prompt: str, file: Path | None, encoding: str) -> list[str]:
+    """Return the prompt, read from stdin where it is ``-``, or those of a file, one a line, which may be empty."""
+    if file is None:
+        return [prompt if prompt != "-" else "\n".join(_read(Path("-"), encoding)).strip()]
+    lines = [line.strip() for line in _read(file, encoding)]
+    if lines in ([], [""]):
+        raise InputError("holds no prompt; give one on each line", _shown(file))
+    return lines
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the prompts of a file, one a line; an empty line is an empty prompt."""
+def _read(file: Path, encoding: str) -> Iterator[str]:
     from embedpipe.sentences.stream import read_lines
 
-    name = "<stdin>" if str(path) == "-" else path
-    lines = []
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_lines(file, encoding), start=1):
         if "\0" in line:
-            raise InputError(_NUL, name, number)
-        lines.append(line.strip())
-    if lines in ([], [""]):
-        raise InputError("holds no prompt; give one on each line", name)
-    return lines
+            raise InputError(_NUL, _shown(file), number)
+        yield line
+
+
+def _shown(file: Path) -> str:
+    return "<stdin>" if str(file) == "-" else str(file)

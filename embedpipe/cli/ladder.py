@@ -1,12 +1,11 @@
 """The verb ``ladder``: from counts to networks on one corpus and one budget of seconds."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.options import format_option, named_path
+from embedpipe.cli.options import format_option, given_settings, named_path, source_encoding_options
 from embedpipe.cli.output import render, say
 from embedpipe.cli.progress import progress
 
@@ -46,12 +45,7 @@ __all__ = ["command"]
 @click.option("--set", "assignments", metavar="SECTION.KEY=VALUE", multiple=True, help="One setting; repeatable.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of the first training.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--encoding", help="Encoding of the text. [default: utf-8]")
-@click.option(
-    "--encoding-errors",
-    type=click.Choice(["strict", "replace", "ignore"]),
-    help="What to do with bytes that are not in the encoding. [default: strict]",
-)
+@source_encoding_options
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
 @format_option
 def command(
@@ -105,7 +99,6 @@ def command(
     from embedpipe.settings import load_config
 
     chosen = {"text.encoding": encoding, "text.encoding_errors": encoding_errors}
-    given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
     with progress() as listener:
         found = ladder(
             sources,
@@ -114,7 +107,7 @@ def command(
             seconds=seconds,
             seeds=seeds,
             preset=preset,
-            settings=load_config(config_file, [*assignments, *given]),
+            settings=load_config(config_file, [*assignments, *given_settings(chosen)]),
             seed=seed,
             device=device,
             download=download,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from embedpipe.cli.output import say
-from embedpipe.errors import several_words
 
 if TYPE_CHECKING:
     from embedpipe.words.lookup import Found
@@ -49,7 +48,7 @@ def _sentence(found: "Found") -> str:
         )
     sure = "confidence unknown: none was calibrated" if found.confidence is None else _chance(found.confidence, chance)
     near = "" if found.near is None else f"; near spelling: {found.near}"
-    return f"{found.word}: not in the vocabulary; {of}, {sure}){near}{several_words(found.word)}"
+    return f"{found.word}: not in the vocabulary; {of}, {sure}){near}"
 
 
 def _chance(confidence: float, meaning: str) -> str:

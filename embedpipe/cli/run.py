@@ -1,6 +1,5 @@
 """The verb ``run``: the main job."""
 
-import json
 import shlex
 import sys
 from collections.abc import Container
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.options import named_path
+from embedpipe.cli.options import given_settings, named_path, source_encoding_options
 from embedpipe.cli.output import say
 from embedpipe.cli.plots import plots_option, plotted
 from embedpipe.cli.progress import progress
@@ -47,12 +46,7 @@ __all__ = ["command"]
 )
 @click.option("--reproducible", is_flag=True, default=None, help="Byte-identical weights; one Word2Vec worker, slower.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--encoding", help="Encoding of the text. [default: utf-8]")
-@click.option(
-    "--encoding-errors",
-    type=click.Choice(["strict", "replace", "ignore"]),
-    help="What to do with bytes that are not in the encoding. [default: strict]",
-)
+@source_encoding_options
 @click.option(
     "--resume/--no-resume",
     default=True,
@@ -61,7 +55,11 @@ __all__ = ["command"]
 )
 @plots_option
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
-@click.option("--force", is_flag=True, help="Replace a bundle made from other inputs or settings.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a bundle made from other inputs or settings; the generative model of `train latent` is left out.",
+)
 def command(
     sources: tuple[str, ...],
     output: Path,
@@ -109,8 +107,7 @@ def command(
         "words.vectors": vectors and str(vectors),
         "words.runs": runs,
     }
-    given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in chosen.items() if value is not None]
-    settings = load_config(config_file, [*assignments, *given])
+    settings = load_config(config_file, [*assignments, *given_settings(chosen)])
     with first_of_several(device) as works:
         if not works:
             assist()

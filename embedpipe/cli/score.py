@@ -2,8 +2,8 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
 from itertools import chain, groupby
 from operator import add
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
-from embedpipe.cli.options import bundle_argument, format_option, named_path
+from embedpipe.cli.options import bundle_argument, encoding_option, format_option, named_path
 from embedpipe.cli.output import render, say
 from embedpipe.cli.progress import progress
 from embedpipe.errors import InputError
@@ -56,6 +56,7 @@ _STDIN = "-"
     show_default=True,
     help="Of the output layer: bf16 is faster where the processor has it, and nearly the same.",
 )
+@encoding_option
 @format_option
 def command(
     bundle: Path,
@@ -66,6 +67,7 @@ def command(
     dynamic: bool,
     baseline: bool,
     precision: Literal["fp32", "bf16"],
+    encoding: str | None,
     format_: str,
 ) -> None:
     """Say how probable the text in FILE is; - or no FILE is stdin. Files may be compressed.
@@ -91,17 +93,18 @@ def command(
     names = files or (Path(_STDIN),)
     if sum(str(name) == _STDIN for name in names) > 1:
         raise click.UsageError("standard input can be read once; name - once")
+    read = partial(_read, encoding=encoding or "utf-8")
     opened = load(bundle)
     for name in names:
         if str(name) != _STDIN:
-            any(text.strip() for text in _read(name))  # what cannot be read is said before anything is counted or tuned
+            any(text.strip() for text in read(name))  # what cannot be read is said before anything is counted or tuned
 
     from embedpipe.pipeline.scoring import open_scorer
 
     scorer = open_scorer(opened, cache=cache, dynamic=dynamic, baseline=baseline, precision=precision, say=say)
     total = _Total()
     with progress() as listener:
-        lines = _scored_lines(scorer, names, by, listed=listed, listener=listener)
+        lines = _scored_lines(scorer, names, read, by, listed=listed, listener=listener)
         rows = _token_rows(total.over(lines)) if listed else _rows(total.over(lines), by)
         _write(rows, format_, total, several=len(names) > 1 and by != "all", listed=listed)
     if scorer.left_out:
@@ -143,14 +146,20 @@ class _Total:
 
 
 def _scored_lines(
-    scorer: "TextScorer", names: Sequence[Path], by: str, *, listed: bool, listener: "Listener"
+    scorer: "TextScorer",
+    names: Sequence[Path],
+    read: Callable[[Path], Iterator[str]],
+    by: str,
+    *,
+    listed: bool,
+    listener: "Listener",
 ) -> _Lines:
     """Yield the lines of the files with their places; a file without a token is an error."""
     places: deque[_Place] = deque()
 
     def texts(nth: int, name: Path) -> Iterator[str]:
         shown = "<stdin>" if str(name) == _STDIN else str(name)
-        for number, text in enumerate(_read(name), start=1):
+        for number, text in enumerate(read(name), start=1):
             places.append(_Place(shown, number, nth))
             yield text
 
@@ -172,7 +181,7 @@ def _in_order(scorer: "TextScorer", files: Sequence[Iterator[str]], by: str, *, 
         yield from (scorer.lines if by == "line" else scorer.along)(file, listed=listed)
 
 
-def _read(name: Path) -> Iterator[str]:
+def _read(name: Path, *, encoding: str) -> Iterator[str]:
     """Yield the lines of a file or of stdin.
 
     Raises
@@ -181,7 +190,7 @@ def _read(name: Path) -> Iterator[str]:
         If it cannot be read, is not text, or holds none.
     """
     shown, blank = "<stdin>" if str(name) == _STDIN else name, True
-    for number, text in enumerate(read_lines(name), start=1):
+    for number, text in enumerate(read_lines(name, encoding), start=1):
         if "\0" in text:
             raise InputError("holds a NUL byte: this is not plain text; name a text file", shown, number)
         blank = blank and not text.strip()
@@ -233,9 +242,9 @@ def _write(rows: Iterator[dict[str, object]], format_: str, total: _Total, *, se
             render([row], format_)
     else:
         found = list(rows)
-        names = list(found[0]) if found else []
-        columns = [name for name in names if name != "file" or several or "line" not in names]
+        columns = list(found[0]) if found else []
         if format_ == "table":
+            columns = [name for name in columns if name != "file" or several or "line" not in columns]
             found = [_shown(row) for row in found]
             if len(found) > 1:
                 found.append({columns[0]: "total", **_figures(total.score)})

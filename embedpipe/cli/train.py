@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @click.group("train")
 def command() -> None:
-    """Go on training a part of a bundle.
+    """Go on training a part of a bundle, in place: BUNDLE itself is changed, unless -o names another.
 
     \b
     embedpipe train sentences wiki.bundle --pairs paraphrases.tsv
@@ -39,7 +39,7 @@ def _training_options(section: str) -> Callable[[Function], Function]:
             "--output",
             metavar="NEW",
             type=named_path,
-            help="Write another bundle, and leave BUNDLE as it is.",
+            help="Write another bundle, and leave BUNDLE as it is. Without it BUNDLE itself is changed.",
         ),
         click.option(
             "--set", "assignments", metavar=f"{section}.KEY=VALUE", multiple=True, help="One setting; repeatable."
@@ -89,8 +89,8 @@ def sentences(
     its label-free objectives go on too (weights sentences.neighbours, twins, crops, denoising), and what the probes
     measured is measured again. Settings are those that the bundle was made with unless they are set here.
 
-    The bundle is replaced as a whole when all is done; its words and generator stay as they are. After an interrupt the
-    same command goes on from the last checkpoint.
+    Without -o, BUNDLE is changed in place: it stays as it was until all is done, and then has the new encoder; its
+    words and generator stay as they are. After an interrupt the same command goes on from the last checkpoint.
 
     \b
     embedpipe train sentences wiki.bundle --pairs paraphrases.tsv --nli entailment.tsv -o better.bundle
@@ -137,8 +137,9 @@ def latent(
     held-out sentences are to it stands beside what the generator gives them, with what z holds: KL divergence, mutual
     information, active components. If z holds nothing, that is said.
 
-    The bundle is replaced as a whole when all is done; its other parts stay as they are. After an interrupt the same
-    command goes on from the last checkpoint.
+    Without -o, BUNDLE is extended in place: it stays as it was until all is done, and then holds the model beside its
+    other parts; `embedpipe run --force` takes it out again. A bundle without a generator is refused: `embedpipe run`
+    makes one, in the stage generation. After an interrupt the same command goes on from the last checkpoint.
 
     \b
     embedpipe train latent wiki.bundle

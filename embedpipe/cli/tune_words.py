@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedpipe.cli.options import format_option, named_path
+from embedpipe.cli.options import format_option, given_settings, named_path, source_encoding_options
 from embedpipe.cli.output import render, say
 from embedpipe.cli.progress import progress
 
@@ -75,6 +75,7 @@ class _Time(click.ParamType[float]):
 )
 @click.option("--subwords", is_flag=True, help="Try character n-grams (fastText) too.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice. [default: 1]")
+@source_encoding_options
 @click.option("--download", is_flag=True, help="Allow sources to be fetched from the network.")
 @format_option
 @click.pass_context
@@ -90,6 +91,8 @@ def command(
     assignments: tuple[str, ...],
     subwords: bool,
     seed: int | None,
+    encoding: str | None,
+    encoding_errors: str | None,
     download: bool,
     format_: str,
 ) -> None:
@@ -110,12 +113,13 @@ def command(
     from embedpipe.pipeline.tune import tune
     from embedpipe.settings import load_config
 
+    chosen = {"text.encoding": encoding, "text.encoding_errors": encoding_errors}
     with progress() as listener:
         tuned = tune(
             sources,
             output,
             preset=preset,
-            settings=load_config(config_file, assignments),
+            settings=load_config(config_file, [*assignments, *given_settings(chosen)]),
             tasks=[task.strip() for task in tasks.split(",") if task.strip()],
             subwords=subwords,
             seed=seed,

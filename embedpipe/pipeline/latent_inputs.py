@@ -34,7 +34,7 @@ def still_fits(latent: StageRecord, prints: Mapping[str, str]) -> bool:
 
 
 def kept_latent(
-    work: WorkFolder, existing: BundleFolder, prints: Mapping[str, str], listener: Listener
+    work: WorkFolder, existing: BundleFolder, prints: Mapping[str, str], listener: Listener, *, force: bool
 ) -> dict[str, StageRecord]:
     """Take the generative model of the bundle that stands there over into the one that a run writes, where it fits.
 
@@ -42,6 +42,7 @@ def kept_latent(
     ----------
     prints : the fingerprints of the stages of the run.
     listener : is told that it is kept, or that it is not and why.
+    force : leave it behind, for the bundle is to be what the run makes and nothing else.
 
     Returns
     -------
@@ -49,9 +50,12 @@ def kept_latent(
         Its record by its name; empty where it is left behind.
     """
     record = existing.manifest.stages[LATENT]
-    restored = work.restore(LATENT, existing) if still_fits(record, prints) else None
+    fits = still_fits(record, prints)
+    restored = work.restore(LATENT, existing) if fits and not force else None
     if restored is None:
-        why = "is damaged" if still_fits(record, prints) else "was made from another text, words or generator"
+        why = "was made from another text, words or generator"
+        if fits:
+            why = "is not of this run, which is told to replace the bundle," if force else "is damaged"
         listener(Warned(LATENT, f"the generative model {why} and is left out; make it again: embedpipe train latent"))
         return {}
     listener(StageSkipped(LATENT, restored.summary))

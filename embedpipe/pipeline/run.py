@@ -73,7 +73,8 @@ def run(
     seed : overrides the seed of `settings`.
     reproducible : one Word2Vec worker and deterministic kernels; overrides `settings`.
     device : where the neural stages train.
-    force : replace a bundle made from other inputs or settings.
+    force : replace a bundle made from other inputs or settings, and leave out a generative model that was trained
+        into it.
     resume : go on with a stage that was interrupted from its checkpoint; if not, checkpoints are discarded.
     download : allow sources to be fetched from the network.
     listener : is called with progress events.
@@ -160,8 +161,9 @@ def _complete(
 ) -> dict[str, StageRecord] | None:
     """Return the records of all stages, each kept or made; None if the existing bundle is already what is asked."""
     kept = {} if existing is None else existing.manifest.stages
-    made = [stage for stage in kept if stage in STAGES]
-    if existing and set(made) == set(planned) and all(kept[s].fingerprint == prints[s] for s in planned):
+    made, extended = [stage for stage in kept if stage in STAGES], LATENT in kept
+    as_asked = set(made) == set(planned) and not (extended and force)
+    if existing and as_asked and all(kept[s].fingerprint == prints[s] for s in planned):
         for stage in kept:
             job.listener(StageSkipped(stage, kept[stage].summary))
         return None
@@ -184,8 +186,8 @@ def _complete(
             job.listener(StageSkipped(stage, record.summary))
         job.work.remove_checkpoint(stage)
         records[stage] = record
-    if existing and LATENT in kept:
-        records.update(kept_latent(job.work, existing, prints, job.listener))
+    if existing and extended:
+        records.update(kept_latent(job.work, existing, prints, job.listener, force=force))
     return {stage: records[stage] for stage in RECORDED if stage in records}
 
 

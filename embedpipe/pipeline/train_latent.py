@@ -9,8 +9,8 @@ from embedpipe.bundle.folder import BundleFolder
 from embedpipe.bundle.manifest import StageRecord
 from embedpipe.bundle.recorded import recorded_config
 from embedpipe.bundle.save import remove_leftovers
-from embedpipe.config import PipelineConfig
-from embedpipe.errors import ConfigError, NotEnoughDataError
+from embedpipe.config import STAGES, PipelineConfig
+from embedpipe.errors import BundleError, ConfigError, NotEnoughDataError
 from embedpipe.loading import Bundle, text_beside
 from embedpipe.pipeline.assemble import again_command
 from embedpipe.pipeline.changed import save_changed, source_and_target
@@ -26,7 +26,6 @@ from embedpipe.runtime import (
     Saved,
     StageFinished,
     StageStarted,
-    Warned,
     resolve_device,
     seeded,
     silent,
@@ -34,7 +33,6 @@ from embedpipe.runtime import (
 from embedpipe.settings import overlay
 
 if TYPE_CHECKING:
-    from embedpipe.generation.language_model import LanguageModel
     from embedpipe.generation.vae.start import ReaderStart
     from embedpipe.generation.vae.train import TrainedVAE
     from embedpipe.text.prepared import PreparedText
@@ -57,9 +55,8 @@ def train_latent(
 ) -> Bundle:
     """Train a generative model p(x | z) of the sentences of a bundle, and put it into the bundle.
 
-    Its decoder begins as the bundle's generator, or from its word vectors where it has none, and what reads a sentence
-    as the network of its encoder. A generative model that the bundle has is replaced. All other parts stay as they
-    are, byte for byte.
+    Its decoder begins as the bundle's generator, and what reads a sentence as the network of its encoder, where it has
+    one. A generative model that the bundle has is replaced. All other parts stay as they are, byte for byte.
 
     Parameters
     ----------
@@ -80,7 +77,7 @@ def train_latent(
     Raises
     ------
     BundleError
-        If the bundle cannot be opened, is damaged, or has no words.
+        If the bundle cannot be opened, is damaged, or has no words or no generator.
     NotEnoughDataError
         If its prepared text is not there, or has no sentence that is short enough.
     ConfigError
@@ -106,6 +103,7 @@ def train_latent(
             work.remove_checkpoint(_STAGE)
         # Opened again, for another run may have written it before this one held the folder.
         source = BundleFolder(source.path)
+        _check_generator(source)
         before = recorded_config(source.file("config.toml", "text"))
         config = _config(before, settings or {})
         text = _text(source)
@@ -138,6 +136,15 @@ def _config(before: PipelineConfig, settings: Mapping[str, Any]) -> PipelineConf
     return PipelineConfig.of(before.preset, overlay(before.model_dump(mode="json"), settings))
 
 
+def _check_generator(source: BundleFolder) -> None:
+    if _GENERATOR not in source:
+        stages = ",".join(stage for stage in STAGES if stage in source.manifest.stages or stage == "generation")
+        raise BundleError(
+            f"{source.path}: has no generator, which the generative model begins as; make it first, with the sources "
+            f"and settings of the bundle: embedpipe run SOURCE... -o {source.path.name} --stages {stages}"
+        )
+
+
 def _text(source: BundleFolder) -> "PreparedText":
     text = text_beside(Bundle(source))
     if text is None:
@@ -160,7 +167,8 @@ def _trained(
 
     with seeded(config.seed, deterministic=config.reproducible):
         return train_vae(
-            *_starts(bundle, text, config, listener),
+            bundle.generator.model,
+            _reader(bundle),
             bundle.vocabulary,
             text.train,
             text.validation,
@@ -168,29 +176,19 @@ def _trained(
             config.latent,
             seed=config.seed,
             device=resolve_device(device),
-            compared=_GENERATOR in bundle.parts,
             checkpoint=checkpoint,
             listener=listener,
         )
 
 
-def _starts(
-    bundle: Bundle, text: "PreparedText", config: PipelineConfig, listener: Listener
-) -> "tuple[LanguageModel, ReaderStart | None]":
-    """Return what the decoder and the reader begin as."""
-    from embedpipe.generation.vae.start import new_generator, reader_of
+def _reader(bundle: Bundle) -> "ReaderStart | None":
+    """Return what the reader begins as; None where there is no encoder, or one of another width."""
+    from embedpipe.generation.vae.start import reader_of
 
-    if _GENERATOR in bundle.parts:
-        generator = bundle.generator.model
-    else:
-        listener(Warned(_STAGE, "the bundle has no generator: the decoder begins from the word vectors alone"))
-        generator = new_generator(bundle.bag.vectors, bundle.vocabulary, text.train, config.generation, config.seed)
     if _ENCODER not in bundle.parts:
-        return generator, None
-    reader = reader_of(bundle.encoder.network)
-    if reader is not None and bundle.encoder.network.shape.word_dim != generator.shape.dim:
-        reader = None
-    return generator, reader
+        return None
+    network = bundle.encoder.network
+    return reader_of(network) if network.shape.word_dim == bundle.generator.model.shape.dim else None
 
 
 def _record(

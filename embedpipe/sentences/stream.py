@@ -1,6 +1,8 @@
 """Lines to vectors in constant memory, from a file or standard input; needs no torch."""
 
 import hashlib
+import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +16,15 @@ from numpy.typing import NDArray
 from embedpipe.errors import InputError
 from embedpipe.runtime import Listener, StageStarted, Step, silent
 from embedpipe.sentences.resume import NOTHING, Done
+from embedpipe.text.encodings import check_encoding, suggest_encoding
 from embedpipe.text.read_bytes import open_bytes, stdin_bytes
 
 __all__ = ["Chunk", "Encode", "encode_lines", "read_lines"]
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 _LINES_AT_ONCE = 4_096
+_ESCAPED = re.compile("[\udc80-\udcff]")
+"""What Python puts in the place of a byte that is not in the encoding (surrogateescape)."""
 
 
 class Chunk(NamedTuple):
@@ -30,24 +35,34 @@ class Chunk(NamedTuple):
     done: Done
 
 
-def read_lines(file: Path) -> Iterator[str]:
+def read_lines(file: Path, encoding: str = "utf-8") -> Iterator[str]:
     """Yield the lines of a file, which may be compressed, or of standard input where it is named ``-``.
 
     Raises
     ------
     InputError
-        If there is no such file, or it is not UTF-8 text; the message names the line.
+        If there is no such file, or it is not text in the encoding; the message names the line.
+    ConfigError
+        If there is no such encoding.
     """
+    check_encoding(encoding)
+    shown = "<stdin>" if str(file) == "-" else file
     with _open(file) as source:
-        for number, line in enumerate(source, start=1):
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                message = f"not UTF-8 at byte {error.start + 1} of the line; convert the file to UTF-8 first"
-                raise InputError(message, file, number) from error
-            yield text.rstrip("\r\n")
+        lines = io.TextIOWrapper(source, encoding, "surrogateescape", newline="\n")
+        try:
+            for number, line in enumerate(lines, start=1):
+                if not line.isascii() and (escaped := _ESCAPED.search(line)):
+                    raise InputError(_undecodable(line, escaped.start(), encoding), shown, number)
+                yield (line.removeprefix("\ufeff") if number == 1 else line).rstrip("\r\n")
+        except (UnicodeDecodeError, UnicodeEncodeError) as error:
+            raise InputError(f"not {encoding.upper()}: {error.reason}; name the right --encoding", shown) from error
+        finally:
+            lines.detach()  # else standard input is closed with it
+
+
+def _undecodable(line: str, at: int, encoding: str) -> str:
+    before, raw = (text.encode(encoding, "surrogateescape") for text in (line[:at], line.rstrip("\r\n") + "\n"))
+    return f"not {encoding.upper()} at byte {len(before) + 1} of the line; {suggest_encoding(raw)}"
 
 
 def encode_lines(

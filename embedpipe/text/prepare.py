@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedpipe.errors import ConfigError, EmbedpipeError, NotEnoughDataError, OutputError
-from embedpipe.runtime import Listener, StageStarted, Step, n_cores, silent
+from embedpipe.runtime import Listener, StageStarted, Step, Warned, n_cores, silent
 from embedpipe.text.chunks import ChunkFiles
 from embedpipe.text.continued import Base
 from embedpipe.text.deduplicate import minhash_permutations
@@ -100,7 +100,7 @@ def prepare(
     all_known = len(known) == len(sizes)
     listener(StageStarted("text", sum(known) // MEGABYTE if all_known else None, "MB"))
     try:
-        return prepare_texts(
+        prepared = prepare_texts(
             texts(),
             config,
             out,
@@ -115,6 +115,9 @@ def prepare(
     except NotEnoughDataError as error:
         more = f" and {len(sources) - 1:,} more" if len(sources) > 1 else ""
         raise NotEnoughDataError(f"{sources[0]}{more}: {error}") from error
+    for note in dict.fromkeys(options.notes):
+        listener(Warned("text", note))
+    return prepared
 
 
 def prepare_texts(

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 from weakref import WeakKeyDictionary
 
-from embedpipe.errors import ConfigError, InputError, MissingExtraError
+from embedpipe.errors import InputError, MissingExtraError
+from embedpipe.text.encodings import check_encoding, suggest_encoding
 from embedpipe.text.read_types import ReadOptions
 
 __all__ = ["COMPRESSIONS", "open_bytes", "spool_stdin", "stdin_bytes", "text_blocks", "text_lines"]
@@ -97,7 +98,7 @@ def text_blocks(path: Path, options: ReadOptions) -> Iterator[str]:
         try:
             rest = decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            raise _undecodable(error, path, options, lines, read - len(error.object)) from error
+            raise _undecodable(error, path, options, lines, read - len(error.object), at_end=True) from error
         if rest := line_ends.decode(rest, final=True):
             yield rest
 
@@ -250,13 +251,8 @@ def _damaged(path: Path, kind: str, error: Exception) -> InputError:
 
 
 def _decoder(options: ReadOptions) -> codecs.IncrementalDecoder:
-    try:
-        # Python's own text files refuse what turns bytes into bytes or text into text (base64, rot13) the same way.
-        io.TextIOWrapper(io.BytesIO(), encoding=options.encoding).close()
-        return codecs.getincrementaldecoder(options.encoding)(options.encoding_errors)
-    except LookupError as error:
-        why = "is no encoding of text" if "not a text encoding" in str(error) else "is unknown"
-        raise ConfigError(f"encoding '{options.encoding}' {why}; try utf-8, latin-1, gb18030 or utf-16") from error
+    check_encoding(options.encoding)
+    return codecs.getincrementaldecoder(options.encoding)(options.encoding_errors)
 
 
 def _refuse_binary(block: bytes, path: Path, options: ReadOptions) -> None:
@@ -274,11 +270,15 @@ def _refuse_binary(block: bytes, path: Path, options: ReadOptions) -> None:
     raise InputError(f"is a binary file ({why}), not text; leave it out or convert it first", path)
 
 
-def _undecodable(error: UnicodeDecodeError, path: Path, options: ReadOptions, lines: int, offset: int) -> InputError:
-    line = lines + 1 + error.object.count(b"\n", 0, error.start)
+def _undecodable(
+    error: UnicodeDecodeError, path: Path, options: ReadOptions, lines: int, offset: int, *, at_end: bool = False
+) -> InputError:
+    data, at = error.object, error.start
+    line, end, _ = data[data.rfind(b"\n", 0, at) + 1 :].partition(b"\n")
+    advice = suggest_encoding(line + (b"\n" if at_end else end))
     return InputError(
-        f"invalid {options.encoding} at byte {offset + error.start + 1} (0x{error.object[error.start]:02x}: "
-        f"{error.reason}); name the right --encoding, or pass --encoding-errors replace",
+        f"invalid {options.encoding} at byte {offset + at + 1} (0x{data[at]:02x}: {error.reason}); {advice}, or pass "
+        "--encoding-errors replace",
         path,
-        line,
+        lines + 1 + data.count(b"\n", 0, at),
     )

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ __all__ = ["csv_documents", "field_text", "jsonl_documents", "parquet_documents"
 
 _BATCH_ROWS = 1024
 _LONGEST_FIELD = 2**31 - 1
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 _TEXT_FIELDS = ("text", "content", "sentence", "body")
 
 
@@ -58,8 +59,12 @@ def field_text(row: dict[str, Any], field: str, options: ReadOptions, origin: st
 
 
 def csv_documents(path: Path, column: str, options: ReadOptions, origin: str) -> Iterator[Document]:
-    """Yield the texts of one column of a CSV file with its quoting rules; the first row names the columns."""
-    return _column(path, column, options, origin, delimiter=",", quoting=csv.QUOTE_MINIMAL)
+    """Yield the texts of one column of a CSV file with its quoting rules; the first row names the columns.
+
+    Where a comma separates nothing in the first row and a semicolon, a tab or a bar does, columns are separated by
+    that, and `options.notes` says so.
+    """
+    return _column(path, column, options, origin, separators=",;\t|", quoting=csv.QUOTE_MINIMAL)
 
 
 def tsv_documents(path: Path, column: str, options: ReadOptions, origin: str) -> Iterator[Document]:
@@ -68,7 +73,7 @@ def tsv_documents(path: Path, column: str, options: ReadOptions, origin: str) ->
     There are no quoting rules: a tab ends a field and ``"`` is an ordinary character, because the tables of this
     field hold lone quotation marks, which quoting rules would run across rows.
     """
-    return _column(path, column, options, origin, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return _column(path, column, options, origin, separators="\t", quoting=csv.QUOTE_NONE)
 
 
 def parquet_documents(path: Path, column: str, options: ReadOptions, origin: str) -> Iterator[Document]:
@@ -112,14 +117,18 @@ def parquet_documents(path: Path, column: str, options: ReadOptions, origin: str
 
 
 def _column(
-    path: Path, column: str, options: ReadOptions, origin: str, *, delimiter: str, quoting: Literal[0, 3]
+    path: Path, column: str, options: ReadOptions, origin: str, *, separators: str, quoting: Literal[0, 3]
 ) -> Iterator[Document]:
     # The library's limit of 131,072 characters holds for the whole process; a document may be longer.
     csv.field_size_limit(_LONGEST_FIELD)
     lines = (line + "\n" for line in text_lines(path, options))
-    rows = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    first_line = next(lines, "")
+    separator = _separator(first_line, column, separators)
+    if separator != separators[0]:
+        options.notes.append(f"{path}: columns are separated by {_SEPARATORS[separator]}")
+    rows = csv.reader(chain([first_line], lines), delimiter=separator, quoting=quoting, strict=True)
     try:
-        header = [name.strip() for name in next(rows, [])]
+        header = _names(next(rows, []))
         if not header:
             return
         if not column:
@@ -137,6 +146,24 @@ def _column(
                 yield Document(row[at], f"{origin}:{rows.line_num}")
     except csv.Error as error:
         raise InputError(f"is not well-formed: {error}", path, rows.line_num) from error
+
+
+def _separator(line: str, column: str, separators: str) -> str:
+    """Return the first of `separators` where the header has several columns by it, or the wanted one, or by no other.
+
+    >>> [_separator(line, "text", ",;|") for line in ("id;text", "text;id|text", "id,a;text", "text", "id|a;b")]
+    [';', ';', ',', ',', ';']
+    """
+    headers = {one: _names(next(csv.reader([line], delimiter=one), [])) for one in separators}
+    usual = headers.pop(separators[0])
+    if len(usual) > 1 or column in usual:
+        return separators[0]
+    several = [one for one, names in headers.items() if len(names) > 1]
+    return next((one for one in several if column in headers[one]), (*several, separators[0])[0])
+
+
+def _names(row: list[str]) -> list[str]:
+    return [name.strip() for name in row]
 
 
 def _is_text(pyarrow: Any, kind: Any) -> bool:

@@ -47,6 +47,7 @@ class ReadOptions:
         that lasts as long as the process when None.
     read : filled by the readers: how many bytes of each file were read so far, before decompression.
     skipped : filled by the readers: what was passed over and how often, such as ``{"redirects": 3}``.
+    notes : filled by the readers: what was taken for granted of a source, such as what separates its columns.
     """
 
     encoding: str = "utf-8"
@@ -57,6 +58,7 @@ class ReadOptions:
     spool: Path | None = None
     read: Counter[Path] = field(default_factory=Counter, compare=False)
     skipped: Counter[str] = field(default_factory=Counter, compare=False)
+    notes: list[str] = field(default_factory=list, compare=False)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -102,12 +102,15 @@ class Lookup:
         UnknownWordError
             If the word is none of the vocabulary, too few of its n-grams have vectors (none, where they were trained;
             less than a quarter, where fitted), and no spelling is near enough; where tokens are pieces of words, no
-            other spelling is looked for.
+            other spelling is looked for. For several words that are no phrase of the vocabulary: neither n-grams nor
+            a spelling, which are those of one word, say what they mean together.
         """
         vocabulary = self.words.vocabulary
         found = vocabulary.find(word)
         if found is not None:
             return Found(word, found, np.array(self.words.vectors[found]), "vocabulary", None, 1.0)
+        if len(word.split()) > 1:
+            raise vocabulary.unknown(word)
         spelt = vocabulary.spelt(word)
         near = [] if vocabulary.holds_pieces else vocabulary.spellings.near(spelt, _NEAR, NEAR_ENOUGH)
         fitted = self.subwords is not None and self.subwords.hashes is not None

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embedpipe.errors import EmbedpipeError
+from embedpipe.errors import ConfigError, EmbedpipeError
 from embedpipe.text.vocabulary import PAD, SPECIALS, Vocabulary
 
 __all__ = ["NO_DIRECTION", "UNSTABLE", "Neighbour", "WordVectors", "best", "inverse_norms"]
@@ -139,6 +139,8 @@ class WordVectors:
         ------
         UnknownWordError
             For the first word that is not in the vocabulary.
+        ConfigError
+            If `k` is below 1.
         EmbedpipeError
             If the words add up to a zero vector, which has no neighbours.
         """
@@ -243,7 +245,7 @@ class WordVectors:
         similarities : float32 array of that shape, in [-1, 1]; -inf where the id is 0.
         """
         if k < 1 or (restrict is not None and restrict < 1):
-            raise ValueError(f"k and restrict count words from 1, not k={k}, restrict={restrict}")
+            raise ConfigError(f"k and restrict count words from 1, not k={k}, restrict={restrict}")
         queries = np.asarray(queries, dtype=np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise ValueError(f"expected queries of shape (n, {self.dim}), got {queries.shape}")

@@ -11,6 +11,7 @@ from embedpipe.cli.compare_show import _show_lines
 from embedpipe.cli.output import display_width
 from embedpipe.errors import BundleError
 from embedpipe.loading import load
+from embedpipe.pipeline.imported import import_vectors
 from embedpipe.text.pieces import load_splitter, store_pieces, text_pieces
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.read_types import ReadOptions
@@ -93,6 +94,18 @@ def test_why_names_contexts_that_stand_near_both(toy_bundle, toy_work, embedpipe
     assert rows[0]["shared contexts"] == json.loads(compared)["text"]["shared_contexts"]
     table = embedpipe_cli("similar", toy_bundle.path, "king", "--why", "-k", 1).out
     assert " ".join(shared["context"] for shared in rows[0]["shared contexts"]) in table
+
+
+def test_what_made_a_bundle_is_told_by_its_manifest_and_not_by_a_name(alone, tmp_path, embedpipe_cli) -> None:
+    copy = shutil.copytree(alone, tmp_path / "b")
+    path = copy / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"command": "embedpipe run important.txt -o b"}))
+    said = embedpipe_cli("compare", copy, "king", "queen").err
+    assert said.rstrip().endswith(f"run this again: embedpipe run important.txt -o {copy}")
+    (tmp_path / "a.vec").write_text("king 1 0.5\nqueen 1 0\n")
+    import_vectors(tmp_path / "a.vec", tmp_path / "vectors.bundle", command="embedpipe.import_vectors('a.vec')")
+    said = embedpipe_cli("compare", tmp_path / "vectors.bundle", "king", "queen").err
+    assert said.rstrip().endswith("name the text with --text SOURCE")
 
 
 @pytest.mark.parametrize("call", [["compare", "king", "queen"], ["similar", "king", "--why"]])

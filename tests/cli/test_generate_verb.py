@@ -129,7 +129,21 @@ def test_bytes_that_are_no_text_are_an_error(bundle, embedpipe_cli, monkeypatch)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"wind \xff")))
     outcome = embedpipe_cli("generate", bundle, "-")
     assert (outcome.exit_code, outcome.out) == (1, "")
-    assert "<stdin>: not UTF-8 at byte 6" in outcome.err
+    assert "<stdin>:1: not UTF-8 at byte 6" in outcome.err
+
+
+def test_prompts_in_another_encoding(bundle, embedpipe_cli, tmp_path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("wind\nsea\n".encode("utf-16"))
+    asked = ["--max-tokens", 1, "--temperature", 0, "--format", "json", "--encoding", "utf-16"]
+    outcome = embedpipe_cli("generate", bundle, "--prompts", path, *asked)
+    assert [row["prompt"] for row in json.loads(outcome.out)] == ["wind", "sea"]
+
+
+def test_an_empty_name_of_the_prompts_is_said(bundle, embedpipe_cli) -> None:
+    outcome = embedpipe_cli("generate", bundle, "--prompts", "")
+    assert outcome.exit_code == 2
+    assert "'--prompts': the name is empty" in outcome.err
 
 
 def test_a_nul_byte_is_named_by_its_line(bundle, embedpipe_cli, tmp_path) -> None:

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from embedpipe.errors import InputError
-from embedpipe.pipeline import ladder as module
 from embedpipe.pipeline.ladder_rungs import RUNGS
 
 
@@ -29,19 +27,6 @@ def test_the_list_fits_on_a_screen(embedpipe_cli) -> None:
     assert lines[0] == "kneser-ney (ladder)"
     assert "awd-lstm-cache (ladder, compared with awd-lstm)" in lines
     assert " ".join(" ".join(lines).split()).count("Elman, 1990") == 1
-
-
-def test_the_encoding_reaches_the_settings(embedpipe_cli, tmp_path, monkeypatch) -> None:
-    asked = {}
-
-    def fake(sources, output, **given):
-        asked.update(given["settings"])
-        raise InputError("enough")
-
-    monkeypatch.setattr(module, "ladder", fake)
-    call = ["ladder", "x.txt", "-o", tmp_path / "x", "--encoding", "latin-1", "--encoding-errors", "replace"]
-    assert "enough" in embedpipe_cli(*call).err
-    assert asked == {"text": {"encoding": "latin-1", "encoding_errors": "replace"}}
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,26 @@ def test_each_line(bundle, file, embedpipe_cli, format_):
     assert f"total: 11 tokens, log-probability {-11 * EIGHTH:,.3f}, perplexity 8.000" in outcome.err
 
 
+def test_only_a_table_leaves_out_the_name_of_its_one_file(bundle, file, embedpipe_cli):
+    header = embedpipe_cli("score", bundle, file, "--no-baseline", "--format", "csv").out.splitlines()[0]
+    assert header.split(",")[:3] == ["file", "line", "tokens"]
+    (row, *_) = json.loads(embedpipe_cli("score", bundle, file, "--no-baseline", "--format", "json").out)
+    assert header.split(",") == list(row)
+
+
+@pytest.mark.parametrize(("encoding", "word"), [("gb18030", "海"), ("utf-16", "海"), ("cp1252", "séa")])
+def test_text_in_another_encoding_is_read_when_it_is_named(bundle, tmp_path, embedpipe_cli, encoding, word):
+    path, text = tmp_path / "a.txt", f"Salt {word}.\r\nThe wind.\n"
+    path.write_bytes(text.encode(encoding))
+    refused = embedpipe_cli("score", bundle, path)
+    assert refused.exit_code == 1
+    assert f"{path}:1: not UTF-8 at byte " in refused.err
+    assert f"{encoding} ('Salt {word}." in refused.err
+    outcome = embedpipe_cli("score", bundle, path, "--encoding", encoding, "--format", "json", "--no-baseline")
+    assert [row["text"] for row in json.loads(outcome.out)] == text.splitlines()
+    assert embedpipe_cli("score", bundle, path, "--encoding", "rot13").exit_code == 2
+
+
 def test_a_table_ends_in_the_total(bundle, file, embedpipe_cli):
     lines = embedpipe_cli("score", bundle, file, "--no-baseline").out.splitlines()
     assert lines[0].split()[:4] == ["line", "tokens", "unknown_share", "log_probability"]

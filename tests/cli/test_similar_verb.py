@@ -9,7 +9,7 @@ import pytest
 
 from embedpipe.bundle.manifest import Manifest, StageRecord
 from embedpipe.bundle.save import save_bundle
-from embedpipe.cli.origin import origin_columns, say_origins
+from embedpipe.cli.origin import origin_columns
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.bag import plain_average
 from embedpipe.words.lookup import Found, Lookup
@@ -221,8 +221,3 @@ def test_the_least_certain_word_speaks_for_the_query() -> None:
     assert origin_columns([known]) == {"source": "vocabulary", "confidence": 1.0, "via": None}
     assert origin_columns([made, known]) == {"source": "subwords", "confidence": 0.9, "via": None}
     assert origin_columns([known, sure, spelt, made]) == {"source": "spelling", "confidence": None, "via": "queen"}
-
-
-def test_several_words_in_quotes_are_told_apart(capsys) -> None:
-    say_origins([Found("york new", None, np.zeros(1, dtype=np.float32), "subwords", None, 0.02)])
-    assert "it is several words: ask for each of them without quotes (york new)" in capsys.readouterr().err

@@ -127,21 +127,47 @@ def test_the_same_run_keeps_it(copy: Path, toy_settings: dict) -> None:
     assert (copy / "vae" / "model.safetensors").read_bytes() == before
 
 
+def test_a_run_that_is_told_to_replace_the_bundle_takes_it_out(copy: Path, toy_settings: dict, toy_bundle) -> None:
+    events: list[Event] = []
+    again = {"settings": toy_settings, "preset": "tiny", "seed": 7, "force": True, "listener": events.append}
+    bundle = embedpipe.run(["builtin:toy-en"], copy, **again)
+    assert bundle.manifest.files.keys() == toy_bundle.manifest.files.keys()
+    assert [event.message for event in events if isinstance(event, Warned) and event.stage == "latent"] == [
+        "the generative model is not of this run, which is told to replace the bundle, and is left out; make it again: "
+        "embedpipe train latent"
+    ]
+    assert "embedpipe train latent" not in (copy / "README.md").read_text()
+    assert not [check for check in verify_bundle(copy) if check.problem]
+    embedpipe.run(["builtin:toy-en"], copy, **again)
+    assert isinstance(events[-1], UpToDate)
+
+
+def test_a_bundle_without_a_generator_is_refused_with_what_makes_one(copy: Path) -> None:
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"] = {name: file for name, file in manifest["files"].items() if not name.startswith("generator/")}
+    manifest["stages"] = {name: manifest["stages"][name] for name in ("text", "words", "probes")}
+    path.write_text(json.dumps(manifest))
+    shutil.rmtree(copy / "generator")
+    with pytest.raises(BundleError, match=r"-o toy\.bundle --stages text,words,generation,probes") as error:
+        train_latent(copy, settings=SMALL)
+    assert "has no generator" in str(error.value)
+
+
 @pytest.mark.slow
 def test_a_run_that_makes_other_parts_keeps_or_drops_it_and_says_so(copy: Path, toy_settings: dict) -> None:
     events: list[Event] = []
-    probes = {**toy_settings, "probes": {**toy_settings["probes"], "tasks": ["wordsim353"]}}
-    bundle = embedpipe.run(
-        ["builtin:toy-en"], copy, preset="tiny", seed=7, settings=probes, force=True, listener=events.append
-    )
-    assert "latent" in bundle.manifest.stages, "the probes are none of its inputs"
+    again = {"settings": toy_settings, "preset": "tiny", "seed": 7, "listener": events.append}
+    stages = ["text", "words", "sentences", "generation"]
+    embedpipe.run(["builtin:toy-en"], copy, **again, stages=stages, force=True)
+    train_latent(copy, settings=SMALL)
+    bundle = embedpipe.run(["builtin:toy-en"], copy, **again)
+    assert {"latent", "probes"} <= bundle.manifest.stages.keys(), "the probes are none of its inputs"
     assert "embedpipe train latent" in (copy / "README.md").read_text().split("```")[1]
     assert not [check for check in verify_bundle(copy) if check.problem]
 
-    other = {**probes, "generation": {**toy_settings["generation"], "steps": 5}}
-    bundle = embedpipe.run(
-        ["builtin:toy-en"], copy, preset="tiny", seed=7, settings=other, force=True, listener=events.append
-    )
+    other = {**toy_settings, "generation": {**toy_settings["generation"], "steps": 5}}
+    bundle = embedpipe.run(["builtin:toy-en"], copy, **(again | {"settings": other}), force=True)
     assert "latent" not in bundle.manifest.stages
     assert not FILES & bundle.manifest.files.keys()
     assert any(isinstance(event, Warned) and "made from another text" in event.message for event in events)

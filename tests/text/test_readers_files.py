@@ -160,6 +160,24 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     assert texts(tmp_path / "a.txt") == ["one"]
 
 
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"first\ncaf\xe9 au lait", r"reads as cp1252 \('café au lait'\): --encoding cp1252, or pass"),
+        (b"first\ncaf\xe9", r"reads as cp1252 \('é'\): --encoding cp1252, or pass"),
+        (b"\x81\n", "; name the right --encoding, or pass"),
+        ("안녕하세요\n".encode("euc-kr"), r"euc-kr \('안녕하세요'\) or cp1252 \(.*\): choose one with --encoding"),
+        ("你好世界\n".encode("big5"), r"reads as big5 \('你好世界'\), "),
+        ("世界です\n".encode("shift_jis"), r"shift_jis \('世界です'\)"),
+    ],
+)
+def test_what_a_line_may_be_in_is_named(tmp_path: Path, content: bytes, advice: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=advice):
+        texts(path)
+
+
 def test_an_unknown_encoding_is_a_setting_error(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(ConfigError, match="encoding 'utf9' is unknown; try utf-8"):

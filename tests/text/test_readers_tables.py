@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from embedpipe.config import TextConfig
 from embedpipe.errors import InputError, MissingExtraError
+from embedpipe.runtime import Warned
+from embedpipe.text.prepare import prepare
 from embedpipe.text.read_types import ReadOptions
 from embedpipe.text.readers import read_documents
 
@@ -59,6 +63,37 @@ def test_csv_keeps_quoted_commas_and_line_ends(tmp_path: Path) -> None:
     path.write_text('id, body \r\n1,"one, ""two""\nthree"\r\n\r\n2,four\r\n3,\r\n', newline="")
     documents = list(read_documents(f"{path}#body", ReadOptions()))
     assert [document.text for document in documents] == ['one, "two"\nthree', "four"]
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", r"bars \(\|\)")])
+def test_csv_that_no_comma_separates_is_read_by_what_does(tmp_path: Path, separator: str, name: str) -> None:
+    path, options = tmp_path / "a.csv", ReadOptions()
+    path.write_text(f'id{separator}text\n1{separator}"a{separator} b"\n2{separator}c, d\n')
+    assert texts(f"{path}#text", options) == [f"a{separator} b", "c, d"]
+    (note,) = options.notes
+    assert re.fullmatch(rf".*a\.csv: columns are separated by {name}", note)
+    with pytest.raises(InputError, match="columns here are id, text; did you mean 'text'"):
+        texts(f"{path}#txt")
+    with pytest.raises(InputError, match=r"a\.csv#text \(here are id, text\)"):
+        texts(path)
+
+
+def test_what_separates_columns_is_said_once_in_a_run(tmp_path: Path) -> None:
+    path, events = tmp_path / "a.csv", []
+    rows = (f"{n};the ship number {n} of fleet {n % 7} sails to harbour {n % 11} ." for n in range(200))
+    path.write_text("\n".join(["id;text", *rows]))
+    prepare([f"{path}#text"], TextConfig(), tmp_path / "text", seed=1, listener=events.append)
+    said = [event.message for event in events if isinstance(event, Warned)]
+    assert said == [f"{path}: columns are separated by semicolons"]
+
+
+def test_a_comma_in_the_header_or_the_wanted_column_says_that_commas_separate(tmp_path: Path) -> None:
+    path, options = tmp_path / "a.csv", ReadOptions()
+    path.write_text("text;note\nHe came; she went.\n")
+    assert texts(f"{path}#text;note", options) == ["He came; she went."]
+    path.write_text("id,text\n1,He came; she went.\n")
+    assert texts(f"{path}#text", options) == ["He came; she went."]
+    assert options.notes == []
 
 
 def test_csv_fields_may_be_longer_than_the_default_of_the_library(tmp_path: Path) -> None:

@@ -116,6 +116,17 @@ def test_no_source_is_the_error_of_today() -> None:
     assert error.value.near == ("music",)
 
 
+def test_several_words_have_no_vector_unless_they_are_a_phrase() -> None:
+    rows = np.array([[0, 0]] * 4 + [[1, 0], [0, 1]], dtype=np.float32)
+    words = WordVectors(Vocabulary.from_counts({"network": 3, "los_angeles": 2}), rows)
+    assert words.vocabulary.spellings.near("net work", 1) == [(pytest.approx(14 / 15), "network")]
+    for lookup in (Lookup(words), Lookup(words, planted("network", [7, 7])), Lookup(words, fitted("network", [7, 7]))):
+        for asked in ("net work", "new\u00a0york", "los angles"):
+            with pytest.raises(UnknownWordError, match="it is several words: ask for each of them without quotes"):
+                lookup.look_up(asked)
+        assert (lookup.look_up("Los Angeles").source, lookup.look_up(" network ").source) == ("vocabulary",) * 2
+
+
 def test_a_piece_is_not_the_spelling_of_a_word() -> None:
     pieces = WordVectors(Vocabulary.from_counts({"▁physics": 2, "s": 1}), np.ones((6, 2), dtype=np.float32))
     with pytest.raises(UnknownWordError, match="pieces of words"):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from embedpipe.errors import EmbedpipeError, UnknownWordError
+from embedpipe.errors import ConfigError, EmbedpipeError, UnknownWordError
 from embedpipe.integrations.gensim import to_keyed_vectors
 from embedpipe.text.vocabulary import SPECIALS, Vocabulary
 from embedpipe.words.table import Neighbour, WordVectors, best
@@ -89,7 +89,7 @@ def test_the_best_of_many_columns_are_those_of_a_full_sort(k) -> None:
 
 def test_k_above_the_vocabulary_is_fine_and_below_one_is_not(compass) -> None:
     assert len(compass.similar("north", k=10_000)) == 3
-    with pytest.raises(ValueError, match="from 1"):
+    with pytest.raises(ConfigError, match="from 1"):
         compass.similar("north", k=0)
 
 

@@ -4,24 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from embedpipe.generation.begin import begin_model, language_model_optimizers, stream_counts
+from embedpipe.generation.begin import language_model_optimizers
 from embedpipe.generation.language_model import Dropouts, LanguageModel
 from embedpipe.generation.vae.network import SentenceVAE, VAEShape
 from embedpipe.nn.optimizers import make_optimizers
 from embedpipe.nn.readers import ReaderKind
 from embedpipe.sentences.network import SentenceNetwork
-from embedpipe.text.token_store import TokenStore
-from embedpipe.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from embedpipe.config import GenerationConfig, LatentConfig
+    from embedpipe.config import LatentConfig
 
-__all__ = ["ReaderStart", "new_generator", "optimizers_of", "reader_of", "start_vae"]
+__all__ = ["ReaderStart", "optimizers_of", "reader_of", "start_vae"]
 
 
 @dataclass(frozen=True)
@@ -47,23 +43,6 @@ def reader_of(encoder: SentenceNetwork) -> ReaderStart | None:
     if encoder.reader is None or shape.architecture == "bag":
         return None
     return ReaderStart(shape.architecture, shape.hidden, shape.layers, shape.heads, encoder.reader.state_dict())
-
-
-def new_generator(
-    vectors: NDArray[np.float32], vocabulary: Vocabulary, train: TokenStore, config: "GenerationConfig", seed: int
-) -> LanguageModel:
-    """Return an untrained language model that begins from word vectors, as its training would.
-
-    Parameters
-    ----------
-    vectors : float32 of shape (len(vocabulary), dim).
-    config : of the generator, for the shape of the network.
-    """
-    counts = stream_counts(vocabulary, train)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = begin_model(vectors, counts, config, seed=seed, device=torch.device("cpu"))
-    return model.eval()
 
 
 def start_vae(

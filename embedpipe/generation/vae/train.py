@@ -86,7 +86,6 @@ def train_vae(
     *,
     seed: int,
     device: torch.device,
-    compared: bool = True,
     checkpoint: Path | None = None,
     listener: Listener = silent,
 ) -> TrainedVAE:
@@ -101,8 +100,6 @@ def train_vae(
     reader : of a sentence encoder, to begin with; None begins with a random one.
     train, validation, test : splits of one corpus; one without a usable sentence falls back on the one before it.
     seed : fixes the start, the batches, the draws of z and the dropout.
-    compared : whether the likelihood of the same sentences to `generator` stands beside that of the result; there is
-        no use in it where that is untrained.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
     Raises
@@ -155,7 +152,7 @@ def train_vae(
         )
     figures = measure(
         model,
-        generator.to(device) if compared else None,
+        generator.to(device),
         scored,
         documents=documents,
         scored=config.scored,
