@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
-from embedpipe.cli.options import bundle_argument, named_path
+from embedpipe.cli.options import bundle_argument, encoding_option, named_path
 from embedpipe.cli.output import render, say
 from embedpipe.cli.progress import progress
 from embedpipe.errors import ConfigError
@@ -51,6 +51,7 @@ _BINARY = ("npy", "parquet", "safetensors")
     help="Of the encoder's products: bf16 and int8 are faster, and give nearly the same vectors.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@encoding_option
 @click.option("--resume", is_flag=True, help="Go on with the output where a killed run has left it.")
 @click.option(
     "--format",
@@ -66,6 +67,7 @@ def command(
     dim: int | None,
     precision: str,
     device: "DeviceName",
+    encoding: str | None,
     resume: bool,
     format_: str | None,
 ) -> None:
@@ -89,7 +91,7 @@ def command(
 
     opened = load(bundle)
     encode, width, where = _encoder(opened, with_, cast("FrozenPrecision", precision), device, dim)
-    lines, done = read_lines(file), NOTHING
+    lines, done = read_lines(file, encoding or "utf-8"), NOTHING
     with progress() as listener:
         if output is not None and not to_stdout:
             of = hashlib.sha256((opened.path / "manifest.json").read_bytes()).hexdigest()

@@ -36,7 +36,7 @@ def test_the_option_has_one_help_for_all_verbs() -> None:
 
     context = click.Context(cli)
     verbs = {verb: cli.get_command(context, verb) for verb in cli.list_commands(context)}
-    for name, least in (("encoding", 7), ("encoding-errors", 5)):
+    for name, least in (("encoding", 8), ("encoding-errors", 5)):
         found = [option for verb in verbs.values() for option in options(verb, name)]
         assert len(found) >= least
         assert len({option.help for option in found}) == 1
@@ -51,3 +51,14 @@ def test_bytes_that_are_not_utf_8_are_shown_as_what_they_may_be(embedpipe_cli, t
     assert "a.txt:2: invalid utf-8 at byte 6" in outcome.err
     assert "the line reads as gb18030 ('春天的早晨很安静。')" in outcome.err
     assert embedpipe_cli("corpora", "stats", "a.txt", "--encoding", "gb18030").exit_code == 0
+
+
+def test_lines_in_another_encoding_have_the_vectors_of_these_lines(embedpipe_cli, toy_bundle, tmp_path) -> None:
+    vectors = []
+    for encoding in ("utf-8", "utf-16"):
+        path = tmp_path / encoding
+        path.write_bytes("the king and the queen\nun café\n".encode(encoding))
+        outcome = embedpipe_cli("encode", toy_bundle.path, path, "--with", "words", "--encoding", encoding)
+        assert outcome.exit_code == 0
+        vectors.append(outcome.out)
+    assert vectors[0] == vectors[1]
