@@ -24,6 +24,8 @@ __all__ = ["command"]
 _REASONS = 4
 """Shared contexts, or n-grams, shown for each neighbour."""
 _MOST = 100
+_HEADINGS = {"shared_contexts": "shared contexts", "shared_ngrams": "shared n-grams"}
+"""Of the columns of reasons, in a table."""
 
 
 @click.command("similar")
@@ -84,7 +86,7 @@ def command(
     if why:
         for name, reasons in _reasons(opened, asked, neighbours, sources, window).items():
             for row, reason in zip(rows, reasons, strict=True):
-                row[name if format_ != "table" else name.replace("_", " ")] = _shown(reason, format_)
+                row[_HEADINGS[name] if format_ == "table" else name] = _shown(reason, format_)
     origin = {} if format_ == "table" else origin_columns([*asked, *minus])
     columns = ["word", "similarity", "count", *origin] if not rows else [*rows[0], *origin]
     render([row | origin for row in rows], format_, columns)

@@ -196,6 +196,7 @@ def test_why_of_a_word_made_of_ngrams_names_those_that_its_neighbours_share(comp
     reasons = {row["word"]: row["shared_ngrams"] for row in json.loads(outcome.out)}
     assert reasons["queen"] == ["<que", "quee", "ueen", "<qu"]
     assert reasons["salt"] == []
+    assert embedpipe_cli("similar", composed, "queens", "--why").out.splitlines()[0].endswith("  shared n-grams")
 
 
 def test_compare_of_a_word_made_of_ngrams(composed, embedpipe_cli) -> None:
