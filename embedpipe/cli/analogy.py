@@ -1,6 +1,5 @@
 """The verb `analogy`."""
 
-import math
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,14 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from embedpipe.cli.options import bundle_argument, format_option
+from embedpipe.cli.origin import origin_columns, say_origins
 from embedpipe.cli.output import render, render_object, table
 from embedpipe.loading import load
 
 if TYPE_CHECKING:
-    from embedpipe.words.analogy import Analogy, LeftOut
+    from embedpipe.words.analogy import Analogy, Place
     from embedpipe.words.table import Neighbour
 
 __all__ = ["command"]
+
+_COLUMNS = ("method", "left_out", "rank", "word", "similarity", "score", "count")
 
 
 @click.command("analogy")
@@ -30,87 +32,82 @@ def command(bundle: Path, a: str, b: str, c: str, k: int, format_: str) -> None:
 
     Two methods answer: 3CosAdd, the words nearest to B - A + C, and 3CosMul, which multiplies similarities (Levy and
     Goldberg, 2014). The three words themselves are left out; shown is where they would have stood. Below are the
-    words nearest to B alone and to C alone: an answer that stands there too needs no analogy (Linzen, 2016). A word
-    is looked up as it is written and, failing that, lower-cased.
+    words nearest to B alone and to C alone: an answer that stands there too needs no analogy (Linzen, 2016).
+
+    For a word outside the vocabulary its n-grams or another spelling stand, and stderr says which, as embedpipe similar
+    does (see its --help). In json, jsonl and csv the methods are cos_add, cos_mul, nearest_b and nearest_c; similarity
+    is a cosine, score that of 3CosMul.
 
     \b
     embedpipe analogy wiki.bundle man king woman
     """
     from embedpipe.words.analogy import solve_analogy
 
-    found = solve_analogy(load(bundle).words, a, b, c, k)
-    if format_ == "json":
-        render_object(_as_object(found))
-    elif format_ == "table":
+    opened = load(bundle)
+    of_a, of_b, of_c = asked = [opened.lookup.look_up(word) for word in (a, b, c)]
+    say_origins(asked)
+    found = solve_analogy(opened.words, of_a, of_b, of_c, k)
+    if format_ == "table":
         _show(found)
-    else:
-        render(_as_rows(found), format_)
+        return
+    origin = origin_columns(asked)
+    question = dict(zip("abc", found.question, strict=True))
+    answers, left_out = _answers(found), _left_out(found)
+    if format_ == "json":
+        render_object({"question": question, **origin, **answers, "left_out": left_out})
+        return
+    groups = [(out, *group) for out, of_kind in ((False, answers), (True, left_out)) for group in of_kind.items()]
+    rows = [
+        {**dict.fromkeys(_COLUMNS), "method": method, "left_out": out, **row, **origin}
+        for out, method, group in groups
+        for row in group
+    ]
+    render(rows, format_)
 
 
-def _answer(rank: int, found: "Neighbour") -> dict[str, object]:
-    return {"rank": rank, "word": found.word, "score": round(found.similarity, 6), "count": found.count}
-
-
-def _place(word: "LeftOut", method: str) -> dict[str, object]:
-    """Return the score and rank that a word left out would have had; neither where it has no vector."""
-    if math.isinf(word.scores[method]):
-        return {"rank": None, "score": None}
-    return {"rank": word.ranks[method], "score": round(word.scores[method], 6)}
-
-
-def _methods(found: "Analogy") -> list[str]:
-    """Return the methods that look at all three words, for which leaving these out matters."""
-    return list(found.answers)[:2]
-
-
-def _as_object(found: "Analogy") -> dict[str, object]:
+def _answers(found: "Analogy") -> dict[str, list[dict[str, object]]]:
     return {
-        "question": dict(zip("abc", (word.word for word in found.left_out), strict=True)),
-        **{
-            method: [_answer(rank, answer) for rank, answer in enumerate(answers, 1)]
-            for method, answers in found.answers.items()
-        },
-        "left out": [
-            {"word": word.word, **{method: _place(word, method) for method in _methods(found)}}
-            for word in found.left_out
-        ],
+        "cos_add": _ranked(found.cos_add, "similarity"),
+        "cos_mul": _ranked(found.cos_mul, "score"),
+        "nearest_b": _ranked(found.nearest_b, "similarity"),
+        "nearest_c": _ranked(found.nearest_c, "similarity"),
     }
 
 
-def _as_rows(found: "Analogy") -> list[dict[str, object]]:
-    rows = [
-        {"method": method, **_answer(rank, answer)}
-        for method, answers in found.answers.items()
-        for rank, answer in enumerate(answers, 1)
+def _ranked(answers: "list[Neighbour]", figure: str) -> list[dict[str, object]]:
+    return [
+        {"rank": rank, "word": one.word, figure: round(one.similarity, 6), "count": one.count}
+        for rank, one in enumerate(answers, 1)
     ]
-    for method in _methods(found):
-        for word in found.left_out:
-            place = _place(word, method)
-            rows.append(
-                {
-                    "method": f"left out of {method}",
-                    "rank": place["rank"],
-                    "word": word.word,
-                    "score": place["score"],
-                    "count": word.count,
-                }
-            )
-    return rows
+
+
+def _left_out(found: "Analogy") -> dict[str, list[dict[str, object]]]:
+    return {
+        "cos_add": [_stood(one.word, one.count, one.cos_add, "similarity") for one in found.left_out],
+        "cos_mul": [_stood(one.word, one.count, one.cos_mul, "score") for one in found.left_out],
+    }
+
+
+def _stood(word: str, count: int, place: "Place | None", figure: str) -> dict[str, object]:
+    rank, score = _place(place)
+    return {"rank": rank, "word": word, figure: score, "count": count}
 
 
 def _show(found: "Analogy") -> None:
-    a, b, c = (word.word for word in found.left_out)
-    add, multiply, near_b, near_c = found.answers.values()
+    a, b, c = found.question
     print(f"{a} is to {b} as {c} is to")
-    _side_by_side(("3CosAdd", "score", "count", "3CosMul", "score", "count"), add, multiply)
+    _side_by_side(("3CosAdd", "score", "count", "3CosMul", "score", "count"), found.cos_add, found.cos_mul)
+    if found.left_out:
+        print()
+        places = [[one.word, *_place(one.cos_add), *_place(one.cos_mul)] for one in found.left_out]
+        table(("left out", "3CosAdd rank", "score", "3CosMul rank", "score"), places)
     print()
-    lines = []
-    for word in found.left_out:
-        by_add, by_multiply = (_place(word, method) for method in _methods(found))
-        lines.append([word.word, by_add["rank"], by_add["score"], by_multiply["rank"], by_multiply["score"]])
-    table(("left out", "3CosAdd rank", "score", "3CosMul rank", "score"), lines)
-    print()
-    _side_by_side((f"nearest to {b}", "score", "count", f"nearest to {c}", "score", "count"), near_b, near_c)
+    columns = (f"nearest to {b}", "score", "count", f"nearest to {c}", "score", "count")
+    _side_by_side(columns, found.nearest_b, found.nearest_c)
+
+
+def _place(place: "Place | None") -> list[object]:
+    return [None, None] if place is None else [place.rank, round(place.score, 6)]
 
 
 def _side_by_side(columns: tuple[str, ...], left: "list[Neighbour]", right: "list[Neighbour]") -> None:

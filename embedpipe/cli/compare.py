@@ -1,16 +1,18 @@
 """The verb `compare`."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from embedpipe.cli.compare_sentences import compare_two_sentences
-from embedpipe.cli.compare_show import Seen, as_object, as_rows, show
+from embedpipe.cli.compare_show import as_object, show
 from embedpipe.cli.evidence import Corpus, corpus_of, text_option, window_option
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.origin import say_origins
-from embedpipe.cli.output import render, render_object, say
+from embedpipe.cli.output import render_values, say
 from embedpipe.loading import Bundle, load
 
 __all__ = ["command"]
@@ -89,12 +91,11 @@ def command(
         say(f"{' and '.join(made)}: no text evidence, as contexts and lines are those of words of the vocabulary")
     elif corpus := corpus_of(opened, sources, window):
         evidence = _evidence(opened, a, b, corpus, k, lines, seed)
-    if format_ == "json":
-        render_object(as_object(comparison, evidence))
-    elif format_ == "table":
-        show(comparison, evidence)
+    content = as_object(comparison, evidence)
+    if format_ == "table":
+        show(content)
     else:
-        render(as_rows(comparison, evidence), format_)
+        render_values(content, format_)
 
 
 def _is_sentence(bundle: Bundle, text: str) -> bool:
@@ -103,8 +104,8 @@ def _is_sentence(bundle: Bundle, text: str) -> bool:
     return len(bundle.codec.tokenize(text)) > 1
 
 
-def _evidence(bundle: Bundle, a: int, b: int, corpus: Corpus, k: int, n_lines: int, seed: int) -> Seen:
-    """Look for two words in the text."""
+def _evidence(bundle: Bundle, a: int, b: int, corpus: Corpus, k: int, n_lines: int, seed: int) -> dict[str, Any]:
+    """Return what the text shows of two words, as JSON has it."""
     from embedpipe.words.contexts import count_contexts
     from embedpipe.words.explain import own_contexts, shared_contexts
     from embedpipe.words.lines import spelled
@@ -112,18 +113,20 @@ def _evidence(bundle: Bundle, a: int, b: int, corpus: Corpus, k: int, n_lines: i
     vocabulary, tokenizer = bundle.vocabulary, bundle.codec.tokenizer
     found = count_contexts(corpus.pieces, [a, b], corpus.window, len(vocabulary), n_lines=n_lines, seed=seed)
     only_a, only_b = own_contexts(found, (0, 1), vocabulary, k)
-    lines_a, lines_b, together = (
-        [spelled(line, vocabulary, tokenizer.detokenize) for line in lines] for lines in (*found.lines, found.together)
-    )
-    return Seen(
-        text=corpus.name,
-        window=corpus.window,
-        occurrences=(int(found.occurrences[0]), int(found.occurrences[1])),
-        together=int(found.counts[0, b]),
-        shared=shared_contexts(found, [0, 1], vocabulary, k),
-        only_a=only_a,
-        only_b=only_b,
-        lines_a=lines_a,
-        lines_b=lines_b,
-        lines_together=together,
-    )
+    shared = shared_contexts(found, [0, 1], vocabulary, k)
+    contexts = {"shared_contexts": shared, "contexts_of_a": only_a, "contexts_of_b": only_b}
+    lines = dict(zip(("lines_of_a", "lines_of_b", "lines_of_both"), (*found.lines, found.together), strict=True))
+    return {
+        "name": corpus.name,
+        "window": corpus.window,
+        "occurrences": found.occurrences.tolist(),
+        "together": int(found.counts[0, b]),
+        **{name: [asdict(one) for one in of_kind] for name, of_kind in contexts.items()},
+        **{
+            name: [
+                dict(zip(("left", "word", "right"), spelled(one, vocabulary, tokenizer.detokenize), strict=True))
+                for one in of_kind
+            ]
+            for name, of_kind in lines.items()
+        },
+    }

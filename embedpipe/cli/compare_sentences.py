@@ -1,9 +1,11 @@
 """Two sentences side by side: the part of the verb `compare` that is of sentences."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from embedpipe.cli.output import render, render_object, say, table
+from embedpipe.cli.output import render_values, say, table
 from embedpipe.loading import Bundle, text_beside
+from embedpipe.plain import plain
 
 if TYPE_CHECKING:
     from embedpipe.sentences.compare import EncodesIds, SentenceComparison
@@ -38,98 +40,64 @@ def compare_two_sentences(bundle: Bundle, text_a: str, text_b: str, k: int, seed
         say("the prepared text is not beside the bundle, so the cosines stand without those of random pairs")
     held_out = None if text is None else text.test
     found = compare_sentences(text_a, text_b, codec, words, bag, encoders, held_out=held_out, seed=seed)
-    if format_ == "json":
-        render_object(_as_object(found))
-    elif format_ == "table":
-        _show(found, k)
+    content = _as_object(found)
+    if format_ == "table":
+        _show(content, k)
     else:
-        render(_as_rows(found), format_)
+        render_values(content, format_)
 
 
-def _as_object(found: "SentenceComparison") -> dict[str, object]:
-    return {
-        "cosines": [
-            {
-                "encoder": one.encoder,
-                "cosine": round(one.cosine, 6),
-                "percentile": one.percentile,
-                "random_median": None if one.usual is None else round(one.usual, 6),
-            }
-            for one in found.likeness
-        ],
-        "random_pairs": found.n_pairs,
-        "sentences": [
-            {
-                "text": sentence.text,
-                "tokens": sentence.tokens,
-                "unknown": sentence.unknown,
-                "words": [
-                    {
-                        "word": word.word,
-                        "partner": word.partner,
-                        "cosine": round(word.cosine, 6),
-                        "weight": round(word.weight, 6),
-                        "contribution": round(word.contribution, 6),
-                    }
-                    for word in sentence.words
-                ],
-            }
-            for sentence in found.sentences
-        ],
-    }
+def _as_object(found: "SentenceComparison") -> dict[str, Any]:
+    content: dict[str, Any] = plain(
+        {
+            "similarities": [
+                {
+                    "encoder": one.encoder,
+                    "similarity": one.cosine,
+                    "percentile": one.percentile,
+                    "random_median": one.usual,
+                }
+                for one in found.likeness
+            ],
+            "random_pairs": found.n_pairs,
+            "sentences": [
+                {
+                    "text": sentence.text,
+                    "tokens": sentence.tokens,
+                    "unknown": sentence.unknown,
+                    "words": [
+                        {
+                            "word": word.word,
+                            "partner": word.partner,
+                            "similarity": word.cosine,
+                            "weight": word.weight,
+                            "contribution": word.contribution,
+                        }
+                        for word in sentence.words
+                    ],
+                }
+                for sentence in found.sentences
+            ],
+        },
+        digits=6,
+    )
+    return content
 
 
-def _as_rows(found: "SentenceComparison") -> list[dict[str, object]]:
-    """Return the comparison as rows of one shape: a section, what the row is of, and the numbers that it has."""
-    rows = [
-        _row("sentences", one.encoder, cosine=one.cosine, percentile=one.percentile, random_median=one.usual)
-        for one in found.likeness
-    ]
-    for name, sentence in zip("ab", found.sentences, strict=True):
-        rows += [
-            _row(f"word of {name}", word.word, word.partner, word.cosine, word.weight, word.contribution)
-            for word in sentence.words
-        ]
-        rows += [_row(f"unknown in {name}", token) for token in sentence.unknown]
-    return rows
-
-
-def _row(
-    section: str,
-    what: str,
-    partner: str | None = None,
-    cosine: float | None = None,
-    weight: float | None = None,
-    contribution: float | None = None,
-    percentile: float | None = None,
-    random_median: float | None = None,
-) -> dict[str, object]:
-    numbers = {
-        "cosine": cosine,
-        "weight": weight,
-        "contribution": contribution,
-        "percentile": percentile,
-        "random median": random_median,
-    }
-    rounded = {name: None if value is None else round(value, 6) for name, value in numbers.items()}
-    return {"section": section, "what": what, "partner": partner, **rounded}
-
-
-def _show(found: "SentenceComparison", k: int) -> None:
-    for name, sentence in zip("ab", found.sentences, strict=True):
-        print(f"{name}  {' '.join(sentence.tokens)}")
+def _show(content: Mapping[str, Any], k: int) -> None:
+    sentences = dict(zip("ab", content["sentences"], strict=True))
+    for name, sentence in sentences.items():
+        print(f"{name}  {' '.join(sentence['tokens'])}")
     print()
-    if found.n_pairs:
-        table(
-            ("", "cosine", "above % of random pairs", "median of these"),
-            [[one.encoder, one.cosine, one.percentile, one.usual] for one in found.likeness],
-        )
-        print(f"(random pairs: {found.n_pairs:,} pairs of sentences of the test split)")
+    by_encoder = [list(one.values()) for one in content["similarities"]]
+    if content["random_pairs"]:
+        table(("", "cosine", "above % of random pairs", "median of these"), by_encoder)
+        print(f"(random pairs: {content['random_pairs']:,} pairs of sentences of the test split)")
     else:
-        table(("", "cosine"), [[one.encoder, one.cosine] for one in found.likeness])
-    for name, sentence in zip("ab", found.sentences, strict=True):
+        table(("", "cosine"), [row[:2] for row in by_encoder])
+    for name, sentence in sentences.items():
         print(f"\nwords of {name}, those that add most to the SIF cosine first")
-        rows = [[word.word, word.partner, word.cosine, word.weight, word.contribution] for word in sentence.words[:k]]
-        table(("word", "nearest in the other", "cosine", "SIF weight", "adds"), rows)
-        if sentence.unknown:
-            print(f"unknown: {' '.join(sentence.unknown)}")
+        words = [list(word.values()) for word in sentence["words"][:k]]
+        table(("word", "nearest in the other", "cosine", "SIF weight", "adds"), words)
+        if sentence["unknown"]:
+            print(f"unknown: {' '.join(sentence['unknown'])}")

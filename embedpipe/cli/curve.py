@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_TOLD = ("kind", "n_tokens", "value", "low", "high")
+
 
 @click.command("curve")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
@@ -101,7 +103,7 @@ def command(
             download=download,
             listener=listener,
         )
-    render(_rows(found), format_)
+    render(_shown(found) if format_ == "table" else _rows(found), format_)
     for task in found.tasks:
         if task.note:
             say(f"{task.task} {task.metric}: {task.note}")
@@ -110,6 +112,23 @@ def command(
 
 
 def _rows(found: "Curve") -> list[dict[str, object]]:
+    """Return one row for each figure and number of tokens: as measured, by the law, and as forecast."""
+    whole = found.points[-1].n_tokens
+    rows: list[dict[str, object]] = []
+    for task in found.tasks:
+        values = task.values or (math.nan,) * len(found.points)
+        told: list[tuple[object, ...]] = [
+            ("measured", at.n_tokens, value, None, None) for at, value in zip(found.points, values, strict=True)
+        ]
+        if task.grows:
+            told.append(("law", whole, task.by_law, None, None))
+            told += [("forecast", round(one.times * whole), one.value, one.low, one.high) for one in task.forecasts]
+        about = {"task": task.task, "metric": task.metric, "n": task.n or None}
+        rows += [{**about, **dict(zip(_TOLD, one, strict=True))} for one in told]
+    return rows
+
+
+def _shown(found: "Curve") -> list[dict[str, object]]:
     """Return one row for each figure: its questions, the value at each size, and the forecasts."""
     rows = []
     for task in found.tasks:

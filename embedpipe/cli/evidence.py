@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedpipe.loading import Bundle
-    from embedpipe.words.explain import Evidence
 
-__all__ = ["Corpus", "context_object", "corpus_of", "text_option", "window_option"]
+__all__ = ["Corpus", "corpus_of", "text_option", "window_option"]
 
 text_option = click.option(
     "--text",
@@ -90,12 +89,6 @@ def _beside(command: str, bundle: str) -> str:
         elif word.startswith("--output="):
             words[i] = f"--output={bundle}"
     return shlex.join(words)
-
-
-def context_object(evidence: "Evidence") -> dict[str, object]:
-    """Return a context as JSON has it: its counts beside the words that share it, and its PMI with each."""
-    pmi = [round(bits, 4) for bits in evidence.pmi]
-    return {"context": evidence.context, "counts": list(evidence.counts), "pmi": pmi}
 
 
 def _settings(bundle: "Bundle") -> dict[str, Any]:

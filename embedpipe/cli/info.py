@@ -1,14 +1,13 @@
 """The verb ``info``: what is in a bundle, and how good it is."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from embedpipe.cli.options import bundle_argument, format_option
-from embedpipe.cli.output import render
+from embedpipe.cli.output import render, render_values
 
 if TYPE_CHECKING:
     from embedpipe.bundle.manifest import Manifest
@@ -37,8 +36,7 @@ def command(bundle: Path, format_: str) -> None:
     elif format_ == "table":
         render([{"what": name, "is": value} for name, value in _facts(manifest).items()], format_)
     else:
-        values = _values(json.loads(manifest.to_json()))
-        render([{"what": name, "is": value} for name, value in values], format_)
+        render_values(json.loads(manifest.to_json()), format_)
 
 
 def _facts(manifest: "Manifest") -> dict[str, str]:
@@ -62,15 +60,3 @@ def _facts(manifest: "Manifest") -> dict[str, str]:
             for name, value in manifest.scores.items()
         },
     }
-
-
-def _values(content: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each single value with the path that leads to it."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _values(value, f"{name}.{key}" if name else key)
-    elif isinstance(content, list):
-        for i, value in enumerate(content):
-            yield from _values(value, f"{name}.{i}")
-    else:
-        yield name, content

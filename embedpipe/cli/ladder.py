@@ -11,10 +11,16 @@ from embedpipe.cli.progress import progress
 
 if TYPE_CHECKING:
     from embedpipe.config import PresetName
+    from embedpipe.pipeline.ladder_result import Ladder
     from embedpipe.pipeline.ladder_rungs import Rung
     from embedpipe.runtime import DeviceName
 
 __all__ = ["command"]
+
+_FIGURES = (
+    *("perplexity", "low", "high", "change", "change_low", "change_high", "p_value", "p_corrected"),
+    *("seconds", "tokens_per_second", "n_parameters", "untrained_kept"),
+)
 
 
 @click.command("ladder")
@@ -95,7 +101,7 @@ def command(
     if output is None:
         raise click.UsageError("name a folder to write with -o, such as -o wiki.ladder")
     from embedpipe.pipeline.ladder import ladder
-    from embedpipe.pipeline.ladder_write import known_lines, ladder_rows, shown_rows, spoken_conditions
+    from embedpipe.pipeline.ladder_write import known_lines, shown_rows, spoken_conditions
     from embedpipe.settings import load_config
 
     chosen = {"text.encoding": encoding, "text.encoding_errors": encoding_errors}
@@ -113,12 +119,20 @@ def command(
             download=download,
             listener=listener,
         )
-    render(shown_rows(found) if format_ == "table" else ladder_rows(found), format_)
+    render(shown_rows(found) if format_ == "table" else _rows(found), format_)
     for line in (*known_lines(found), *(step.says for step in found.steps if step.against)):
         say(line)
     for line in spoken_conditions(found.conditions):
         say(line)
     say(f"written: {output / 'ladder.html'}")
+
+
+def _rows(found: "Ladder") -> list[dict[str, object]]:
+    """Return one row for each rung, its figures as ``ladder.json`` names them."""
+    return [
+        {"rung": step.rung.name, "against": step.against or None, **{name: getattr(step, name) for name in _FIGURES}}
+        for step in found.steps
+    ]
 
 
 def _explained(rung: "Rung") -> str:

@@ -22,17 +22,18 @@ def say_origins(found: "Sequence[Found]") -> None:
 
 
 def origin_columns(found: "Sequence[Found]") -> dict[str, object]:
-    """Return source, confidence and `via` of a whole query: those of the word that is least to be relied on.
+    """Return source, confidence and via of a whole query: those of the word that is least to be relied on.
 
-    The confidence is None where that of a word is not known; `via` is None where no other word stands for this one.
+    They are named ``query_…``, for they stand beside what answers it. The confidence is None where that of a word is
+    not known; via is None where no other word stands for this one.
     """
     least = max(found, key=lambda one: (_SOURCES.index(one.source), -(one.confidence or 0.0)))
     confidences = [one.confidence for one in found if one.confidence is not None]
     known = len(confidences) == len(found)
     return {
-        "source": least.source,
-        "confidence": round(min(confidences), 6) if known else None,
-        "via": least.via,
+        "query_source": least.source,
+        "query_confidence": round(min(confidences), 6) if known else None,
+        "query_via": least.via,
     }
 
 

@@ -5,11 +5,11 @@ import json
 import math
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from embedpipe.probes.plain import plain
+from embedpipe.plain import plain
 
-__all__ = ["display_width", "render", "render_object", "say", "table"]
+__all__ = ["display_width", "render", "render_object", "render_values", "say", "table"]
 
 
 def say(message: str) -> None:
@@ -27,27 +27,52 @@ def render(
     rows : one mapping per row; missing keys are empty.
     format_ : ``table``, ``json`` (one list), ``jsonl`` or ``csv`` (with a header).
     columns : which keys to show and in which order; default: those of the first row.
-        JSON and JSON lines always hold all keys. Numbers that are not finite become null.
+        JSON and JSON lines always hold all keys. Numbers that are not finite become null, and empty in CSV.
     header : of CSV; False where the rows go on from others.
     """
     columns = list(columns or (rows[0] if rows else ()))
+    if format_ == "table":
+        table(columns, [[row.get(column) for column in columns] for row in rows])
+        return
+    rows = plain(rows)
     if format_ == "json":
-        print(json.dumps([plain(row) for row in rows], ensure_ascii=False, indent=1, allow_nan=False))
+        print(json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False))
     elif format_ == "jsonl":
         for row in rows:
-            print(json.dumps(plain(row), ensure_ascii=False, allow_nan=False))
-    elif format_ == "csv":
+            print(json.dumps(row, ensure_ascii=False, allow_nan=False))
+    else:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         if header:
             writer.writerow(columns)
         writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in rows])
-    else:
-        table(columns, [[row.get(column) for column in columns] for row in rows])
 
 
 def render_object(content: Mapping[str, object]) -> None:
     """Write one JSON object to stdout; its numbers are finite or None."""
     print(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def render_values(content: Mapping[str, object], format_: str) -> None:
+    """Write one object, in JSON as it is, in JSON lines and CSV one value a line.
+
+    Such a line holds `what`, the place of the value in the object, as in ``words.0.count``, and `is`, the value.
+    """
+    if format_ == "json":
+        render_object(content)
+    else:
+        render([{"what": name, "is": value} for name, value in _values(content)], format_)
+
+
+def _values(content: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each single value with the path that leads to it."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _values(value, f"{name}.{key}" if name else key)
+    elif isinstance(content, list):
+        for i, value in enumerate(content):
+            yield from _values(value, f"{name}.{i}")
+    else:
+        yield name, content
 
 
 def table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:

@@ -132,9 +132,9 @@ def command(
     if attribute is not None:
         again = latent.decode(points, choice, limits, seed=seed)
         for row, text in zip(rows, again, strict=True):
-            row["written again"] = text
+            row["written_again"] = text
     for row, text in zip(rows, written, strict=True):
-        row["written again" if attribute is None else f"toward {toward}"] = text
+        row["written_again" if attribute is None else "moved"] = text
     render(rows, format_)
 
 

@@ -1,16 +1,18 @@
 """The verb `similar`."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from embedpipe.cli.evidence import Corpus, context_object, corpus_of, text_option, window_option
+from embedpipe.cli.evidence import Corpus, corpus_of, text_option, window_option
 from embedpipe.cli.options import bundle_argument, format_option
 from embedpipe.cli.origin import origin_columns, say_origins
 from embedpipe.cli.output import render, say
 from embedpipe.loading import Bundle, load
+from embedpipe.plain import plain
 
 if TYPE_CHECKING:
     from embedpipe.words.explain import Evidence
@@ -22,6 +24,8 @@ __all__ = ["command"]
 _REASONS = 4
 """Shared contexts, or n-grams, shown for each neighbour."""
 _MOST = 100
+_HEADINGS = {"shared_contexts": "shared contexts", "shared_ngrams": "shared n-grams"}
+"""Of the columns of reasons, in a table."""
 
 
 @click.command("similar")
@@ -50,11 +54,11 @@ def command(
     n-grams were not trained but fitted to the words (the default), a common word with one slip of the keyboard in it,
     not at its first or last letter, gets the vector of that word; and n-grams stand for a word only where a quarter of
     them or more are known. Which it was, and how far to trust it, stands on stderr, and in json, jsonl and csv as the
-    columns source (vocabulary, subwords, spelling), confidence (0 to 1, null where it is unknown) and via (the word
-    whose vector stands for it, null where none does) of the least certain word asked for. The confidence is the
-    estimated chance that such a word, had training met it, would be one of the ten nearest of the vector used for it,
-    by the vectors of training alone, to which no n-grams were added. It was measured on known words that were left
-    out, not on misspelt ones.
+    columns query_source (vocabulary, subwords, spelling), query_confidence (0 to 1, null where it is unknown) and
+    query_via (the word whose vector stands for it, null where none does) of the least certain word asked for. The
+    confidence is the estimated chance that such a word, had training met it, would be one of the ten nearest of the
+    vector used for it, by the vectors of training alone, to which no n-grams were added. It was measured on known words
+    that were left out, not on misspelt ones.
 
     Similarity is the cosine between the mean of the unit vectors asked for and each word; count is how often the word
     stands in the training text; stability, where the bundle holds it, is the share of its neighbours that come back in
@@ -82,7 +86,7 @@ def command(
     if why:
         for name, reasons in _reasons(opened, asked, neighbours, sources, window).items():
             for row, reason in zip(rows, reasons, strict=True):
-                row[name] = _shown(reason, format_)
+                row[_HEADINGS[name] if format_ == "table" else name] = _shown(reason, format_)
     origin = {} if format_ == "table" else origin_columns([*asked, *minus])
     columns = ["word", "similarity", "count", *origin] if not rows else [*rows[0], *origin]
     render([row | origin for row in rows], format_, columns)
@@ -102,7 +106,7 @@ def _row(neighbour: "Neighbour", format_: str) -> dict[str, object]:
 def _shown(reasons: "Sequence[Evidence | str]", format_: str) -> object:
     """Return contexts or n-grams as a format has them: JSON with the counts and the PMI of each context."""
     if format_.startswith("json"):
-        return [reason if isinstance(reason, str) else context_object(reason) for reason in reasons]
+        return [reason if isinstance(reason, str) else plain(asdict(reason), digits=6) for reason in reasons]
     return " ".join(reason if isinstance(reason, str) else reason.context for reason in reasons)
 
 
@@ -139,9 +143,9 @@ def _reasons(
     columns: dict[str, Sequence[Sequence[Evidence | str]]] = {}
     corpus = corpus_of(bundle, sources, window) if known else None
     if corpus is not None:
-        columns["shared contexts"] = _contexts(words, known, neighbours, corpus)
+        columns["shared_contexts"] = _contexts(words, known, neighbours, corpus)
     if made:
-        columns["shared n-grams"] = [_ngrams(bundle, made, neighbour.id) for neighbour in neighbours]
+        columns["shared_ngrams"] = [_ngrams(bundle, made, neighbour.id) for neighbour in neighbours]
     return columns
 
 

@@ -96,8 +96,8 @@ def _show_sizes(test: "BatchTest", stage: str, format_: str) -> str:
         [
             {
                 "batch": one.batch,
-                "rows/s": one.per_second,
-                "memory (MiB)": one.memory / 2**20,
+                "rows_per_second": one.per_second,
+                "memory_mib": one.memory / 2**20,
                 "outcome": one.outcome,
             }
             for one in test.tried

@@ -142,7 +142,7 @@ def _rows(tuned: "Tuned") -> list[dict[str, object]]:
         {
             "trial": trial.number,
             "score": trial.score,
-            **trial.lists[0].figures,
+            **{name.replace(" ", "_"): value for name, value in trial.lists[0].figures.items()},
             "seconds": round(trial.seconds),
             **{name: f"{value:g}" if isinstance(value, float) else value for name, value in trial.words.items()},
             "steps": ", ".join(trial.lists[0].steps) or "none",

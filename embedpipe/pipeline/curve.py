@@ -13,10 +13,10 @@ from embedpipe.loading import Bundle, text_beside
 from embedpipe.pipeline.curve_fit import MIN_SIZES
 from embedpipe.pipeline.curve_tasks import CurveTask, covered, fitted
 from embedpipe.pipeline.run import run
+from embedpipe.plain import plain
 from embedpipe.presets import preset_for
 from embedpipe.probes.asked import corpus_of, tasks_of
 from embedpipe.probes.growth import ask_all
-from embedpipe.probes.plain import plain
 from embedpipe.probes.subject import subject_of
 from embedpipe.runtime import DeviceName, Listener, StageStarted, Step, silent
 from embedpipe.settings import overlay

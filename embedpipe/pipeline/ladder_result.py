@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from embedpipe.generation.units import perplexity_of
 from embedpipe.pipeline.ladder_rungs import Rung, compared_with
 from embedpipe.pipeline.ladder_trial import Trial
-from embedpipe.probes.plain import plain
+from embedpipe.plain import plain
 from embedpipe.probes.resampling import bootstrap_means, paired_p_value, percentile_interval
 from embedpipe.probes.statistics import holm
 
@@ -70,6 +70,11 @@ class Step:
     timelines: tuple[tuple[tuple[float, float], ...], ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def untrained_kept(self) -> int:
+        """In how many trainings no evaluation was better than the one before the first step, that state was kept."""
+        return sum(len(line) > 1 and min(line, key=lambda point: point[1]) is line[0] for line in self.timelines)
 
     @property
     def says(self) -> str:

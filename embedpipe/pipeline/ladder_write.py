@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -37,11 +37,11 @@ def write_ladder(folder: Path, found: Ladder) -> None:
 
 
 def ladder_rows(found: Ladder) -> list[dict[str, Any]]:
-    """Return one row for each rung, as the command line shows them; differences are in percent.
+    """Return one row for each rung, as people read it; differences are in percent.
 
     Where any training kept the untrained network, its best state, a last column says how many of each rung did.
     """
-    untrained = [sum(map(_kept_untrained, step.timelines)) for step in found.steps]
+    untrained = [step.untrained_kept for step in found.steps]
     rows: list[dict[str, Any]] = []
     for step in found.steps:
         compared = bool(step.against)
@@ -62,11 +62,6 @@ def ladder_rows(found: Ladder) -> list[dict[str, Any]]:
     if any(untrained):
         rows = [{**row, "untrained kept": n} for row, n in zip(rows, untrained, strict=True)]
     return rows
-
-
-def _kept_untrained(timeline: Sequence[tuple[float, float]]) -> bool:
-    """Say whether no evaluation of a training was better than the one before its first step."""
-    return len(timeline) > 1 and min(timeline, key=lambda point: point[1]) is timeline[0]
 
 
 def known_lines(found: Ladder) -> list[str]:

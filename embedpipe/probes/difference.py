@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from embedpipe.errors import InputError
+from embedpipe.plain import plain
 from embedpipe.probes.baselines import Rival, Subject, token_coverage
 from embedpipe.probes.measure import MeasureSettings
-from embedpipe.probes.plain import plain
 from embedpipe.probes.rivals import texts_of
 from embedpipe.probes.rows import Row, leads, skipped
 from embedpipe.probes.run import run_probes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embedpipe.errors import BundleError
-from embedpipe.probes.plain import plain
+from embedpipe.plain import plain
 from embedpipe.probes.projection import PointMap
 from embedpipe.probes.rows import Row
 from embedpipe.probes.vocabulary_facts import VocabularyFacts

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from embedpipe.probes.plain import plain
+from embedpipe.plain import plain
 from embedpipe.probes.statistics import holm
 
 __all__ = [

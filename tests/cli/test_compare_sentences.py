@@ -37,16 +37,16 @@ def test_cosines_and_their_places_are_those_of_the_encoders(toy_bundle, toy_work
     assert (outcome.exit_code, outcome.err) == (0, "")
     found = json.loads(outcome.out)
     assert found["random_pairs"] == 1_000
-    assert [row["encoder"] for row in found["cosines"]] == list(encoders)
+    assert [row["encoder"] for row in found["similarities"]] == list(encoders)
     sentences = [ids for ids in PreparedText(toy_work / "text").test if (ids > 3).any()]
-    for row in found["cosines"]:
+    for row in found["similarities"]:
         encoder = encoders[row["encoder"]]
         a, b = encoder.encode([A, B])
-        assert row["cosine"] == pytest.approx(float(a @ b), abs=1e-5)
+        assert row["similarity"] == pytest.approx(float(a @ b), abs=1e-5)
         # All pairs there are: a sample of 1,000 lies within four standard errors of the share among them.
         vectors = encoder.encode_ids(sentences)
         cosines = (vectors @ vectors.T)[~np.eye(len(sentences), dtype=bool)]
-        share = (cosines < row["cosine"]).mean()
+        share = (cosines < row["similarity"]).mean()
         assert row["percentile"] / 100 == pytest.approx(share, abs=4 * (share * (1 - share) / 1_000) ** 0.5 + 0.001)
         assert row["random_median"] == pytest.approx(float(np.median(cosines)), abs=0.05)
 
@@ -62,9 +62,9 @@ def test_words_are_aligned_and_their_shares_add_up(toy_bundle, embedpipe_cli) ->
     for row in a["words"]:
         cosines = {other["word"]: words.similarity(row["word"], other["word"]) for other in b["words"]}
         assert row["partner"] == max(cosines, key=cosines.get)
-        assert row["cosine"] == pytest.approx(cosines[row["partner"]], abs=1e-5)
+        assert row["similarity"] == pytest.approx(cosines[row["partner"]], abs=1e-5)
         assert row["weight"] == pytest.approx(float(weights[words.id(row["word"])]), abs=1e-5)
-    sif = found["cosines"][1]["cosine"]
+    sif = found["similarities"][1]["similarity"]
     for sentence in (a, b):
         shares = [word["contribution"] for word in sentence["words"]]
         assert sum(shares) == pytest.approx(sif, abs=1e-5)
@@ -76,13 +76,12 @@ def test_rows_and_table_hold_the_same(toy_bundle, embedpipe_cli) -> None:
     call = ("compare", toy_bundle.path, A, B)
     content = json.loads(embedpipe_cli(*call, "--format", "json").out)
     rows = [json.loads(line) for line in embedpipe_cli(*call, "--format", "jsonl").out.splitlines()]
-    assert [row["cosine"] for row in rows if row["section"] == "sentences"] == [
-        one["cosine"] for one in content["cosines"]
-    ]
-    assert [row["what"] for row in rows if row["section"] == "unknown in a"] == content["sentences"][0]["unknown"]
-    assert embedpipe_cli(*call, "--format", "csv").out.splitlines()[0] == (
-        "section,what,partner,cosine,weight,contribution,percentile,random median"
-    )
+    values = {row["what"]: row["is"] for row in rows}
+    assert values["similarities.1.similarity"] == content["similarities"][1]["similarity"]
+    assert values["sentences.0.words.2.partner"] == content["sentences"][0]["words"][2]["partner"]
+    unknown = [value for what, value in values.items() if what.startswith("sentences.0.unknown.")]
+    assert unknown == content["sentences"][0]["unknown"]
+    assert embedpipe_cli(*call, "--format", "csv").out.splitlines()[:2] == ["what,is", "similarities.0.encoder,encoder"]
     table = embedpipe_cli(*call, "-k", 1).out
     assert table.startswith(f"a  {' '.join(content['sentences'][0]['tokens'])}\nb  ")
     for sentence in content["sentences"]:
@@ -97,7 +96,7 @@ def test_without_encoder_and_text_it_says_so(words_alone, embedpipe_cli) -> None
     assert "no trained encoder" in outcome.err
     assert "the prepared text is not beside the bundle" in outcome.err
     found = json.loads(outcome.out)
-    assert [(row["encoder"], row["percentile"]) for row in found["cosines"]] == [
+    assert [(row["encoder"], row["percentile"]) for row in found["similarities"]] == [
         ("SIF average", None),
         ("plain average", None),
     ]

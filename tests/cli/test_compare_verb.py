@@ -63,11 +63,13 @@ def test_rows_and_table_hold_the_same(toy_bundle, embedpipe_cli, monkeypatch) ->
     call = ("compare", toy_bundle.path, "king", "queen", "-k", 2, "--lines", 1)
     content = json.loads(embedpipe_cli(*call, "--format", "json").out)
     rows = [json.loads(line) for line in embedpipe_cli(*call, "--format", "jsonl").out.splitlines()]
-    shared = [row for row in rows if row["section"] == "shared context"]
-    assert [[row["a"], row["b"]] for row in shared] == [row["counts"] for row in content["text"]["shared_contexts"]]
-    assert embedpipe_cli(*call, "--format", "csv").out.startswith(
-        "section,what,a,b,pmi a,pmi b\nwords,word,king,queen,,"
-    )
+    values = {row["what"]: row["is"] for row in rows}
+    assert len(values) == len(rows), "no place stands twice"
+    assert values["similarity"] == content["similarity"]
+    assert values["words.1.neighbour_rank"] == content["words"][1]["neighbour_rank"]
+    assert values["text.shared_contexts.0.pmi.1"] == content["text"]["shared_contexts"][0]["pmi"][1]
+    csv = embedpipe_cli(*call, "--format", "csv").out
+    assert csv.startswith(f"what,is\nsimilarity,{content['similarity']}\nwords.0.word,king\n")
     monkeypatch.setenv("COLUMNS", "60")
     table = embedpipe_cli(*call).out
     assert table.startswith(f"king and queen: similarity {content['similarity']:.3f}\n")
@@ -85,15 +87,15 @@ def test_why_names_contexts_that_stand_near_both(toy_bundle, toy_work, embedpipe
     )
     plain = json.loads(embedpipe_cli("similar", toy_bundle.path, "king", "-k", 3, "--format", "json").out)
     rows = json.loads(outcome.out)
-    assert [{**row, "shared contexts": why["shared contexts"]} for row, why in zip(plain, rows, strict=True)] == rows
+    assert [{**row, "shared_contexts": why["shared_contexts"]} for row, why in zip(plain, rows, strict=True)] == rows
     identify = toy_bundle.vocabulary.id
-    for shared in rows[0]["shared contexts"]:
+    for shared in rows[0]["shared_contexts"]:
         both = [identify(word) for word in ("king", rows[0]["word"])]
         assert shared["counts"] == [in_windows(toy_work, word, identify(shared["context"]), 4) for word in both]
     compared = embedpipe_cli("compare", toy_bundle.path, "king", rows[0]["word"], "-k", 4, "--format", "json").out
-    assert rows[0]["shared contexts"] == json.loads(compared)["text"]["shared_contexts"]
+    assert rows[0]["shared_contexts"] == json.loads(compared)["text"]["shared_contexts"]
     table = embedpipe_cli("similar", toy_bundle.path, "king", "--why", "-k", 1).out
-    assert " ".join(shared["context"] for shared in rows[0]["shared contexts"]) in table
+    assert " ".join(shared["context"] for shared in rows[0]["shared_contexts"]) in table
 
 
 def test_what_made_a_bundle_is_told_by_its_manifest_and_not_by_a_name(alone, tmp_path, embedpipe_cli) -> None:
@@ -120,7 +122,7 @@ def test_without_the_text_the_bundle_says_what_it_knows(alone, embedpipe_cli, ca
     assert (
         found["text"] is None
         if verb == "compare"
-        else set(found[0]) == {"word", "similarity", "count", "source", "confidence", "via"}
+        else set(found[0]) == {"word", "similarity", "count", "query_source", "query_confidence", "query_via"}
     )
     assert "contexts of both" not in embedpipe_cli(verb, alone, *words).out
 
@@ -191,7 +193,8 @@ def test_bad_questions(alone, embedpipe_cli, arguments, code, message) -> None:
 
 def test_lines_of_wide_characters_are_aligned_and_fit(capsys, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    _show_lines("北京", [("我们" * 20, "北京", "大学" * 20), ("在", "北京", "。")])
+    lines = [("我们" * 20, "北京", "大学" * 20), ("在", "北京", "。")]
+    _show_lines("北京", [{"left": left, "word": word, "right": right} for left, word, right in lines])
     _, _, first, second = capsys.readouterr().out.splitlines()
     assert first == "我们" * 4 + "  北京  " + "大学" * 4
     assert display_width(first.split("北京")[0]) == display_width(second.split("北京")[0]) == 18

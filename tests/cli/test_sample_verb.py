@@ -95,11 +95,11 @@ def parse(text: str, format_: str) -> list[dict]:
 def test_a_text_is_written_again_and_moved(bundle: Path, embedpipe_cli, tmp_path: Path) -> None:
     call = ("sample", bundle, "--reconstruct", "salt", "--max-tokens", 1, "--format", "json")
     (row,) = json.loads(embedpipe_cli(*call).out)
-    assert row == {"text": "salt", "written again": "sea"}
+    assert row == {"text": "salt", "written_again": "sea"}
     labelled = tmp_path / "dry.tsv"
     labelled.write_text("label\ttext\ndry\tsea\ndry\tsand\nwet\tsalt\nwet\twind\n")
     outcome = embedpipe_cli(*call, "--attribute", labelled, "--toward", "dry")
-    assert json.loads(outcome.out) == [{"text": "salt", "written again": "sea", "toward dry": "sand"}]
+    assert json.loads(outcome.out) == [{"text": "salt", "written_again": "sea", "moved": "sand"}]
     assert "learnt from 4 texts" in outcome.err
     assert "means little" not in outcome.err
     far = embedpipe_cli(*call, "--attribute", labelled, "--toward", "dry", "--strength", 10)

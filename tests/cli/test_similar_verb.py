@@ -47,7 +47,7 @@ def planted(tmp_path_factory):
 def test_json_holds_the_numbers(planted, embedpipe_cli) -> None:
     outcome = embedpipe_cli("similar", planted, "king", "--format", "json", "-k", 2)
     assert outcome.exit_code == 0
-    origin = {"source": "vocabulary", "confidence": 1.0, "via": None}
+    origin = {"query_source": "vocabulary", "query_confidence": 1.0, "query_via": None}
     cosine = 1.9 / np.sqrt(2 * 1.81)
     assert json.loads(outcome.out) == [
         {"word": "queen", "similarity": pytest.approx(cosine, abs=1e-6), "count": 400, **origin},
@@ -70,7 +70,7 @@ def test_json_holds_the_numbers(planted, embedpipe_cli) -> None:
 def test_words_are_added_and_subtracted(planted, embedpipe_cli, arguments, best) -> None:
     outcome = embedpipe_cli("similar", planted, *arguments, "--format", "csv")
     lines = outcome.out.splitlines()
-    assert lines[0] == "word,similarity,count,source,confidence,via"
+    assert lines[0] == "word,similarity,count,query_source,query_confidence,query_via"
     assert lines[1].split(",")[0] == best
     shown = {line.split(",")[0] for line in lines[1:]}
     assert shown.isdisjoint({word.lower() for word in arguments})
@@ -141,7 +141,7 @@ def test_stability_has_a_column_and_unstable_words_are_marked(embedpipe_cli, mon
     rows = json.loads(embedpipe_cli("similar", "x.bundle", "king", "-k", 2, "--format", "json").out)
     assert [row["stability"] for row in rows] == [0.75, 0.25]
     csv = embedpipe_cli("similar", "x.bundle", "king", "-k", 1, "--format", "csv").out.splitlines()
-    assert csv[0] == "word,similarity,count,stability,source,confidence,via"
+    assert csv[0] == "word,similarity,count,stability,query_source,query_confidence,query_via"
 
 
 @pytest.fixture(scope="module")
@@ -165,10 +165,11 @@ def test_the_nearest_spelling_answers_and_says_so(planted, embedpipe_cli) -> Non
     rows = [json.loads(line) for line in outcome.out.splitlines()]
     plain = embedpipe_cli("similar", planted, "queen", "king", "--not", "salt", "--format", "jsonl").out.splitlines()
     assert [row["word"] for row in rows] == ["man", "new york"]
-    assert {(row["source"], row["confidence"], row["via"]) for row in rows} == {("spelling", None, "queen")}
-    assert [row | {"source": "vocabulary", "confidence": 1.0, "via": None} for row in rows] == [
-        json.loads(line) for line in plain
-    ]
+    assert {(row["query_source"], row["query_confidence"], row["query_via"]) for row in rows} == {
+        ("spelling", None, "queen")
+    }
+    known = {"query_source": "vocabulary", "query_confidence": 1.0, "query_via": None}
+    assert [row | known for row in rows] == [json.loads(line) for line in plain]
 
 
 def test_ngrams_answer_with_their_confidence(composed, embedpipe_cli) -> None:
@@ -181,7 +182,7 @@ def test_ngrams_answer_with_their_confidence(composed, embedpipe_cli) -> None:
         "vector so made); near spelling: queen\n"
     )
     header, first, second = outcome.out.splitlines()
-    assert header == "word,similarity,count,source,confidence,via"
+    assert header == "word,similarity,count,query_source,query_confidence,query_via"
     assert first == f"salt,1.0,20,subwords,{round(confidence, 6)},"
     assert second.startswith("new york,0.894427,10,subwords,")
     table = embedpipe_cli("similar", composed, "queens", "-k", 1).out.splitlines()
@@ -192,9 +193,10 @@ def test_why_of_a_word_made_of_ngrams_names_those_that_its_neighbours_share(comp
     outcome = embedpipe_cli("similar", composed, "queens", "--why", "--format", "json")
     assert "queens: no text evidence" in outcome.err
     assert "is not there" not in outcome.err, "no text is looked for"
-    reasons = {row["word"]: row["shared n-grams"] for row in json.loads(outcome.out)}
+    reasons = {row["word"]: row["shared_ngrams"] for row in json.loads(outcome.out)}
     assert reasons["queen"] == ["<que", "quee", "ueen", "<qu"]
     assert reasons["salt"] == []
+    assert embedpipe_cli("similar", composed, "queens", "--why").out.splitlines()[0].endswith("  shared n-grams")
 
 
 def test_compare_of_a_word_made_of_ngrams(composed, embedpipe_cli) -> None:
@@ -218,6 +220,10 @@ def test_the_least_certain_word_speaks_for_the_query() -> None:
 
     known, made = found("vocabulary", 1.0), found("subwords", 0.9)
     spelt, sure = found("spelling", None, "queen"), found("spelling", 0.5, "king")
-    assert origin_columns([known]) == {"source": "vocabulary", "confidence": 1.0, "via": None}
-    assert origin_columns([made, known]) == {"source": "subwords", "confidence": 0.9, "via": None}
-    assert origin_columns([known, sure, spelt, made]) == {"source": "spelling", "confidence": None, "via": "queen"}
+    names = ("query_source", "query_confidence", "query_via")
+    for asked, origin in (
+        ([known], ("vocabulary", 1.0, None)),
+        ([made, known], ("subwords", 0.9, None)),
+        ([known, sure, spelt, made], ("spelling", None, "queen")),
+    ):
+        assert origin_columns(asked) == dict(zip(names, origin, strict=True))

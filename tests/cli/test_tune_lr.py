@@ -44,8 +44,8 @@ def test_a_batch_is_found(toy_bundle, embedpipe_cli, stage: str) -> None:
     rows = list(csv.DictReader(io.StringIO(outcome.out)))
     sizes = [int(row["batch"]) for row in rows]
     assert all(b == 2 * a for a, b in itertools.pairwise(sizes))
-    assert float(rows[0]["rows/s"]) > 0
-    assert float(rows[0]["memory (MiB)"]) > 10
+    assert float(rows[0]["rows_per_second"]) > 0
+    assert float(rows[0]["memory_mib"]) > 10
     suggested = int(outcome.err.split(f"{stage}.batch: ")[1].split()[0])
     assert suggested in sizes
 

@@ -42,7 +42,7 @@ def test_a_search_from_the_command_line(embedpipe_cli, tmp_path) -> None:
     assert outcome.exit_code == 0, outcome.err
     rows = json.loads(outcome.out)
     assert sorted(row["trial"] for row in rows) == [0, 1]
-    assert rows[0]["score"] == rows[0]["next sentence"] >= rows[1]["score"]
+    assert rows[0]["score"] == rows[0]["next_sentence"] >= rows[1]["score"]
     assert rows[0].keys() >= {"architecture", "window", "negatives", "subsample", "learning_rate", "steps", "seconds"}
     assert "dim" not in rows[0], "what is given is not searched"
     assert "of its questions are in the vocabulary, 30 are needed" in outcome.err

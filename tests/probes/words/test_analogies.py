@@ -9,6 +9,7 @@ from embedpipe.probes.words.analogies import analogy_accuracy, analogy_rows
 from embedpipe.probes.words.analogy_answers import answer_analogies, answer_by_neighbours
 from embedpipe.tasks.shapes import Analogies
 from embedpipe.words.analogy import solve_analogy
+from embedpipe.words.lookup import Lookup
 
 QUESTIONS = [(f"a{i}", f"b{i}", f"a{j}", f"b{j}") for i in range(6) for j in range(6) if i != j]
 
@@ -80,12 +81,12 @@ def test_answers_agree_with_the_query_for_one_analogy(noise, small_blocks, monke
     names = np.array(noise.vocabulary.tokens)
     differ = 0
     for i, question in enumerate(ids):
-        one = solve_analogy(noise, *names[question], k=1).answers
-        assert names[answers["3CosAdd"][i]] == one["3CosAdd"][0].word
-        assert names[answers["3CosMul"][i]] == one["3CosMul"][0].word
-        assert names[beside["nearest to c"][i]] == one["nearest to c"][0].word
-        assert names[beside["nearest to b"][i]] == one["nearest to b"][0].word
-        differ += one["3CosAdd"][0].word != one["3CosMul"][0].word
+        one = solve_analogy(noise, *map(Lookup(noise).look_up, names[question]), k=1)
+        assert names[answers["3CosAdd"][i]] == one.cos_add[0].word
+        assert names[answers["3CosMul"][i]] == one.cos_mul[0].word
+        assert names[beside["nearest to c"][i]] == one.nearest_c[0].word
+        assert names[beside["nearest to b"][i]] == one.nearest_b[0].word
+        differ += one.cos_add[0].word != one.cos_mul[0].word
     assert differ > 5, "the two methods are told apart"
     assert (beside["random word"] >= 4).all()
 
