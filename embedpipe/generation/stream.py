@@ -79,7 +79,7 @@ def windows(
         for position, stop in pairwise(borders[skipped:].tolist()):
             # A contiguous slice of each row and no fancy index over the map: rows lie far apart on disk.
             block = np.stack([tokens[start + position : start + stop + 1] for start in starts])
-            block_ids = torch.from_numpy(block.astype(np.int64)).to(device)
+            block_ids = torch.from_numpy(block.astype(np.int64)).to(device, non_blocking=True)
             weight = (stop - position) / bptt if variable else 1.0
             yield Window(block_ids[:, :-1], block_ids[:, 1:], position == begin, weight)
 
