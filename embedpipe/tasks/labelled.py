@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["labelled_files", "read_labelled_tasks"]
 
-_HEADERS = {
+_HEADERS: dict[str, list[tuple[str, ...]]] = {
     "inference": [("label", "text_a", "text_b")],
     "scores": [("score", "text_a", "text_b"), ("score", "text_a", "text_b", "source")],
 }
