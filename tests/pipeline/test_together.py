@@ -58,8 +58,8 @@ def test_two_processes_give_the_weights_of_one_with_twice_the_batch(tmp_path: Pa
     assert one.returncode == 0, one.stderr
     for stage in ("sentences", "generation"):
         expected, found = (recorded_losses(tmp_path / name, stage) for name in ("one", "two"))
-        assert expected.shape == found.shape
-        print("LOSS", stage, np.abs(found / expected - 1), expected)
+        assert len(expected) > 12
+        np.testing.assert_allclose(found, expected, rtol=1e-3, err_msg=stage)
     # Adam takes the sign of a gradient near zero from its last bit, so a few weights differ by a step.
     for part, tolerance in (("encoder", 1e-4), ("generator", 5e-4)):
         expected, found = (map_tensors(tmp_path / name / part / "model.safetensors") for name in ("one", "two"))
