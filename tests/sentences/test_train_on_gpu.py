@@ -230,6 +230,24 @@ def test_no_step_waits_and_the_losses_are_those_of_the_cpu(train, on_cpu, kind: 
     assert found.n_quiet == KINDS[kind]
 
 
+DROPPED = {"dropout": 0.1, "embed_p": 0.1, "word_p": 0.1, "delete_p": 0.1, "swap_p": 0.1, "synonym_p": 0.1}
+DROPPED_TOO = {"input_p": 0.1, "hidden_p": 0.1, "output_p": 0.1, "embed_p": 0.1, "weight_p": 0.1, "noise_p": 0.1}
+ALSO: list[tuple[str, dict[str, object]]] = [
+    ("encoder", {**DROPPED, "twins": 1.0, "crops": 1.0, "nested_dims": (4,), "l1": 1e-6, "ema": 0.9, "beside": 0.1}),
+    ("encoder", {"architecture": "transformer", "pooling": "attention"}),
+    ("generator", {**DROPPED_TOO, "ar": 1.0, "tar": 1.0, "l1": 1e-6, "variable_bptt": True, "ema": 0.9}),
+    ("generator", {"softmax": "sampled", "samples": 20}),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("kind", "settings"), ALSO)
+def test_other_settings_do_not_wait_either(train, kind: str, settings: dict[str, object], device: torch.device) -> None:
+    seen = train(kind, device, watched=True, steps=16, **settings)
+    assert np.isfinite(seen.losses).all()
+    assert seen.n_quiet >= 8
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_that_is_another_one_is_no_rounding(train, on_cpu, kind: str) -> None:
     assert beyond_tolerance(train(kind, CPU, learning_rate=1.2 * RATE), on_cpu(kind)) > STEPS / 2
