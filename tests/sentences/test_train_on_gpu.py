@@ -6,6 +6,7 @@ otherwise (`set_sparse`), which is another training and no error. Nothing is dro
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -71,7 +72,8 @@ def forbid_on_cpu() -> Callable[[bool], None]:
 
 
 def forbid_on_gpu(on: bool) -> None:
-    torch.cuda.set_sync_debug_mode("error" if on else "default")
+    with warnings.catch_warnings(action="ignore"):  # torch says each time that it does not see all that waits
+        torch.cuda.set_sync_debug_mode("error" if on else "default")
 
 
 @dataclass
