@@ -52,7 +52,9 @@ def lstm_alone(bundle: Bundle, steps: int, seed: int) -> tuple[str, SentenceEnco
     config = PipelineConfig.of("small", {}).sentences.model_copy(update=changes)
     text = text_beside(bundle) if steps else None
     if steps and text is None:
-        raise SystemExit(f"{bundle.path}: no prepared text beside it to train an LSTM on; --steps 0 leaves it untrained")
+        raise SystemExit(
+            f"{bundle.path}: no prepared text beside it to train an LSTM on; --steps 0 leaves it untrained"
+        )
     if text is None:
         return "LSTM alone, untrained", SentenceEncoder(bundle.codec, random_network(bundle.bag, config, seed=seed))
     device = torch.device("cpu")
