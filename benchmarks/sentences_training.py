@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from timed import CPU, wait_for
+
 WORD_DIM = 300
 """Width of the word vectors that the preset publishes."""
 PRESET = "small"
@@ -39,8 +41,8 @@ class Batch(NamedTuple):
 
 
 Step = Callable[[Batch], Any]
-Measure = Callable[[Path, int], float]
-"""From the folder of the benchmark and a number of steps to tokens a second."""
+Measure = Callable[[Path, int, torch.device], float]
+"""From the folder of the benchmark, a number of steps and a device to tokens a second."""
 
 
 def write_store(folder: Path, ids: np.ndarray, lengths: np.ndarray) -> None:
@@ -57,7 +59,7 @@ def write_store(folder: Path, ids: np.ndarray, lengths: np.ndarray) -> None:
 def our_training(precision: str, *, words: bool = False) -> Measure:
     """Return embedpipe's training of the preset's network, with the word table or while that stands still."""
 
-    def tokens_per_s(folder: Path, steps: int) -> float:
+    def tokens_per_s(folder: Path, steps: int, device: torch.device) -> float:
         from embedpipe.runtime import Step as Progress
         from embedpipe.sentences.train import train_encoder
         from embedpipe.text.token_store import TokenStore
@@ -75,7 +77,7 @@ def our_training(precision: str, *, words: bool = False) -> Measure:
             None,
             _config(steps, precision, words=words),
             seed=_SEED,
-            device=torch.device("cpu"),
+            device=device,
             listener=listen,
         )
         (first, start), (last, stop) = seen[0], seen[-1]
@@ -87,13 +89,14 @@ def our_training(precision: str, *, words: bool = False) -> Measure:
 def bare_lstm(precision: str) -> Measure:
     """Return forward and backward of a bidirectional ``nn.LSTM`` over an input of the same shape."""
 
-    def make(_: Path, batches: Sequence[Batch]) -> Step:
+    def make(_: Path, batches: Sequence[Batch], device: torch.device) -> Step:
         hidden = _config(1, precision).hidden
-        lstm = torch.nn.LSTM(WORD_DIM, hidden, batch_first=True, bidirectional=True)
-        drawn = {shape: torch.randn(*shape, WORD_DIM) for shape in {batch.ids.shape for batch in batches}}
+        lstm = torch.nn.LSTM(WORD_DIM, hidden, batch_first=True, bidirectional=True, device=device)
+        shapes = {batch.ids.shape for batch in batches}
+        drawn = {shape: torch.randn(*shape, WORD_DIM, device=device) for shape in shapes}
 
         def step(batch: Batch) -> None:
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                 outputs, _ = lstm(drawn[batch.ids.shape])
             outputs.float().sum().backward()
             lstm.zero_grad()
@@ -103,23 +106,24 @@ def bare_lstm(precision: str) -> Measure:
     return _by_step(make)
 
 
-def their_training(make_model: Callable[[Path], Any]) -> Measure:
+def their_training(make_model: Callable[[Path, torch.device], Any]) -> Measure:
     """Return sentence-transformers: tokenise, forward, in-batch negatives, backward, clipping, AdamW.
 
     AdamW goes over all that `make_model` lets it train, at each step: over the whole word table, where that is trained.
     """
 
-    def make(folder: Path, _: Sequence[Batch]) -> Step:
+    def make(folder: Path, _: Sequence[Batch], device: torch.device) -> Step:
         from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-        model = make_model(folder).train()
+        model = make_model(folder, device).train()
         loss = MultipleNegativesRankingLoss(model)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=1e-3, fused=True)
 
         def step(batch: Batch) -> None:
             half = len(batch.texts) // 2
-            features = [model.preprocess(texts) for texts in (batch.texts[:half], batch.texts[half:])]
+            read = [model.preprocess(texts) for texts in (batch.texts[:half], batch.texts[half:])]
+            features = [{name: tensor.to(device) for name, tensor in texts.items()} for texts in read]
             optimizer.zero_grad()
             loss(features, None).backward()
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -145,25 +149,27 @@ def batches(folder: Path, n: int) -> list[Batch]:
     from embedpipe.text.vocabulary import Vocabulary
 
     words = np.array(Vocabulary.load(folder / "vocabulary.json").tokens)
-    store, device = TokenStore(folder / "store"), torch.device("cpu")
-    setup = Setup.of(_config(n, "fp32"), seed=_SEED, device=device, damage=Damage())
+    store = TokenStore(folder / "store")
+    setup = Setup.of(_config(n, "fp32"), seed=_SEED, device=CPU, damage=Damage())
     found = []
-    for batch in islice(neighbour_objective(store, TokenSource(store.tokens, device), 1.0, setup).batches(0), n):
+    for batch in islice(neighbour_objective(store, TokenSource(store.tokens, CPU), 1.0, setup).batches(0), n):
         ids, lengths = batch.rows.ids, batch.rows.lengths
         texts = [" ".join(words[row[:length]]) for row, length in zip(ids.numpy(), lengths.tolist(), strict=True)]
         found.append(Batch(texts, ids, lengths))
     return found
 
 
-def _by_step(make: Callable[[Path, Sequence[Batch]], Step]) -> Measure:
-    def tokens_per_s(folder: Path, steps: int) -> float:
+def _by_step(make: Callable[[Path, Sequence[Batch], torch.device], Step]) -> Measure:
+    def tokens_per_s(folder: Path, steps: int, device: torch.device) -> float:
         drawn = batches(folder, steps)
-        step = make(folder, drawn)
+        step = make(folder, drawn, device)
         for batch in drawn[:_WARM_UP]:
             step(batch)
+        wait_for(device)
         start = time.perf_counter()
         for batch in drawn[_WARM_UP:]:
             step(batch)
+        wait_for(device)
         return sum(batch.n_tokens for batch in drawn[_WARM_UP:]) / (time.perf_counter() - start)
 
     return tokens_per_s

@@ -10,7 +10,7 @@ import torch
 
 from embedpipe.runtime import DeviceName
 
-__all__ = ["CPU", "add_device", "add_timing", "described", "start_timing", "wait_for"]
+__all__ = ["CPU", "add_device", "add_timing", "described", "start_timing", "wait_for", "where"]
 
 CPU = torch.device("cpu")
 
@@ -51,5 +51,13 @@ def described(device: torch.device = CPU) -> str:
     >>> described().split(", ")[-1]
     'on the CPU'
     """
-    where = f"on {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "on the CPU"
-    return f"torch {torch.__version__}, {platform.machine()}, {torch.get_num_threads()} threads, {where}"
+    return f"torch {torch.__version__}, {platform.machine()}, {torch.get_num_threads()} threads, {where(device)}"
+
+
+def where(device: torch.device) -> str:
+    """Return on what networks ran.
+
+    >>> where(CPU)
+    'on the CPU'
+    """
+    return f"on {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "on the CPU"

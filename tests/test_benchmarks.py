@@ -40,9 +40,12 @@ def test_a_device_is_chosen_by_its_name_and_stands_in_what_is_said(benchmark) ->
     assert timed.described(torch.device("cpu")).endswith("threads, on the CPU")
 
 
-@pytest.mark.parametrize("part", ["training", "writing", "scoring", "quality", "start", "latent"])
+PARTS = [f"generation_{part}" for part in ("training", "writing", "scoring", "quality", "start", "latent")]
+
+
+@pytest.mark.parametrize("part", [*PARTS, "sentences"])
 def test_every_part_that_runs_networks_takes_a_device(benchmark, monkeypatch, capsys, part) -> None:
-    module = benchmark(f"generation_{part}")
+    module = benchmark(part)
     monkeypatch.setattr("sys.argv", [part, "--help"])
     with pytest.raises(SystemExit):
         module.main()
@@ -67,3 +70,30 @@ def test_the_counts_stand_in_the_table_of_the_starts(benchmark) -> None:
     page = start.to_markdown(rows, SimpleNamespace(ratio=0.9, p_value=0.01)).splitlines()
     assert page[2:4] == ["| the word vectors | 91.0 | 90.0, 92.0 | 1,000,000 |", "| Kneser-Ney 5-gram | 160.5 | | |"]
     assert page[-1] == "* the word vectors: 1.0 s 300.0"
+
+
+def test_encoders_are_trained_on_the_device_that_is_named(benchmark, monkeypatch) -> None:
+    sentences, commands = benchmark("sentences"), []
+    done = SimpleNamespace(returncode=0, stdout='{"per_s": 3.0}')
+    monkeypatch.setattr(sentences.subprocess, "run", lambda command, **_: commands.append(command) or done)
+    options = argparse.Namespace(python="other", captions="c", share=1.0, threads=1, device="cuda")
+    assert sentences.measured("embedpipe training, bf16", Path("x"), options) == {"per_s": 3.0}
+    assert commands[0][-2:] == ["--device", "cuda"]
+    trained: list[torch.device] = []
+    monkeypatch.setattr("embedpipe.sentences.train.train_encoder", lambda *_, device, **__: trained.append(device))
+    training = benchmark("sentences_training")
+    monkeypatch.setattr("embedpipe.text.token_store.TokenStore", str)
+    monkeypatch.setattr(training, "_bag", str)
+    with pytest.raises(IndexError):  # nothing was heard of it
+        training.our_training("bf16")(Path("x"), 1, torch.device("cuda"))
+    assert trained == [torch.device("cuda")]
+
+
+def test_half_precision_is_compared_with_the_whole_and_wanted_on_a_gpu_alone(benchmark) -> None:
+    sentences = benchmark("sentences")
+    compared = "embedpipe training, bf16", "embedpipe training, fp32"
+    assert sentences.ratios_of(torch.device("cpu"))[-1] == (*compared, None)
+    assert sentences.ratios_of(torch.device("cuda"))[-1] == (*compared, 2.5)
+    ratios = [{"of": "a", "to": "b", "reached": 1.5, "wanted": wanted} for wanted in (None, 2.5)]
+    page = sentences.to_markdown({"about": "", "rows": {}, "ratios": ratios}).splitlines()
+    assert page[-2:] == ["| a : b | 1.50 |  |", "| a : b | 1.50 | 2.5 |"]

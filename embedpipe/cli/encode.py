@@ -144,7 +144,22 @@ def _encoder(
         return encode, width, where
     if dim > width:
         raise ConfigError(f"--dim {dim}: the vectors of this encoder have {width} components")
+    _say_what_is_lost(bundle, with_, dim, width)
     return lambda texts: truncate(encode(texts), dim), dim, where
+
+
+def _say_what_is_lost(bundle: Bundle, with_: str, dim: int, width: int) -> None:
+    """Say so where the first `dim` of `width` numbers were not trained to be vectors of their own."""
+    kept = f"--dim {dim}: the first {dim} of {width} numbers"
+    if with_ == "words":
+        say(f"{kept} of an average of word vectors, of which no number comes before another: the rest is lost")
+        return
+    from embedpipe.bundle.recorded import recorded_config
+
+    nested = recorded_config(bundle.parts.file("config.toml", "text")).sentences.nested_dims
+    if dim not in nested:
+        trained = f"for the widths {', '.join(map(str, nested))}" if nested else "without sentences.nested_dims"
+        say(f"{kept} of an encoder trained {trained}: the rest is lost (docs/sentences.md says how much that is)")
 
 
 def _summary(done: Done) -> str:

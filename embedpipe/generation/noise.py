@@ -37,10 +37,12 @@ class UnigramNoise:
         cumulative = np.cumsum(counts[len(SPECIALS) :])
         total = cumulative[-1] if len(cumulative) else 0.0
         self.cumulative = torch.from_numpy(cumulative / total if total else cumulative).to(device)
+        # Kept here, for to look into a tensor on a GPU is to wait for it.
+        self._replaces = bool(p and total)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Return `ids`, int64 of any shape, with some of them replaced."""
-        if not self.p or not len(self.cumulative) or not self.cumulative[-1]:
+        if not self._replaces:
             return ids
         chosen = (torch.rand(ids.shape, device=ids.device) < self.p) & (ids >= len(SPECIALS))
         point = torch.rand(ids.shape, device=ids.device, dtype=self.cumulative.dtype)

@@ -3,7 +3,7 @@
 import gzip
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from embedpipe.text.read_types import did_you_mean
 __all__ = [
     "HEADERS",
     "Line",
+    "first_columns",
     "known_header",
     "read_analogies",
     "read_every_line",
@@ -32,6 +33,7 @@ __all__ = [
     "read_task",
     "read_word_similarity",
     "split_rows",
+    "unknown_header",
 ]
 
 Line = tuple[int, str]
@@ -77,23 +79,28 @@ def read_task(path: str | Path) -> Task:
         return read_analogies(name, path, lines[1:])
     columns = tuple(column.strip() for column in header.split("\t"))
     if columns not in HEADERS:
-        raise InputError(_unknown_header(header), path, first)
+        raise InputError(unknown_header(header, HEADERS, f"Known headers, tab-separated: {_known()}"), path, first)
     rows = split_rows(path, lines[1:], columns)
     return HEADERS[columns](name, path, rows)
 
 
 def known_header(path: Path) -> tuple[str, ...] | None:
     """Return the header that a file begins with, if it is that of a task, whatever stands below it; else None."""
+    columns = first_columns(path)
+    if columns and (columns[0].startswith(":") or tuple(" ".join(columns).split()) == _ANALOGY_HEADER):
+        return _ANALOGY_HEADER
+    return columns if columns in HEADERS else None
+
+
+def first_columns(path: Path) -> tuple[str, ...] | None:
+    """Return the tab-separated cells of the first line that is not empty, None for a file that cannot be read."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             first = next((line for line in file if line.strip()), b"")
     except (OSError, EOFError, zlib.error):
         return None
     header = first.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    columns = tuple(column.strip() for column in header.split("\t"))
-    if header.startswith(":") or tuple(header.split()) == _ANALOGY_HEADER:
-        return _ANALOGY_HEADER
-    return columns if columns in HEADERS else None
+    return tuple(column.strip() for column in header.split("\t"))
 
 
 def read_lines(path: Path, encoding: str = "utf-8") -> list[Line]:
@@ -237,11 +244,12 @@ def _plain(header: str) -> str:
     return " ".join(header.replace(",", " ").replace(";", " ").split())
 
 
-def _unknown_header(header: str) -> str:
-    known = [" ".join(columns) for columns in HEADERS]
+def unknown_header(header: str, headers: Iterable[tuple[str, ...]], expected: str) -> str:
+    """Return what to say of a header that is none of `headers`, which `expected` tells in words."""
+    known = [" ".join(columns) for columns in headers]
     plain = _plain(header)
     if plain in known:
         return f"the columns of the header '{header}' must be separated by tabs"
     hint = did_you_mean(plain.lower(), known) or "."
     shown = plain if len(plain) <= 60 else plain[:57] + "..."
-    return f"unknown header '{shown}'{hint} Known headers, tab-separated: {_known()}"
+    return f"unknown header '{shown}'{hint} {expected}"

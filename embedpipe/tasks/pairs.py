@@ -7,7 +7,7 @@ from embedpipe.errors import InputError
 from embedpipe.tasks.files import Line, read_every_line, read_lines, split_rows
 from embedpipe.tasks.shapes import Paraphrases
 
-__all__ = ["pair_files", "read_pairs"]
+__all__ = ["is_pair_header", "pair_files", "read_pairs"]
 
 _PAIR_HEADERS = (("text_a", "text_b"), ("text_a", "text_b", "negative"), ("source", "target"))
 _EXPECTED = (
@@ -74,11 +74,18 @@ def read_pairs(pattern: str) -> Paraphrases:
     return Paraphrases(_name(path), [(row[0], row[1]) for row in cells], negatives)
 
 
+def is_pair_header(columns: tuple[str, ...]) -> bool:
+    """Return whether rows under these columns are texts that mean the same.
+
+    >>> is_pair_header(("text", "text", "text")), is_pair_header(("label", "text"))
+    (True, False)
+    """
+    return columns in _PAIR_HEADERS or (len(columns) > 1 and set(columns) == {"text"})
+
+
 def _columns(lines: Sequence[Line]) -> tuple[str, ...] | None:
-    if not lines:
-        return None
-    columns = tuple(cell.strip() for cell in lines[0][1].split("\t"))
-    return columns if columns in _PAIR_HEADERS or (len(columns) > 1 and set(columns) == {"text"}) else None
+    columns = tuple(cell.strip() for cell in lines[0][1].split("\t")) if lines else ()
+    return columns if is_pair_header(columns) else None
 
 
 def _aligned(paths: Sequence[Path]) -> Paraphrases:

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from embedpipe.bundle.tensors import map_tensors
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.sentences.files import format_of, json_line, open_writer
+from embedpipe.sentences.nested import truncate
 
 LINES = ["the king lives in the palace", "", "zzzqx", "the doctor sees a patient", "  "]
 
@@ -108,6 +110,31 @@ def test_a_compressed_file_is_read_as_its_text(embedpipe_cli, toy_bundle, tmp_pa
     source.write_bytes(gzip.compress(b"the king\nthe queen\n"))
     out = embedpipe_cli("encode", toy_bundle.path, source, "--with", "words").out
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["the king", "the queen"]
+
+
+def test_a_cut_that_was_not_trained_is_said_and_stdout_holds_the_vectors(
+    embedpipe_cli, toy_bundle, lines, monkeypatch
+) -> None:
+    base, width = ("encode", toy_bundle.path, lines), toy_bundle.encoder.dim
+    expected = truncate(toy_bundle.encoder.encode(LINES), 8)
+
+    def said(*arguments: str) -> str:
+        outcome = embedpipe_cli(*base, "--dim", *arguments)
+        rows = [json.loads(line) for line in outcome.out.splitlines()]
+        assert [row["text"] for row in rows] == LINES
+        if arguments == ("8",):
+            np.testing.assert_allclose([row["vector"] for row in rows], expected, atol=1e-6)
+        return outcome.err
+
+    cut = f"--dim 8: the first 8 of {width} numbers of an encoder trained"
+    assert f"{cut} without sentences.nested_dims: the rest is lost" in said("8")
+    assert "--dim" not in said(str(width))
+    words = toy_bundle.bag_encoder.dim
+    assert f"--dim 8: the first 8 of {words} numbers of an average of word vectors" in said("8", "--with", "words")
+    for nested, told in (((8, 16), False), ((16, 24), True)):
+        config = SimpleNamespace(sentences=SimpleNamespace(nested_dims=nested))
+        monkeypatch.setattr("embedpipe.bundle.recorded.recorded_config", lambda _, config=config: config)
+        assert (f"{cut} for the widths 16, 24: the rest is lost" in said("8")) == told
 
 
 def test_closed_stdin_is_said(embedpipe_cli, toy_bundle, monkeypatch) -> None:

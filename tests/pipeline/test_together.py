@@ -1,5 +1,6 @@
 """A run in two processes is the run of one with twice the batch, and ends in both where it fails."""
 
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,12 @@ def run(
     )
 
 
+def recorded_losses(bundle: Path, stage: str) -> np.ndarray:
+    """Return the losses of a training, and what was measured of it on held-out rows, that a bundle tells."""
+    curve = json.loads((bundle / "manifest.json").read_text())["stages"][stage]["result"]["curve"]
+    return np.array([value for _, value in [*curve["training_loss"], *curve["held_out"]]])
+
+
 TWO = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 BY_ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
 """Without a GPU accelerate starts one process alone, unless it is told that there are several to be started."""
@@ -49,6 +56,10 @@ def test_two_processes_give_the_weights_of_one_with_twice_the_batch(tmp_path: Pa
     assert both.stderr.count("perplexity") == 1
     one = run(tmp_path, "builtin:toy-en", "one", (64, 16))
     assert one.returncode == 0, one.stderr
+    for stage in ("sentences", "generation"):
+        expected, found = (recorded_losses(tmp_path / name, stage) for name in ("one", "two"))
+        assert len(expected) > 12
+        np.testing.assert_allclose(found, expected, rtol=1e-3, err_msg=stage)
     # Adam takes the sign of a gradient near zero from its last bit, so a few weights differ by a step.
     for part, tolerance in (("encoder", 1e-4), ("generator", 5e-4)):
         expected, found = (map_tensors(tmp_path / name / part / "model.safetensors") for name in ("one", "two"))

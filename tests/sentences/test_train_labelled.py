@@ -205,3 +205,11 @@ def test_what_cannot_be_had_is_a_note_or_an_error_that_says_what_to_set() -> Non
         train(neighbours=1.0)
     with pytest.raises(ConfigError, match="no objective of the sentence encoder has a weight"):
         train()
+
+
+def test_one_pair_has_no_wrong_answer_unless_the_file_gives_one() -> None:
+    one = rows("pairs", n=1)
+    with pytest.raises(NotEnoughDataError, match="toy: one row of paraphrases has no wrong answer"):
+        train(one, steps=2)
+    assert train(replace(one, negatives=one.members[:, 0]), steps=2).steps == 2
+    assert train(rows("pairs", n=2), steps=2).steps == 2
