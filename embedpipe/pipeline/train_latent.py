@@ -112,6 +112,8 @@ def train_latent(
         with device_errors(f"{source.path} is as it was, and the last checkpoint is kept"):
             trained = _trained(Bundle(source), text, config, device, work.checkpoint(_STAGE), listener)
         listener(StageFinished(_STAGE, trained.summary, time.perf_counter() - start))
+        if target != source.path:
+            work.share(text.path, "text")  # before the bundle stands there, for a kill may fall between the two
         with work.writing("bundle") as new:
             records = dict(source.manifest.stages)
             records[_STAGE] = _record(source, config, trained, device, time.perf_counter() - start)
@@ -120,8 +122,6 @@ def train_latent(
             run = again_command(source.manifest.sources, target.name, records, download=False)
             save_changed(source, new, target, config, records, findings, train_commands(target.name, records, run))
         work.remove_checkpoint(_STAGE)
-        if target != source.path:
-            work.share(text.path, "text")
     listener(Saved("bundle", str(output or bundle)))
     return Bundle(BundleFolder(target))
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,6 +104,20 @@ def test_a_damaged_part_is_refused(trained: Path, tmp_path: Path, change: dict, 
     n_tokens = json.loads((trained / "vae_decoder" / "config.json").read_text())["n_tokens"]
     with pytest.raises(BundleError, match=said):
         load_vae(tmp_path / "vae", trained / "vae_decoder", n_tokens)
+
+
+def test_a_new_bundle_never_stands_there_without_its_text(trained: Path, tmp_path: Path, monkeypatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("embedpipe.pipeline.train_latent.save_changed", killed)
+    made = SimpleNamespace(summary="", model=None)
+    monkeypatch.setattr("embedpipe.pipeline.train_latent._trained", lambda *_: made)
+    monkeypatch.setattr("embedpipe.pipeline.train_latent._record", lambda source, *_: source.manifest.stages["latent"])
+    monkeypatch.setattr("embedpipe.generation.vae.part.save_vae", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        train_latent(trained, output=tmp_path / "new.bundle", settings=SMALL)
+    assert (work_folder(tmp_path / "new.bundle") / "text" / "vocabulary.json").is_file()
 
 
 def test_a_bundle_without_one_says_how_to_make_it(toy_bundle) -> None:
