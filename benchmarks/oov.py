@@ -75,9 +75,11 @@ READING = (
     "training is the mean of the very same rows, which both trainings here began with the same numbers.",
     "",
     "`preset` is what a run does by default: n-grams fitted to the vectors, slips of the keyboard taken for the word "
-    "that they resemble, and a confidence from words that were left out of the fit. It was tried on 20,000 tokens "
-    "alone, where hits are too few to judge the confidence by; `python benchmarks/oov.py BUNDLE.work/text --kinds "
-    "preset` measures the first million tokens of a text (some minutes for half a million).",
+    "that they resemble, and a confidence from words that were left out of the fit. Of 442,553 tokens 5 to 7 of a "
+    "hundred made vectors have the word itself among their ten nearest, where a random word's has none, and the "
+    "confidence says 3 to 10 of a hundred: low and true (calibration error .013). Word2Vec moves a rare word far from "
+    "what its spelling says, so a made vector tells its kind and seldom its place. `python benchmarks/oov.py "
+    "BUNDLE.work/text --kinds preset` measures the first million tokens of a text (some minutes for half a million).",
 )
 
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -220,11 +221,9 @@ def main() -> None:
             pairs.append([seconds[system] for system in PAIR])
         tokens, n_words = text.report["train"]["tokens"], len(text.vocabulary) - 4
     versions = []
-    for library in ("gensim", "fasttext", "numpy"):
-        try:
+    for library in ("gensim", "fasttext", "fasttext-wheel", "numpy"):
+        with suppress(PackageNotFoundError):
             versions.append(f"{library} {version(library)}")
-        except PackageNotFoundError:
-            versions.append(f"{library} not installed")
     about = (
         f"{tokens:,} training tokens, {n_words:,} words, text prepared in {prepared_in:.0f} s; seed "
         f"{options.seed}, {options.cores} threads, Python {platform.python_version()}, {', '.join(versions)}, "
