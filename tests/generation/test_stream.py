@@ -90,6 +90,7 @@ def test_every_token_of_varying_windows_weighs_alike() -> None:
 
 def test_a_device_is_not_waited_for_until_it_has_a_window(monkeypatch) -> None:
     moved: list[dict[str, object]] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
     monkeypatch.setattr(torch.Tensor, "to", lambda self, *_, **how: moved.append(how) or self)
     assert len(list(windows(np.arange(13, dtype=np.uint32), batch=1, bptt=6, device=torch.device("cuda")))) == 2
     assert moved == [{"non_blocking": True}] * 2
