@@ -6,7 +6,7 @@ import numpy as np
 
 from embedpipe.errors import InputError
 from embedpipe.text.vocabulary import SPECIALS
-from embedpipe.words.foreign import ForeignVectors, check_collected
+from embedpipe.words.foreign import ForeignVectors, check_collected, foreign_ngrams
 from embedpipe.words.subword import Subwords
 from embedpipe.words.table import WordVectors
 
@@ -80,9 +80,6 @@ def from_keyed_vectors(keyed: "KeyedVectors") -> ForeignVectors:
 def _ngrams(keyed: "KeyedVectors") -> Subwords | None:
     from gensim.models.fasttext import FastTextKeyedVectors
 
-    if not isinstance(keyed, FastTextKeyedVectors) or keyed.max_n < max(keyed.min_n, 1):
+    if not isinstance(keyed, FastTextKeyedVectors):
         return None
-    table = np.array(keyed.vectors_ngrams, dtype=np.float32)
-    if not np.isfinite(table).all():
-        raise InputError("a number of an n-gram is not finite", "KeyedVectors")
-    return Subwords(table, max(keyed.min_n, 1), keyed.max_n)
+    return foreign_ngrams(np.array(keyed.vectors_ngrams, dtype=np.float32), keyed.min_n, keyed.max_n, "KeyedVectors")

@@ -14,6 +14,7 @@ from embedpipe.errors import EmbedpipeWarning
 __all__ = ["Batch", "Padded", "TokenSource", "batches_by_tokens", "compact", "pad", "to_device"]
 
 _CHUNK = 1 << 24
+"""Tokens that are converted and copied at once."""
 
 
 @dataclass(frozen=True, slots=True)

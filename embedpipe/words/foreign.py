@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from embedpipe.errors import InputError
 from embedpipe.words.subword import Subwords
 
-__all__ = ["Collected", "ForeignFormat", "ForeignVectors", "check_collected"]
+__all__ = ["Collected", "ForeignFormat", "ForeignVectors", "check_collected", "foreign_ngrams"]
+
+_ROWS = 8_192
 
 ForeignFormat = Literal["word2vec", "word2vec-binary", "glove", "fasttext-vec", "fasttext-bin", "gensim"]
 """``fasttext-vec`` is word2vec text under the name that fastText gives it."""
@@ -122,3 +124,26 @@ def check_collected(tokens: Sequence[str], vectors: NDArray[np.float32], source:
     """Hold vectors from memory to what `Collected` asks of a file; raise `InputError` naming the first bad entry."""
     collected = Collected(Path(source), vectors.shape[1], lambda row: (f"entry {row + 1}: ", None))
     collected.add([token.encode("utf-8", "surrogatepass") for token in tokens], vectors)
+
+
+def foreign_ngrams(table: NDArray[np.float32], shortest: int, longest: int, source: Path | str) -> Subwords | None:
+    """Return the n-grams of another program's model, by fastText's hash; None where it has none.
+
+    Parameters
+    ----------
+    table : float32 array of shape (buckets, dim).
+    shortest, longest : characters of an n-gram as the model says; a longest of 0 is none, a shortest of 0 is 1.
+
+    Raises
+    ------
+    InputError
+        Naming the row, for a number that is not finite.
+    """
+    shortest = max(shortest, 1)
+    if not len(table) or longest < shortest:
+        return None
+    for start in range(0, len(table), _ROWS):
+        if not (finite := np.isfinite(table[start : start + _ROWS]).all(axis=1)).all():
+            row = start + int(np.argmin(finite))
+            raise InputError(f"n-gram row {row + 1} of {len(table):,}: a number is not finite", source)
+    return Subwords(table, shortest, longest)

@@ -24,7 +24,9 @@ def publish_subwords(
     shortest, longest : characters of an n-gram.
     transform : what was done to the word vectors.
     """
-    return clear_untrained(Subwords(transform.affine(vectors), shortest, longest, transform.unit), vocabulary)
+    table = transform.affine(vectors)
+    table[_untrained(vocabulary, shortest, longest, len(table))] = 0.0
+    return Subwords(table, shortest, longest, transform.unit)
 
 
 def clear_untrained(subwords: Subwords, vocabulary: Vocabulary) -> Subwords:
@@ -40,7 +42,12 @@ def clear_untrained(subwords: Subwords, vocabulary: Vocabulary) -> Subwords:
     >>> int(cleared.vectors.sum()), cleared.vector("cat").tolist()
     (3, [1.0])
     """
-    trained = np.zeros(len(subwords.vectors), dtype=bool)
-    words = vocabulary.tokens[len(SPECIALS) :]
-    trained[ngram_rows(words, subwords.shortest, subwords.longest, len(trained)).rows] = True
-    return replace(subwords, vectors=np.where(trained[:, None], subwords.vectors, np.float32(0)))
+    table = subwords.vectors.copy()
+    table[_untrained(vocabulary, subwords.shortest, subwords.longest, len(table))] = 0.0
+    return replace(subwords, vectors=table)
+
+
+def _untrained(vocabulary: Vocabulary, shortest: int, longest: int, buckets: int) -> NDArray[np.bool_]:
+    untrained = np.ones(buckets, dtype=bool)
+    untrained[ngram_rows(vocabulary.tokens[len(SPECIALS) :], shortest, longest, buckets).rows] = False
+    return untrained

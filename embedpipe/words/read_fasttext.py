@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from embedpipe.errors import InputError
 from embedpipe.text.read_bytes import open_bytes
 from embedpipe.words.byte_reader import ByteReader
-from embedpipe.words.foreign import Collected, ForeignVectors
+from embedpipe.words.foreign import Collected, ForeignVectors, foreign_ngrams
 from embedpipe.words.ngrams import ngram_buckets
-from embedpipe.words.subword import Subwords
 
 __all__ = ["FASTTEXT_MAGIC", "read_fasttext_bin", "read_fasttext_settings"]
 
@@ -63,21 +62,8 @@ def read_fasttext_bin(path: Path) -> ForeignVectors:
     for start in range(0, len(tokens), _WORDS):
         some = tokens[start : start + _WORDS]
         collected.add(some, _with_ngrams(some, start, len(tokens), matrix, settings))
-    return ForeignVectors(
-        collected.tokens, collected.vectors(), "fasttext-bin", counts, _ngrams(path, matrix[len(tokens) :], settings)
-    )
-
-
-def _ngrams(path: Path, table: NDArray[np.float32], settings: FastTextSettings) -> Subwords | None:
-    """Return the rows of the n-grams, which a model has none of where its longest n-gram is 0 characters."""
-    shortest = max(settings.shortest, 1)
-    if not len(table) or settings.longest < shortest:
-        return None
-    for start in range(0, len(table), _ROWS):
-        if not (finite := np.isfinite(table[start : start + _ROWS]).all(axis=1)).all():
-            row = start + int(np.argmin(finite))
-            raise InputError(f"n-gram row {row + 1} of {len(table):,}: a number is not finite", path)
-    return Subwords(table, shortest, settings.longest)
+    ngrams = foreign_ngrams(matrix[len(tokens) :], settings.shortest, settings.longest, path)
+    return ForeignVectors(collected.tokens, collected.vectors(), "fasttext-bin", counts, ngrams)
 
 
 def read_fasttext_settings(reader: ByteReader, path: Path) -> FastTextSettings:
