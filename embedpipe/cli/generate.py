@@ -161,10 +161,11 @@ class _InSections(Verb):
 )
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "bf16"]),
-    default="fp32",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
     show_default=True,
-    help="Of the output layer: bf16 is about twice as fast where the processor has it; a seed gives other texts.",
+    help="Of the output layer: bf16 is about twice as fast where the processor has it, and a seed gives other texts "
+    "than in fp32; auto draws in bf16 there, and searches in fp32.",
 )
 @format_option
 @click.pass_context
@@ -193,7 +194,7 @@ def command(
     encoding: str | None,
     stream: bool,
     cache: bool,
-    precision: Literal["fp32", "bf16"],
+    precision: Literal["auto", "fp32", "bf16"],
     format_: str,
 ) -> None:
     """Continue PROMPT to the end of a sentence, or write a sentence from nothing.

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from embedpipe.errors import ConfigError
 from embedpipe.generation.decoding.beam import beam_search
 from embedpipe.generation.decoding.draw import Randoms
-from embedpipe.generation.decoding.half import HalfOutput
+from embedpipe.generation.decoding.half import HalfOutput, is_half_faster
 from embedpipe.generation.decoding.numbers import seed_or_new, whole
 from embedpipe.generation.decoding.position import Memory, Predictor
 from embedpipe.generation.decoding.prompts import (
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PROMPT_TOKENS", "Continuations", "Precision", "Score", "TextGenerator"]
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16"]
 _ROWS = 256
 _PROMPTS = 64
 _PART = 2 * _ROWS
@@ -89,13 +90,26 @@ class TextGenerator:
         *,
         start: State = BEGINNING,
         new_memory: Callable[[], Memory] | None = None,
-        precision: Precision = "fp32",
+        precision: Precision = "auto",
     ) -> None:
         if precision not in get_args(Precision):
             raise ConfigError(f"unknown precision '{precision}' of the output: use {', '.join(get_args(Precision))}")
         self.codec, self.model, self.precision = codec, model.eval(), precision
-        output = HalfOutput(self.model) if precision == "bf16" else None
-        self._start, self._predictor = start, Predictor(self.model, new_memory, output)
+        self._start, self._new_memory = start, new_memory
+        self._half = HalfOutput(self.model) if precision == "bf16" else None
+
+    @cached_property
+    def _searches(self) -> Predictor:
+        """What chooses the most probable: by all digits, as words are often nearer to each other than bf16 rounds."""
+        return Predictor(self.model, self._new_memory, self._half)
+
+    @cached_property
+    def _draws(self) -> Predictor:
+        half = HalfOutput(self.model) if self.precision == "auto" and is_half_faster(self.model) else self._half
+        return Predictor(self.model, self._new_memory, half)
+
+    def _predictor(self, decoding: Decoding) -> Predictor:
+        return self._searches if decoding.is_greedy else self._draws
 
     def begin(self, start: State) -> "TextGenerator":
         """Return a generator of the same model whose texts go on from a state, such as one with `State.given`.
@@ -104,7 +118,7 @@ class TextGenerator:
         ----------
         start : of one row, or for `generate_many` of one row for each prompt.
         """
-        memory = self._predictor.new_memory
+        memory = self._new_memory
         return TextGenerator(self.codec, self.model, start=start, new_memory=memory, precision=self.precision)
 
     def in_precision(self, precision: Precision) -> "TextGenerator":
@@ -112,10 +126,11 @@ class TextGenerator:
 
         Parameters
         ----------
-        precision : ``bf16`` is about twice as fast where the processor has it, and a seed gives other texts; see
-            `HalfOutput` for what it changes.
+        precision : ``bf16`` is about twice as fast where the processor has it, and a seed gives other texts than in
+            ``fp32``; see `HalfOutput` for what it changes. ``auto`` draws in bf16 where that is faster
+            (`is_half_faster`), and takes the most probable words, one by one or by a beam, in fp32.
         """
-        memory = self._predictor.new_memory
+        memory = self._new_memory
         return TextGenerator(self.codec, self.model, start=self._start, new_memory=memory, precision=precision)
 
     def read(self, prompt: str) -> Prompt:
@@ -271,9 +286,9 @@ class TextGenerator:
         read = self.read(prompt)
         rules = Rules(self.codec, limits, beam, self.model.device)
         shown = Shown(self.codec, rules, read.text, read.ids)
-        position = begin_prompts(self._predictor, [read], self._start)[0]
+        position = begin_prompts(self._searches, [read], self._start)[0]
         start = Draft(before=read.ids)
-        drafts = beam_search(self._predictor, position, start, beam, rules, n, shown.is_stopped)
+        drafts = beam_search(self._searches, position, start, beam, rules, n, shown.is_stopped)
         return _continuations(read, drafts, shown, scored=True, ranked=True)
 
     def score(self, text: str) -> Score:
@@ -287,13 +302,13 @@ class TextGenerator:
     @torch.inference_mode()
     def _stream(self, read: Prompt, decoding: Decoding, rules: Rules, seed: int) -> Iterator[str]:
         shown = Shown(self.codec, rules, read.text, read.ids)
-        draft = Draft(before=read.ids)
+        draft, predictor = Draft(before=read.ids), self._predictor(decoding)
 
         def groups() -> Iterator[Group]:
-            position = begin_prompts(self._predictor, [read], self._start)[0]
+            position = begin_prompts(predictor, [read], self._start)[0]
             yield Group(position, [draft], Randoms(seed, read.text, [0]), shown.is_stopped)
 
-        yield from shown.pieces(draft, write(self._predictor, groups(), decoding, rules, rows=1))
+        yield from shown.pieces(draft, write(predictor, groups(), decoding, rules, rows=1))
 
     @torch.inference_mode()
     def _write(
@@ -312,7 +327,7 @@ class TextGenerator:
         rules = Rules(self.codec, limits, decoding, self.model.device)
         shown = [Shown(self.codec, rules, prompt.text, prompt.ids) for prompt in prompts]
         drafts = [[Draft(before=prompt.ids) for _ in range(n)] for prompt in prompts]
-        met = Counter() if met is None else met
+        met, predictor = Counter() if met is None else met, self._predictor(decoding)
         firsts = []
         for prompt in prompts:
             firsts.append(met[prompt.text])
@@ -325,13 +340,13 @@ class TextGenerator:
                 start = self._start
                 if n_rows(start) > 1:
                     start = start.rows(torch.tensor(some))
-                positions = begin_prompts(self._predictor, [prompts[i] for i in some], start)
+                positions = begin_prompts(predictor, [prompts[i] for i in some], start)
                 for i, position in zip(some, positions, strict=True):
                     randoms = Randoms(seed, prompts[i].text, range(firsts[i], firsts[i] + n))
                     yield Group(position, drafts[i], randoms, shown[i].is_stopped)
 
         check_start(self._start, len(prompts))
-        for _ in write(self._predictor, groups(), decoding, rules, rows=_ROWS, scored=scored):
+        for _ in write(predictor, groups(), decoding, rules, rows=_ROWS, scored=scored):
             pass
         return [
             _continuations(prompt, written, how, scored=scored, ranked=False)

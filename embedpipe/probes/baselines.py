@@ -62,7 +62,10 @@ class Words(Protocol):
 class Lookup(Protocol):
     """Words to vectors, where n-grams were trained: also for words that are not in the vocabulary."""
 
-    def vectors(self, words: Sequence[str], *, oov: Literal["subword"]) -> Vectors:
+    def vectors(self, words: Sequence[str], *, oov: Literal["zero"]) -> Vectors:
+        """Return float32 of shape (n, dim), zeros for a word outside the vocabulary."""
+
+    def composed(self, words: Sequence[str]) -> Vectors:
         """Return float32 of shape (n, dim), zeros for a word of which no n-gram is known."""
 
 

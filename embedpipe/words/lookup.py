@@ -33,6 +33,8 @@ _NEAR = 5
 """Nearest spellings among which the word is looked for that a slip was made in."""
 _ONE_IN = 1_000_000
 """A word met more rarely than once in so many is more often like a new word than mistyped (docs/words.md)."""
+_RAREST = 0.1
+"""Share of the vocabulary whose mean stands for a word of which nothing is known: new words are most like rare ones."""
 UnknownWords = Literal["error", "skip", "zero", "subword"]
 """What to do with a word outside the vocabulary: raise, leave its row out, a row of zeros, or compose its n-grams."""
 
@@ -186,6 +188,27 @@ class Lookup:
         """The words of the vocabulary between their marks, to be searched for n-grams."""
         return "\n".join(f"<{token}>" for token in self.words.vocabulary.tokens[len(SPECIALS) :])
 
+    @cached_property
+    def of_nothing(self) -> NDArray[np.float32]:
+        """The vector of a word of which nothing is known, float32 of shape (dim,): the mean of the rarest tenth.
+
+        It is as long as they are in the mean. New words are rare ones, and these are nearer to it than to that of all.
+        """
+        rows = self.words.vectors[len(SPECIALS) :]
+        rare = np.asarray(rows[-max(1, round(_RAREST * len(rows))) :], dtype=np.float64)
+        mean = rare.mean(axis=0)
+        length = np.linalg.norm(mean)
+        scale = np.linalg.norm(rare, axis=1).mean() / length if length else 0.0
+        vector: NDArray[np.float32] = (mean * scale).astype(np.float32)
+        return vector
+
+    def composed(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Return the mean of the n-grams of each word, float32 of shape (n, dim); zeros where none has a vector."""
+        if self.subwords is None:
+            return np.zeros((len(words), self.words.dim), dtype=np.float32)
+        ngrams, met = self._ngrams([self.words.vocabulary.spelt(word) for word in words], self.subwords)
+        return self.subwords.mean(ngrams.keep(met))
+
     def vectors(self, words: Sequence[str], *, oov: UnknownWords = "error") -> NDArray[np.float32]:
         """Return one vector per word.
 
@@ -193,7 +216,7 @@ class Lookup:
         ----------
         words : any number of words.
         oov : what to do with a word outside the vocabulary: ``error``, ``skip`` (it gets no row), ``zero``, or
-            ``subword`` (the mean of its n-grams; zeros where none has a vector).
+            ``subword`` (the mean of its n-grams; `of_nothing` where none has a vector).
 
         Returns
         -------
@@ -226,7 +249,8 @@ class Lookup:
             raise vocabulary.unknown(unknown[0])
         rows = np.zeros((len(ids), self.words.dim), dtype=np.float32)
         rows[known] = self.words.vectors[[i for i in ids if i is not None]]
-        if oov == "subword" and self.subwords is not None:
-            ngrams, met = self._ngrams([vocabulary.spelt(word) for word in unknown], self.subwords)
-            rows[~known] = self.subwords.mean(ngrams.keep(met))
+        if oov == "subword" and unknown:
+            composed = self.composed(unknown)
+            composed[~composed.any(axis=1)] = self.of_nothing
+            rows[~known] = composed
         return rows[known] if oov == "skip" else rows

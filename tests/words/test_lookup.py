@@ -97,7 +97,7 @@ def test_an_ngram_that_no_word_has_plays_no_part_though_its_row_was_trained() ->
     crowded = Subwords(np.full((3, 2), 7, dtype=np.float32), 3, 4)
     with pytest.raises(UnknownWordError):
         Lookup(WORDS, crowded).look_up("zzz")
-    assert not Lookup(WORDS, crowded).vectors(["zzz"], oov="subword").any()
+    assert not Lookup(WORDS, crowded).composed(["zzz"]).any()
     # Of 6 trigrams and 5 four-grams, "music" has 7.
     found = Lookup(WORDS, crowded, Calibration({"subwords": (0.0, 1.0, 0.0)})).look_up("musica")
     assert found.confidence == pytest.approx(1 / (1 + np.exp(-7 / 11)))
@@ -139,12 +139,27 @@ def test_vectors_by_policy() -> None:
     words = ["Physics", "musical", "zzz", "café"]
     assert lookup.vectors(words, oov="zero").tolist() == [[1, 0], [0, 0], [0, 0], [1, 1]]
     assert lookup.vectors(words, oov="skip").tolist() == [[1, 0], [1, 1]]
-    assert lookup.vectors(words, oov="subword").tolist() == [[1, 0], [2, 4], [0, 0], [1, 1]]
+    assert lookup.vectors(words, oov="subword").tolist() == [[1, 0], [2, 4], pytest.approx([1, 1]), [1, 1]]
+    assert lookup.vectors(["", "\ud800", "a b"], oov="subword") == pytest.approx(np.ones((3, 2)))
+    assert lookup.composed(["zzz", "musical"]).tolist() == [[0, 0], [2, 4]]
+    assert Lookup(WORDS).composed(["zzz"]).tolist() == [[0, 0]]
     with pytest.raises(UnknownWordError, match="'musical'"):
         lookup.vectors(words)
     assert lookup.vectors([], oov="subword").shape == (0, 2)
     assert lookup.vectors(["zzz"], oov="skip").shape == (0, 2)
     assert lookup.vectors(words, oov="zero").dtype == np.float32
+
+
+def test_of_a_word_of_which_nothing_is_known_the_rarest_tenth_is_the_best_guess() -> None:
+    counts = {f"w{i}": 100 - i for i in range(20)}
+    rows = np.zeros((24, 2), dtype=np.float32)
+    rows[4:22], rows[22:] = [5, 0], [[0, 3], [4, 0]]
+    mean, length = np.array([2, 1.5]), 3.5  # of the last two of twenty
+    expected = mean / np.linalg.norm(mean) * length
+    lookup = Lookup(WordVectors(Vocabulary.from_counts(counts), rows), fitted("zebra", [9, 9]))
+    assert lookup.of_nothing == pytest.approx(expected)
+    assert lookup.vectors(["???", "zebra"], oov="subword") == pytest.approx(np.array([expected, [9, 9]]))
+    assert Lookup(WordVectors(Vocabulary.from_counts(counts), 0 * rows)).of_nothing.tolist() == [0, 0]
 
 
 def test_vectors_refuses_what_it_cannot_do() -> None:

@@ -124,6 +124,18 @@ class Predictor:
         hidden, state = self.model(tokens[:, None], position.state)
         return self._at(hidden[:, -1], state, position.memory)
 
+    def logits_of(self, position: Position, logits: Tensor, tokens: Tensor) -> Tensor:
+        """Return the logit of one token in each row, float32, with all digits also where `output` rounds.
+
+        Parameters
+        ----------
+        logits : of the position, which are right wherever nothing rounds.
+        tokens : int64 of shape (rows,).
+        """
+        if self.output is None or position.memory is not None:
+            return logits.gather(1, tokens[:, None])[:, 0].float()
+        return (position.hidden * self.model.output_table[tokens]).sum(dim=1) + self.model.bias[tokens]
+
     def _at(self, hidden: Tensor, state: State, memory: Memory | None) -> Position:
         logits = (self.output or self.model.logits)(hidden)
         if memory is not None:

@@ -95,7 +95,9 @@ def word_similarity_rows(
 def _composed(task: WordSimilarity, lookup: Lookup, covered: NDArray[np.bool_], otherwise: Array) -> tuple[Array, int]:
     """Return a cosine for every pair and how many are of n-grams; a guess stays where no n-gram is known."""
     asked = [word for pair in task.pairs for word in pair]
-    vectors = lookup.vectors(asked, oov="subword")
+    vectors = lookup.vectors(asked, oov="zero")
+    unknown = np.flatnonzero(~vectors.any(axis=1))
+    vectors[unknown] = lookup.composed([asked[place] for place in unknown])
     made = vectors.any(axis=1).reshape(-1, 2).all(axis=1) & ~covered
     values = otherwise.copy()
     values[made] = pair_cosines(vectors, np.arange(len(asked)).reshape(-1, 2)[made])

@@ -115,7 +115,11 @@ def test_with_ngrams_unknown_words_have_vectors(angles):
         """Every w is a known one: w15x has the vector of w15; a zebra has none."""
 
         def vectors(self, words, *, oov):
-            assert oov == "subword"
+            assert oov == "zero"
+            return np.array([table.vectors[table.id(word)] if word in table else [0, 0] for word in words], np.float32)
+
+        def composed(self, words):
+            assert words == ["w15x", "w16x", "zebra"]
             rows = [table.vectors[table.id(word.removesuffix("x"))] if word[0] == "w" else [0, 0] for word in words]
             return np.array(rows, dtype=np.float32)
 
