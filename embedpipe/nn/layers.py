@@ -70,14 +70,14 @@ def embedding_dropout(embedded: Tensor, ids: Tensor, n_tokens: int, p: float) ->
 
     Parameters
     ----------
-    embedded : shape (batch, time, dim), the embedding of `ids` of shape (batch, time).
+    embedded : shape (..., dim), the embedding of `ids` of shape (...).
     n_tokens : number of rows of the table.
     p : share of the vocabulary that is dropped, in [0, 1).
     """
     if p == 0.0:
         return embedded
     keep = (torch.rand(n_tokens, device=embedded.device) >= p).to(embedded.dtype) / (1.0 - p)
-    return embedded * keep[ids][:, :, None]
+    return embedded * keep[ids][..., None]
 
 
 class LockedDropout(nn.Module):

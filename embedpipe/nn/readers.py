@@ -18,7 +18,16 @@ from torch import Tensor, nn
 
 from embedpipe.nn.layers import length_mask, reverse_within_length
 
-__all__ = ["BidirectionalLSTM", "ReaderKind", "Recurrent", "Transformer", "make_reader", "reader_width", "sinusoids"]
+__all__ = [
+    "BidirectionalLSTM",
+    "ReaderKind",
+    "Recurrent",
+    "Transformer",
+    "lstms_of",
+    "make_reader",
+    "reader_width",
+    "sinusoids",
+]
 
 ReaderKind = Literal["bilstm", "lstm", "gru", "rnn", "transformer"]
 _ONE_WAY: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -55,6 +64,20 @@ def make_reader(
     if kind == "transformer":
         return Transformer(input_dim, hidden, layers, heads)
     return Recurrent(_ONE_WAY[kind](input_dim, hidden, layers, batch_first=True))
+
+
+def lstms_of(reader: nn.Module | None) -> list[list[nn.LSTM]]:
+    """Return the LSTMs of each layer, one for each direction; none where a reader is of other networks or not of these.
+
+    >>> [len(layer) for layer in lstms_of(make_reader("bilstm", 6, 4, layers=3))], lstms_of(make_reader("gru", 6, 4))
+    ([2, 2, 2], [])
+    """
+    if isinstance(reader, BidirectionalLSTM):
+        layers = zip(reader.forwards, reader.backwards, strict=True)
+        return [[one for one in layer if isinstance(one, nn.LSTM)] for layer in layers]
+    if isinstance(reader, Recurrent) and isinstance(reader.net, nn.LSTM) and reader.net.num_layers == 1:
+        return [[reader.net]]
+    return []
 
 
 class Recurrent(nn.Module):

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from embedpipe.nn.indexed_lstm import Spare, read_rows
 from embedpipe.nn.layers import LockedDropout, embedding_dropout, length_mask
-from embedpipe.nn.readers import make_reader
+from embedpipe.nn.readers import lstms_of, make_reader
 from embedpipe.sentences.pooling import Pooling, Reading, make_pooling
 from embedpipe.text.vocabulary import PAD
 
@@ -72,11 +73,14 @@ class SentenceNetwork(nn.Module):
     Parameters
     ----------
     shape : the dimensions.
-    dropout : share dropped of the reader's input and of its pooled output, in training.
+    dropout : share dropped of the pooled output, in training.
+    input_p : share dropped of the reader's input, one mask for each sentence, in training.
     embed_p : share of the vocabulary dropped, in training.
     """
 
-    def __init__(self, shape: EncoderShape, dropout: float = 0.0, embed_p: float = 0.0) -> None:
+    def __init__(
+        self, shape: EncoderShape, dropout: float = 0.0, *, input_p: float = 0.0, embed_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.shape = shape
         self.embed_p = embed_p
@@ -93,10 +97,11 @@ class SentenceNetwork(nn.Module):
             self.reader = reader
             self.projection = nn.Linear(reader.out_dim, shape.own_dim or shape.dim)
             self.pool = make_pooling(shape.pooling, reader.out_dim)
-            self.input_dropout = LockedDropout(dropout)
+            self.input_dropout = LockedDropout(input_p)
             self.output_dropout = nn.Dropout(dropout)
         resized = averages and (shape.own_dim > 0 or shape.dim != shape.word_dim)
         self.resize = nn.Linear(shape.word_dim, shape.average_dim, bias=False) if resized else nn.Identity()
+        self.lstms, self._spare = lstms_of(self.reader), Spare()
         self.lengths = ((1 - shape.beside) ** 0.5, shape.beside**0.5) if shape.own_dim else None
 
     known: Tensor
@@ -112,15 +117,18 @@ class SentenceNetwork(nn.Module):
         """
         mask = length_mask(lengths, ids.shape[1])
         known = self.known[ids] * mask
-        embedded = self.embedding(ids)  # (batch, time, word_dim)
-        if self.training:
-            embedded = embedding_dropout(embedded, ids, self.shape.n_tokens, self.embed_p)
+        if read is None and self._shares_rows(ids):
+            distinct, numbers = torch.unique(ids, return_inverse=True)
+            rows = self._embed(distinct)
+            embedded = F.embedding(numbers, rows)
+            read = read_rows(self.lstms, rows * self._feature_scale, numbers, lengths, self._spare)
+        else:
+            embedded = self._embed(ids)  # (batch, time, word_dim)
         weights = self.log_weight(ids).exp()[:, :, 0] * known  # (batch, time)
         if self.reader is None:
             vectors = self._average(embedded, weights)
         else:
-            # The rows of a bag have length 1, and a reader wants features of about unit variance.
-            outputs, last = read or self.reader(self.input_dropout(embedded * self.shape.word_dim**0.5), lengths)
+            outputs, last = read or self.reader(self.input_dropout(embedded * self._feature_scale), lengths)
             pooled = self.output_dropout(self.pool(Reading(outputs, last, mask, weights)))
             vectors = self.projection(pooled)
             if self.lengths is not None:
@@ -129,6 +137,19 @@ class SentenceNetwork(nn.Module):
             elif self.shape.residual:
                 vectors = self._average(embedded, weights) + vectors
         return F.normalize(vectors.float(), dim=1) * known.amax(dim=1, keepdim=True)
+
+    @property
+    def _feature_scale(self) -> float:
+        """The rows of a bag have length 1, and a reader wants features of about unit variance."""
+        return float(self.shape.word_dim**0.5)
+
+    def _shares_rows(self, ids: Tensor) -> bool:
+        """Return whether what is read of a word is computed once for all places where it stands: see `read_rows`."""
+        return self.training and bool(self.lstms) and ids.device.type == "cpu" and self.input_dropout.p == 0
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        embedded: Tensor = self.embedding(ids)
+        return embedding_dropout(embedded, ids, self.shape.n_tokens, self.embed_p) if self.training else embedded
 
     def _average(self, embedded: Tensor, weights: Tensor) -> Tensor:
         return F.normalize(self.resize(torch.einsum("bt,btd->bd", weights, embedded)), dim=1)

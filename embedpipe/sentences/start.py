@@ -73,7 +73,7 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = SentenceNetwork(shape, config.dropout, config.embed_p)
+        network = SentenceNetwork(shape, config.dropout, input_p=config.input_p, embed_p=config.embed_p)
     vectors = np.array(bag.vectors, dtype=np.float32)
     if shape.average_dim < word_dim or config.nested_dims:
         vectors = vectors @ principal_axes(bag).T

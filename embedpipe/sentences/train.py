@@ -142,7 +142,7 @@ def begin_training(
         network = start_network(bag, config, seed=seed)
     else:
         check_nested(config.nested_dims, start.shape.dim)
-        network = SentenceNetwork(start.shape, config.dropout, config.embed_p)
+        network = SentenceNetwork(start.shape, config.dropout, input_p=config.input_p, embed_p=config.embed_p)
         network.load_state_dict(start.state_dict())
     if not config.words_learning_rate:
         network.embedding.requires_grad_(False)

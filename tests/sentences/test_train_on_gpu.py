@@ -116,6 +116,8 @@ def train(monkeypatch: pytest.MonkeyPatch, stores: dict[str, TokenStore]) -> Ite
     monkeypatch.setattr("embedpipe.nn.precision.tensor_cores", lambda _: nullcontext())
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     monkeypatch.setattr(embedpipe.sentences.train, "set_sparse", lambda network, _: set_sparse(network, GPU))
+    # The rows that tokens share are a matter of CPUs (test_indexed_lstm.py); here both read as a GPU does.
+    monkeypatch.setattr(SentenceNetwork, "_shares_rows", lambda *_: False)
     monkeypatch.setattr(embedpipe.nn.fit, "_SECONDS_BETWEEN_EVENTS", math.inf)  # progress is told from a loss
     allowed = forbid_on_cpu()
 
