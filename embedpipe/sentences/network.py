@@ -1,7 +1,7 @@
 """The encoder's network: a reader beside, or added to, the frequency-weighted average of word vectors."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +105,12 @@ class SentenceNetwork(nn.Module):
         self.lengths = ((1 - shape.beside) ** 0.5, shape.beside**0.5) if shape.own_dim else None
 
     known: Tensor
+
+    def train(self, mode: bool = True) -> Self:
+        """Begin or end training, at whose end the memory of its steps, some hundreds of megabytes, is given back."""
+        if not mode:
+            self._spare = Spare()
+        return super().train(mode)
 
     def forward(self, ids: Tensor, lengths: Tensor, read: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Return float32 of shape (batch, dim): unit rows, and zero rows where no token is known.
