@@ -1,4 +1,4 @@
-"""Words that a network reads once for a batch: the vectors and gradients are those of a network that reads each place."""
+"""Words that a network reads once for a batch: vectors and gradients are those of a network that reads each place."""
 
 import numpy as np
 import pytest
