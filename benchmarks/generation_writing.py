@@ -159,8 +159,8 @@ def main() -> None:
     rows = measure(options.vocabulary, rows=options.rows, turns=options.turns, device=device, clock=clock)
     about = (
         f"{described(device)}, {options.clock} time; preset small at 300 dimensions, vocabulary of "
-        f"{options.vocabulary:,}, {TOKENS} words a text; the output layer in precision auto where nothing is said; fastest "
-        f"of {options.turns} turns."
+        f"{options.vocabulary:,}, {TOKENS} words a text; output layer in precision auto where nothing is said; "
+        f"fastest of {options.turns} turns."
     )
     text = to_markdown(rows, about)
     print(text, end="")
