@@ -82,8 +82,8 @@ class SentencesConfig(Strict):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share dropped of the features that the network gives."""
     input_p: float = Field(default=0.0, ge=0, lt=1)
-    """Share dropped of the features that it reads, one mask a sentence. On a CPU an LSTM then takes half as long again
-    to train, for what it reads of a word is no longer the same in every sentence."""
+    """Share dropped of the features that it reads, one mask a sentence. On a CPU an LSTM then takes a third to twice as
+    long to train, for what it reads of a word is no longer the same in every sentence."""
     embed_p: float = Field(default=0.0, ge=0, lt=1)
     """Share of the vocabulary dropped in a step."""
     word_p: float = Field(default=0.0, ge=0, lt=1)

@@ -1,5 +1,6 @@
 """Text in, text out: continuations of prompts, sampled, searched or streamed, and the probability of a text."""
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,27 @@ class Continuations:
     n_unread: int
 
 
+class _Predictors:
+    """The model as those use it who draw words, and as those who search for the most probable ones.
+
+    A table in bf16 is a copy of the model's at the first draw.
+    """
+
+    def __init__(self, model: LanguageModel, new_memory: Callable[[], Memory] | None, precision: Precision) -> None:
+        self._model, self._new_memory, self._is_auto = model, new_memory, precision == "auto"
+        # By all digits unless told otherwise: words are often nearer to each other than bf16 rounds.
+        self.searching = Predictor(model, new_memory, HalfOutput(model) if precision == "bf16" else None)
+
+    @cached_property
+    def drawing(self) -> Predictor:
+        if self._is_auto and is_half_faster(self._model):
+            return Predictor(self._model, self._new_memory, HalfOutput(self._model))
+        return self.searching
+
+    def of(self, decoding: Decoding) -> Predictor:
+        return self.searching if decoding.is_greedy else self.drawing
+
+
 class TextGenerator:
     """Writes text with a language model.
 
@@ -96,20 +118,7 @@ class TextGenerator:
             raise ConfigError(f"unknown precision '{precision}' of the output: use {', '.join(get_args(Precision))}")
         self.codec, self.model, self.precision = codec, model.eval(), precision
         self._start, self._new_memory = start, new_memory
-        self._half = HalfOutput(self.model) if precision == "bf16" else None
-
-    @cached_property
-    def _searches(self) -> Predictor:
-        """What chooses the most probable: by all digits, as words are often nearer to each other than bf16 rounds."""
-        return Predictor(self.model, self._new_memory, self._half)
-
-    @cached_property
-    def _draws(self) -> Predictor:
-        half = HalfOutput(self.model) if self.precision == "auto" and is_half_faster(self.model) else self._half
-        return Predictor(self.model, self._new_memory, half)
-
-    def _predictor(self, decoding: Decoding) -> Predictor:
-        return self._searches if decoding.is_greedy else self._draws
+        self._predictors = _Predictors(self.model, new_memory, precision)
 
     def begin(self, start: State) -> "TextGenerator":
         """Return a generator of the same model whose texts go on from a state, such as one with `State.given`.
@@ -118,8 +127,9 @@ class TextGenerator:
         ----------
         start : of one row, or for `generate_many` of one row for each prompt.
         """
-        memory = self._new_memory
-        return TextGenerator(self.codec, self.model, start=start, new_memory=memory, precision=self.precision)
+        begun = copy.copy(self)
+        begun._start = start
+        return begun
 
     def in_precision(self, precision: Precision) -> "TextGenerator":
         """Return a generator of the same model that writes with its output layer in another precision.
@@ -286,9 +296,9 @@ class TextGenerator:
         read = self.read(prompt)
         rules = Rules(self.codec, limits, beam, self.model.device)
         shown = Shown(self.codec, rules, read.text, read.ids)
-        position = begin_prompts(self._searches, [read], self._start)[0]
+        position = begin_prompts(self._predictors.searching, [read], self._start)[0]
         start = Draft(before=read.ids)
-        drafts = beam_search(self._searches, position, start, beam, rules, n, shown.is_stopped)
+        drafts = beam_search(self._predictors.searching, position, start, beam, rules, n, shown.is_stopped)
         return _continuations(read, drafts, shown, scored=True, ranked=True)
 
     def score(self, text: str) -> Score:
@@ -302,7 +312,7 @@ class TextGenerator:
     @torch.inference_mode()
     def _stream(self, read: Prompt, decoding: Decoding, rules: Rules, seed: int) -> Iterator[str]:
         shown = Shown(self.codec, rules, read.text, read.ids)
-        draft, predictor = Draft(before=read.ids), self._predictor(decoding)
+        draft, predictor = Draft(before=read.ids), self._predictors.of(decoding)
 
         def groups() -> Iterator[Group]:
             position = begin_prompts(predictor, [read], self._start)[0]
@@ -327,7 +337,7 @@ class TextGenerator:
         rules = Rules(self.codec, limits, decoding, self.model.device)
         shown = [Shown(self.codec, rules, prompt.text, prompt.ids) for prompt in prompts]
         drafts = [[Draft(before=prompt.ids) for _ in range(n)] for prompt in prompts]
-        met, predictor = Counter() if met is None else met, self._predictor(decoding)
+        met, predictor = Counter() if met is None else met, self._predictors.of(decoding)
         firsts = []
         for prompt in prompts:
             firsts.append(met[prompt.text])

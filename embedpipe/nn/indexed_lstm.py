@@ -3,8 +3,8 @@
 Of the products of a layer, that of the input is taken once for each distinct row (word) of a batch and gathered, and
 so is its gradient: of the 13,000 tokens of 512 sentences a third are distinct. Padding is never read, both directions
 go side by side, and what the way back needs lies in memory that is used again in the next step: one step takes
-some 200 MB, and to have it fetched from the system anew takes a fifth of the time. Together this takes less than two
-thirds of the time of ``nn.LSTM``, for the same gradients.
+some 200 MB, and to have it fetched from the system anew takes a fifth of the time. The more often words repeat, the
+less time this takes, for the same gradients as ``nn.LSTM``'s: two thirds of its time where a third are distinct.
 
 As in `nn.frozen` gates are sigmoids alone, tanh(x) being 2 · sigmoid(2 x) - 1: the cell gate's weights are doubled.
 """
@@ -47,10 +47,9 @@ class Spare:
     def give_back(self, *tensors: Tensor) -> None:
         """Take back what `take` returned, when nothing reads it any more."""
         for tensor in tensors:
-            base = tensor._base
-            buffer = tensor if base is None else base
-            self._free.setdefault(tensor.dtype, []).append(buffer)
-            self._free[tensor.dtype].sort(key=len)
+            free = self._free.setdefault(tensor.dtype, [])
+            free.append(torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()))
+            free.sort(key=len)
 
 
 def read_rows(
@@ -159,17 +158,19 @@ class _Steps(torch.autograd.Function):
             tanh = torch.mul(cell, 2.0, out=shown[now]).sigmoid_().mul_(2.0).sub_(1.0)
             torch.mul(out, tanh, out=outputs[now])
             previous, start = start, start + n
-        ctx.kept, ctx.buffers, ctx.spare = (weight, flat, live, n_rows), (gates, cells, shown, before), spare
-        if not any(ctx.needs_input_grad):
-            spare.give_back(*ctx.buffers)
+        ctx.live, ctx.n_rows, ctx.spare = live, n_rows, spare
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(weight, flat, gates, cells, shown, before)
+        else:
+            spare.give_back(gates, cells, shown, before)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         """Return the gradients of the projected rows and of the weights."""
-        weight, flat, live, n_rows = ctx.kept
-        gates, cells, shown, before = ctx.buffers
+        weight, flat, gates, cells, shown, before = ctx.saved_tensors
+        live, n_rows = ctx.live, ctx.n_rows
         n_tokens, directions, width = gates.shape
         products = ctx.spare.take(gates.shape, weight.dtype) if weight.dtype != gates.dtype else gates
         of_output, of_cell = torch.zeros_like(cells[: live[0]]), torch.zeros_like(cells[: live[0]])
@@ -192,7 +193,6 @@ class _Steps(torch.autograd.Function):
         later = slice(live[0], None)
         of_weight = [products[later, i].T @ before[later, i] for i in range(directions)]
         ctx.spare.give_back(gates, cells, shown, before, rows, *([products] if products is not gates else []))
-        ctx.buffers = None
         return of_rows, torch.stack(of_weight).to(gates.dtype), None, None, None
 
 

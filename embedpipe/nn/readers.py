@@ -11,7 +11,7 @@ last : shape (batch, out_dim), what stands at the end of each sequence, zero for
 What lies in the padding of `x` is never seen, and a sequence gives the same in whatever batch it stands.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,14 +67,16 @@ def make_reader(
 
 
 def lstms_of(reader: nn.Module | None) -> list[list[nn.LSTM]]:
-    """Return the LSTMs of each layer, one for each direction; none where a reader is of other networks or not of these.
+    """Return the LSTMs of each layer of a reader, one for each direction.
+
+    None of a reader that has others, and none of a one-way LSTM of several layers, which torch keeps in one module.
 
     >>> [len(layer) for layer in lstms_of(make_reader("bilstm", 6, 4, layers=3))], lstms_of(make_reader("gru", 6, 4))
     ([2, 2, 2], [])
     """
     if isinstance(reader, BidirectionalLSTM):
         layers = zip(reader.forwards, reader.backwards, strict=True)
-        return [[one for one in layer if isinstance(one, nn.LSTM)] for layer in layers]
+        return [[cast("nn.LSTM", one) for one in layer] for layer in layers]
     if isinstance(reader, Recurrent) and isinstance(reader.net, nn.LSTM) and reader.net.num_layers == 1:
         return [[reader.net]]
     return []

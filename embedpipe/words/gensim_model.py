@@ -72,7 +72,8 @@ class GensimModel:
             sg=int(config.architecture == "skipgram"),
             hs=int(not negative),
             negative=config.negatives if negative else 0,
-            sample=config.subsample,
+            # Without samples of any kind gensim draws windows from memory that nobody wrote to; 1 drops nothing.
+            sample=config.subsample if negative else config.subsample or 1.0,
             alpha=config.learning_rate,
             min_count=1,
             # The vocabulary is sorted already; gensim's own sort would turn words of equal count round.

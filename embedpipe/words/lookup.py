@@ -193,8 +193,11 @@ class Lookup:
         """The vector of a word of which nothing is known, float32 of shape (dim,): the mean of the rarest tenth.
 
         It is as long as they are in the mean. New words are rare ones, and these are nearer to it than to that of all.
+        A table without counts is taken to be sorted by them, as those of other programs are.
         """
         rows = self.words.vectors[len(SPECIALS) :]
+        if not len(rows):
+            return np.zeros(self.words.dim, dtype=np.float32)
         rare = np.asarray(rows[-max(1, round(_RAREST * len(rows))) :], dtype=np.float64)
         mean = rare.mean(axis=0)
         length = np.linalg.norm(mean)

@@ -1,12 +1,15 @@
 """LSTMs over shared rows, against torch's own over the same rows gathered."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from embedpipe.nn.indexed_lstm import Spare, read_rows
 from embedpipe.nn.readers import lstms_of, make_reader
@@ -84,6 +87,44 @@ def test_without_gradients_the_memory_is_free_at_once() -> None:
         assert len(spare._free[torch.float32]) == 4
         read_rows(lstms_of(reader), rows, numbers, n, spare)
     assert len(spare._free[torch.float32]) == 4
+
+
+def test_parts_that_are_read_again_keep_no_memory_meanwhile() -> None:
+    """Of rows read in parts, each once more on the way back, the memory of one part is in use at a time."""
+    torch.manual_seed(4)
+    reader, n = make_reader("bilstm", WIDTH, HIDDEN), torch.tensor([5, 4, 2])
+    rows, numbers = torch.randn(ROWS, WIDTH, requires_grad=True), torch.randint(ROWS, (6, 3, 5))
+    parameters = [rows, *reader.parameters()]
+
+    class Counting(Spare):
+        given = 0
+        kept: list[weakref.ref[Tensor]] = []  # noqa: RUF012
+
+        def take(self, shape, dtype):
+            tensor = super().take(shape, dtype)
+            self.kept = [one for one in self.kept if one() is not None] + [weakref.ref(tensor.untyped_storage())]
+            return tensor
+
+    spare = Counting()
+    parts = [
+        checkpoint(lambda one: read_rows(lstms_of(reader), rows, one, n, spare)[0], one, use_reentrant=False)
+        for one in numbers
+    ]
+    gc.collect()
+    assert sum(one() is not None for one in spare.kept) <= 5
+    found = torch.autograd.grad(torch.cat(parts).square().sum(), parameters)
+    whole = torch.autograd.grad(torch.cat([reader(rows[one], n)[0] for one in numbers]).square().sum(), parameters)
+    torch.testing.assert_close(found, whole, rtol=1e-4, atol=1e-6)
+    assert len(spare._free[torch.float32]) <= 6
+
+
+def test_a_second_way_back_is_refused_by_torch() -> None:
+    reader, rows = make_reader("bilstm", WIDTH, HIDDEN), torch.randn(ROWS, WIDTH, requires_grad=True)
+    numbers, n = torch.randint(ROWS, (2, 4)), torch.tensor([4, 2])
+    loss = read_rows(lstms_of(reader), rows, numbers, n, Spare())[0].square().sum()
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
 
 
 def test_products_in_bfloat16_leave_the_gradients_nearly_as_they_are() -> None:

@@ -160,6 +160,7 @@ def test_of_a_word_of_which_nothing_is_known_the_rarest_tenth_is_the_best_guess(
     assert lookup.of_nothing == pytest.approx(expected)
     assert lookup.vectors(["???", "zebra"], oov="subword") == pytest.approx(np.array([expected, [9, 9]]))
     assert Lookup(WordVectors(Vocabulary.from_counts(counts), 0 * rows)).of_nothing.tolist() == [0, 0]
+    assert Lookup(WordVectors(Vocabulary.from_counts({}), rows[:4])).of_nothing.tolist() == [0, 0]
 
 
 def test_vectors_refuses_what_it_cannot_do() -> None:

@@ -124,17 +124,23 @@ class Predictor:
         hidden, state = self.model(tokens[:, None], position.state)
         return self._at(hidden[:, -1], state, position.memory)
 
-    def logits_of(self, position: Position, logits: Tensor, tokens: Tensor) -> Tensor:
-        """Return the logit of one token in each row, float32, with all digits also where `output` rounds.
+    def log_probabilities(self, position: Position, logits: Tensor, total: Tensor, tokens: Tensor) -> Tensor:
+        """Return the logarithm of the probability of one token in each row, float32, in nats.
+
+        Where `output` rounds, and there is no memory, the token's own logit is made with all digits, in its place in
+        the sum as well; roundings of all others nearly cancel there.
 
         Parameters
         ----------
-        logits : of the position, which are right wherever nothing rounds.
+        logits : of the position, before any filter.
+        total : the logarithm of the sum of their exponentials, shape (rows,).
         tokens : int64 of shape (rows,).
         """
+        given = logits.gather(1, tokens[:, None])[:, 0].float()
         if self.output is None or position.memory is not None:
-            return logits.gather(1, tokens[:, None])[:, 0].float()
-        return (position.hidden * self.model.output_table[tokens]).sum(dim=1) + self.model.bias[tokens]
+            return given - total
+        exact = (position.hidden * self.model.output_table[tokens]).sum(dim=1) + self.model.bias[tokens]
+        return exact - total - torch.log1p((exact - total).exp() - (given - total).exp())
 
     def _at(self, hidden: Tensor, state: State, memory: Memory | None) -> Position:
         logits = (self.output or self.model.logits)(hidden)

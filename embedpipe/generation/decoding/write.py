@@ -79,8 +79,7 @@ def _step(predictor: Predictor, batch: _Batch, decoding: Decoding, rules: Rules,
     stuck = set(rules.put_to_(logits, batch.drafts))
     chosen = sample(logits, decoding, batch.randoms)
     if total is not None:
-        # Roundings of all logits nearly cancel in their sum; that of the token itself would not.
-        gained = (predictor.logits_of(batch.position, raw, chosen) - total).tolist()
+        gained = predictor.log_probabilities(batch.position, raw, total, chosen).tolist()
     tokens, going = chosen.tolist(), []
     for row, (draft, token) in enumerate(zip(batch.drafts, tokens, strict=True)):
         if total is not None and row not in stuck:

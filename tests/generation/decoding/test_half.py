@@ -80,5 +80,15 @@ def test_log_probabilities_are_nearly_exact_though_logits_are_rounded(
         for place, token in enumerate(ids):
             exact += float(next_log_probabilities(generator, ids[:place])[token])
         assert said == pytest.approx(exact, abs=0.02)
+    with torch.no_grad():  # now one word is nearly certain
+        generator.model.bias[20] = 16.3
+    generator = generator.in_precision("auto")  # which copies the table anew
+    found = generator.continuations("", Decoding(1.0), Limits(8, min_tokens=8), n=10, seed=1, scored=True)
+    for text, said in zip(found.texts, found.log_probabilities, strict=True):
+        ids, exact = generator.codec.encode(text).tolist(), 0.0
+        for place, token in enumerate(ids):
+            exact += float(next_log_probabilities(generator, ids[:place])[token])
+        assert said <= 0
+        assert said == pytest.approx(exact, abs=0.01)
     logits = generator.model.logits(torch.ones(1, 6)).detach()
     assert float((HalfOutput(generator.model)(torch.ones(1, 6)).float() - logits).abs().max()) > 1e-3
