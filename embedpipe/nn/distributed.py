@@ -34,6 +34,7 @@ __all__ = [
     "set_apart",
     "share_of_rows",
     "value_of_first",
+    "wait_for_all",
 ]
 
 _PATIENCE = timedelta(days=7)
@@ -93,6 +94,12 @@ def join_processes(device: DeviceName = "auto") -> None:
     dist.init_process_group("gloo", timeout=_PATIENCE)
     if cuda:
         _groups["cuda"] = dist.new_group(backend="nccl", timeout=_STEP_PATIENCE)
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here: one that leaves while another still listens may take it down at its exit."""
+    if n_processes() > 1:
+        dist.barrier()
 
 
 def leave_processes() -> None:
