@@ -161,7 +161,8 @@ class GensimModel:
 def _align_tables(model: Any) -> None:
     """Move the tables of a gensim model to begin with a line of the cache, so that fewer of their rows straddle two.
 
-    NumPy leaves them 16 bytes behind one. Training takes 3 to 5 % less time with it at 200 dimensions, 1 to 2 % at 300.
+    NumPy leaves them 16 bytes behind one. Training took 3 to 5 % less time with it at 200 dimensions and 1 to 2 % at
+    300, by a script that was not kept.
     """
     for owner, names in ((model.wv, ("vectors", "vectors_vocab", "vectors_ngrams")), (model, ("syn1", "syn1neg"))):
         for name in names:
