@@ -4,7 +4,7 @@ import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,7 @@ from embedpipe.errors import InputError
 if TYPE_CHECKING:
     from embedpipe.generation.decoding.prompts import Prompt
     from embedpipe.generation.decoding.settings import Decoding
-    from embedpipe.generation.generator import Continuations
+    from embedpipe.generation.generator import Continuations, Precision
 
 __all__ = ["command"]
 
@@ -194,7 +194,7 @@ def command(
     encoding: str | None,
     stream: bool,
     cache: bool,
-    precision: Literal["auto", "fp32", "bf16"],
+    precision: "Precision",
     format_: str,
 ) -> None:
     """Continue PROMPT to the end of a sentence, or write a sentence from nothing.

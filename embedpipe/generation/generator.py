@@ -3,7 +3,7 @@
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -79,15 +79,15 @@ class _Predictors:
     """
 
     def __init__(self, model: LanguageModel, new_memory: Callable[[], Memory] | None, precision: Precision) -> None:
-        self._model, self._new_memory, self._is_auto = model, new_memory, precision == "auto"
+        self._is_auto = precision == "auto"
         # By all digits unless told otherwise: words are often nearer to each other than bf16 rounds.
         self.searching = Predictor(model, new_memory, HalfOutput(model) if precision == "bf16" else None)
 
     @cached_property
     def drawing(self) -> Predictor:
-        if self._is_auto and is_half_faster(self._model):
-            return Predictor(self._model, self._new_memory, HalfOutput(self._model))
-        return self.searching
+        model = self.searching.model
+        rounds = self._is_auto and is_half_faster(model)
+        return replace(self.searching, output=HalfOutput(model)) if rounds else self.searching
 
     def of(self, decoding: Decoding) -> Predictor:
         return self.searching if decoding.is_greedy else self.drawing
@@ -117,7 +117,7 @@ class TextGenerator:
         if precision not in get_args(Precision):
             raise ConfigError(f"unknown precision '{precision}' of the output: use {', '.join(get_args(Precision))}")
         self.codec, self.model, self.precision = codec, model.eval(), precision
-        self._start, self._new_memory = start, new_memory
+        self._start = start
         self._predictors = _Predictors(self.model, new_memory, precision)
 
     def begin(self, start: State) -> "TextGenerator":
@@ -140,7 +140,7 @@ class TextGenerator:
             ``fp32``; see `HalfOutput` for what it changes. ``auto`` draws in bf16 where that is faster
             (`is_half_faster`), and takes the most probable words, one by one or by a beam, in fp32.
         """
-        memory = self._new_memory
+        memory = self._predictors.searching.new_memory
         return TextGenerator(self.codec, self.model, start=self._start, new_memory=memory, precision=precision)
 
     def read(self, prompt: str) -> Prompt:

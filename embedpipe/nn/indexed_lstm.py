@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from embedpipe.nn.layers import at_end
 from embedpipe.nn.packing import Packing, pack
 
 __all__ = ["Spare", "read_rows"]
@@ -90,8 +91,7 @@ def read_rows(
         index = _index(torch.arange(len(rows)), packing, both)
     outputs = packing.unpack(rows, batch, time)
     hidden = lstms[-1][0].hidden_size
-    final = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, hidden)
-    ends = [outputs[:, :, :hidden].gather(1, final)[:, 0], *([outputs[:, 0, hidden:]] if both else [])]
+    ends = [at_end(outputs[:, :, :hidden], lengths), *([outputs[:, 0, hidden:]] if both else [])]
     return outputs, torch.cat(ends, dim=1)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LockedDropout", "draw_normal", "embedding_dropout", "length_mask", "reverse_within_length"]
+__all__ = ["LockedDropout", "at_end", "draw_normal", "embedding_dropout", "length_mask", "reverse_within_length"]
 
 
 def draw_normal(weight: Tensor, std: float) -> None:
@@ -61,6 +61,12 @@ class _Turned(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (source,) = ctx.saved_tensors
         return gradient.flatten(0, 1).index_select(0, source).view(gradient.shape), None
+
+
+def at_end(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """Return the output at the end of each sequence, zero for an empty one."""
+    final = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, outputs.shape[2])
+    return outputs.gather(1, final)[:, 0] * (lengths > 0)[:, None]
 
 
 def embedding_dropout(embedded: Tensor, ids: Tensor, n_tokens: int, p: float) -> Tensor:

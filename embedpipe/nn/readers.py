@@ -16,7 +16,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from embedpipe.nn.layers import length_mask, reverse_within_length
+from embedpipe.nn.layers import at_end, length_mask, reverse_within_length
 
 __all__ = [
     "BidirectionalLSTM",
@@ -105,7 +105,7 @@ class Recurrent(nn.Module):
         """Return the outputs and, for each sequence, the one at its end."""
         outputs, _ = self.net(x)
         outputs = outputs * length_mask(lengths, x.shape[1])[:, :, None]
-        return outputs, _at_end(outputs, lengths)
+        return outputs, at_end(outputs, lengths)
 
 
 class BidirectionalLSTM(nn.Module):
@@ -137,7 +137,7 @@ class BidirectionalLSTM(nn.Module):
             ahead, _ = forwards(x)  # (batch, time, hidden)
             back, _ = backwards(reverse_within_length(x, lengths))
             x = torch.cat([ahead, reverse_within_length(back, lengths)], dim=2)
-        last = torch.cat([_at_end(ahead, lengths), _at_end(back, lengths)], dim=1)
+        last = torch.cat([at_end(ahead, lengths), at_end(back, lengths)], dim=1)
         return x * length_mask(lengths, x.shape[1])[:, :, None], last
 
 
@@ -174,7 +174,7 @@ class Transformer(nn.Module):
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=outside)
         outputs = self.norm(x) * length_mask(lengths, x.shape[1])[:, :, None]
-        return outputs, _at_end(outputs, lengths)
+        return outputs, at_end(outputs, lengths)
 
 
 def sinusoids(time: int, width: int, device: torch.device | None = None) -> Tensor:
@@ -189,9 +189,3 @@ def sinusoids(time: int, width: int, device: torch.device | None = None) -> Tens
     frequencies = 10_000.0 ** (-torch.arange(n_frequencies, device=device) / n_frequencies)
     angles = torch.arange(time, device=device)[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
-
-
-def _at_end(outputs: Tensor, lengths: Tensor) -> Tensor:
-    """Return the output at the end of each sequence, zero for an empty one."""
-    final = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, outputs.shape[2])
-    return outputs.gather(1, final)[:, 0] * (lengths > 0)[:, None]

@@ -32,16 +32,14 @@ def first_of_several(device: DeviceName) -> Iterator[bool]:
     from embedpipe.nn.distributed import announce, is_first, join_processes, leave_processes, wait_for_all
 
     join_processes(device)
-    sent_home = False
     try:
-        yield is_first()
-        if is_first():
-            announce({"stage": None})
-            sent_home = True
+        try:
+            yield is_first()
+        finally:
+            if is_first():
+                announce({"stage": None})
         wait_for_all()
     finally:
-        if is_first() and not sent_home:
-            announce({"stage": None})
         leave_processes()
 
 

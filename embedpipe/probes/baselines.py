@@ -60,7 +60,7 @@ class Words(Protocol):
 
 
 class Lookup(Protocol):
-    """Words to vectors, where n-grams were trained: also for words that are not in the vocabulary."""
+    """Words to vectors, and strings to what n-grams say of them, where there are any."""
 
     def vectors(self, words: Sequence[str], *, oov: Literal["zero"]) -> Vectors:
         """Return float32 of shape (n, dim), zeros for a word outside the vocabulary."""

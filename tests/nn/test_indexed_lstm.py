@@ -97,7 +97,6 @@ def test_parts_that_are_read_again_keep_no_memory_meanwhile() -> None:
     parameters = [rows, *reader.parameters()]
 
     class Counting(Spare):
-        given = 0
         kept: list[weakref.ref[Tensor]] = []  # noqa: RUF012
 
         def take(self, shape, dtype):
