@@ -35,7 +35,7 @@ class SentencesConfig(Strict):
     twins: float = Field(default=0.0, ge=0)
     """Share in which it is to find itself under another dropout (SimCSE; Gao et al., 2021)."""
     crops: float = Field(default=0.0, ge=0)
-    """Share in which one span of a document is to find another (Giorgi et al., 2021)."""
+    """Share in which one span of a paragraph is to find another (Giorgi et al., 2021)."""
     denoising: float = Field(default=0.0, ge=0)
     """Share in which a decoder writes the sentence from the vector of a damaged one (TSDAE; Wang et al., 2021)."""
     pairs: tuple[str, ...] = ()

@@ -128,20 +128,25 @@ def sentences(store: TokenStore, max_tokens: int) -> Draw:
 
 
 def crops(store: TokenStore, max_tokens: int) -> Draw:
-    """Return how to draw two spans of one document, which may reach over sentence ends (DeCLUTR; Giorgi et al., 2021).
+    """Return how to draw two spans of one paragraph, which may reach over sentence ends (DeCLUTR; Giorgi et al., 2021).
+
+    Where most of the text stands in paragraphs shorter than two of the shortest spans, as in lines that are broken at
+    a width, they are of one document.
 
     Lengths lie between 8 and `max_tokens` tokens, those of the first spans mostly long (Beta(4, 2)) and those of
-    the second mostly short (Beta(2, 4)); the second lies beside the first, over it or within it. A document is drawn
-    as often as it is long. The ``<eos>`` of the sentences are in the spans. The tag of an item is its document.
+    the second mostly short (Beta(2, 4)); the second lies beside the first, over it or within it. A paragraph is drawn
+    as often as it is long. The ``<eos>`` of the sentences are in the spans. The tag of an item is its paragraph.
 
     Raises
     ------
     NotEnoughDataError
         If no document is as long as two of the shortest spans.
     """
-    bounds = store.sentence_offsets[store.document_offsets.astype(np.int64)].astype(np.int64)
+    bounds, usable = _usable(store, store.paragraph_offsets)
     sizes = np.diff(bounds)
-    usable = np.flatnonzero(sizes >= 2 * _MIN_CROP)
+    if 2 * sizes[usable].sum() < sizes.sum():
+        bounds, usable = _usable(store, store.document_offsets.astype(np.int64))
+        sizes = np.diff(bounds)
     if not len(usable):
         raise NotEnoughDataError(
             f"{store.path}: no document of {2 * _MIN_CROP} tokens or more to take spans of; give longer documents, or "
@@ -151,16 +156,22 @@ def crops(store: TokenStore, max_tokens: int) -> Draw:
     most = max(max_tokens, _MIN_CROP)
 
     def draw(number: int, n: int, rng: np.random.Generator) -> Spans:  # noqa: ARG001
-        document = usable[np.searchsorted(ends, rng.integers(0, ends[-1], n), side="right")]
-        begin, end = bounds[document], bounds[document + 1]
+        chosen = usable[np.searchsorted(ends, rng.integers(0, ends[-1], n), side="right")]
+        begin, end = bounds[chosen], bounds[chosen + 1]
         shares = np.stack([rng.beta(4, 2, n), rng.beta(2, 4, n)])
         lengths = np.minimum(_MIN_CROP + np.rint(shares * (most - _MIN_CROP)).astype(np.int64), end - begin)
         first = rng.integers(begin, end - lengths[0] + 1)
         lowest = np.maximum(first - lengths[1], begin)
         second = rng.integers(lowest, np.minimum(first + lengths[0], end - lengths[1]) + 1)
-        return Spans(np.stack([first, second]), lengths, document)
+        return Spans(np.stack([first, second]), lengths, chosen)
 
     return draw
+
+
+def _usable(store: TokenStore, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the bounds in tokens of the parts that begin at these sentences, and which are long enough for crops."""
+    bounds = store.sentence_offsets[offsets].astype(np.int64)
+    return bounds, np.flatnonzero(np.diff(bounds) >= 2 * _MIN_CROP)
 
 
 def _drawn(

@@ -35,6 +35,7 @@ class Chunk:
     buckets : int64 of shape (BUCKETS + 1,): where each bucket begins in `types`.
     ids : uint32 position in `types` of every token.
     lengths : uint32, tokens in each sentence (none is empty).
+    begins : bool of shape (n_sentences,): whether each sentence begins a line of its document.
     documents : uint32 of shape (n_documents,): sentences in each document; may be 0.
     hashes : uint64 of shape (n_documents,): hash of the document's text, by which it is put in a split.
     digests : uint64 of shape (n_documents,): hash of the document's token sequence.
@@ -46,6 +47,7 @@ class Chunk:
     buckets: NDArray[np.int64]
     ids: NDArray[np.uint32]
     lengths: NDArray[np.uint32]
+    begins: NDArray[np.bool_]
     documents: NDArray[np.uint32]
     hashes: NDArray[np.uint64]
     digests: NDArray[np.uint64]
@@ -69,8 +71,12 @@ def process_chunk(
     lengths = np.diff(ends, prepend=-1, append=len(raw)) - 1
     document_of_sentence = np.cumsum(np.concatenate([[0], raw[ends] == 0]))
     filled = lengths > 0
-    lengths, document_of_sentence = lengths[filled], document_of_sentence[filled]
-    lengths, document_of_sentence, n_cut = _cut(lengths, document_of_sentence, max_sentence)
+    # Between the two marks of a line end lies a sentence without tokens.
+    begins = np.append(True, ~filled[:-1]) | (np.diff(document_of_sentence, prepend=-1) > 0)
+    lengths, begins, document_of_sentence = lengths[filled], begins[filled], document_of_sentence[filled]
+    lengths, of_piece, n_cut = _cut(lengths, max_sentence)
+    begins = begins[of_piece] & (np.diff(of_piece, prepend=-1) > 0)
+    document_of_sentence = document_of_sentence[of_piece]
     n_documents = len(texts)
     documents = np.bincount(document_of_sentence, minlength=n_documents).astype(np.uint32)
     sizes = np.bincount(document_of_sentence, weights=lengths, minlength=n_documents).astype(np.int64)
@@ -80,6 +86,7 @@ def process_chunk(
         buckets,
         ids,
         lengths.astype(np.uint32),
+        begins,
         documents,
         hash_texts(texts),
         digest_rows(token_hashes, sizes),
@@ -152,14 +159,13 @@ def _order_types(
     return [types[i] for i in order.tolist()], buckets, translation, hashes
 
 
-def _cut(
-    lengths: NDArray[np.int64], documents: NDArray[np.int64], longest: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Return the lengths with too long sentences in pieces, the document of each, and how many were cut."""
+def _cut(lengths: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Return the lengths with too long sentences in pieces, the sentence of each, and how many were cut."""
     pieces = -(-lengths // longest)
+    of_piece = np.repeat(np.arange(len(lengths)), pieces)
     n_cut = int((pieces > 1).sum())
     if n_cut == 0:
-        return lengths, documents, 0
+        return lengths, of_piece, 0
     whole = np.full(int(pieces.sum()), longest, dtype=np.int64)
     whole[np.cumsum(pieces) - 1] = lengths - (pieces - 1) * longest
-    return whole, np.repeat(documents, pieces), n_cut
+    return whole, of_piece, n_cut

@@ -99,7 +99,7 @@ class SentenceSplitter:
         return [s for part in self.mark(text).split(SENTENCE_MARK) if (s := part.strip())]
 
     def mark(self, text: str) -> str:
-        """Return normalised `text` with `SENTENCE_MARK`, between spaces, for each sentence end and line end."""
+        """Return normalised `text` with `SENTENCE_MARK`, between spaces, at each sentence end, twice at a line end."""
         pieces, last, done, plain = [], 0, 0, self._plain
         for match in _CANDIDATE.finditer(text):
             start = match.start()
@@ -124,7 +124,7 @@ class SentenceSplitter:
             last = done
         pieces.append(text[last:])
         mark = f" {SENTENCE_MARK} "
-        return mark.join(pieces).replace("\n", mark)
+        return mark.join(pieces).replace("\n", mark + mark)
 
     def _is_end(self, text: str, start: int, end: int, last: int) -> bool:
         mark = text[start:end]

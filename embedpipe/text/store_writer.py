@@ -12,7 +12,7 @@ __all__ = ["StoreWriter"]
 
 
 class StoreWriter:
-    """The three files of a `TokenStore`, open for appending; a context manager.
+    """The four files of a `TokenStore`, open for appending; a context manager.
 
     Parameters
     ----------
@@ -25,11 +25,18 @@ class StoreWriter:
         self._tokens = _open(path / "tokens.npy", "<u4", n_tokens + n_sentences)
         self._sentences = _open(path / "sentences.npy", "<u8", n_sentences + 1)
         self._documents = _open(path / "documents.npy", "<u8", n_documents + 1)
+        self._begins = _open(path / "begins.npy", "|b1", n_sentences)
         self._token, self._sentence = 0, 0
         _write(self._sentences, np.zeros(1, dtype="<u8"))
         _write(self._documents, np.zeros(1, dtype="<u8"))
 
-    def append(self, ids: NDArray[np.uint32], lengths: NDArray[np.integer], documents: NDArray[np.integer]) -> None:
+    def append(
+        self,
+        ids: NDArray[np.uint32],
+        lengths: NDArray[np.integer],
+        documents: NDArray[np.integer],
+        begins: NDArray[np.bool_],
+    ) -> None:
         """Write more documents, an ``<eos>`` after each sentence.
 
         Parameters
@@ -37,6 +44,7 @@ class StoreWriter:
         ids : the ids of all their tokens.
         lengths : tokens in each sentence.
         documents : sentences in each document.
+        begins : whether each sentence begins a paragraph.
         """
         stops = np.cumsum(lengths.astype(np.int64) + 1)
         closed = np.full(len(ids) + len(lengths), EOS, dtype=np.uint32)
@@ -46,6 +54,7 @@ class StoreWriter:
         _write(self._tokens, closed)
         _write(self._sentences, (stops + self._token).astype("<u8"))
         _write(self._documents, (np.cumsum(documents.astype(np.int64)) + self._sentence).astype("<u8"))
+        _write(self._begins, begins)
         self._token += len(closed)
         self._sentence += len(lengths)
 
@@ -53,7 +62,7 @@ class StoreWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for file in (self._tokens, self._sentences, self._documents):
+        for file in (self._tokens, self._sentences, self._documents, self._begins):
             file.close()
 
 

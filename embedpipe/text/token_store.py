@@ -5,6 +5,7 @@ A store is a folder::
     tokens.npy      uint32 ids of all sentences, one after the other, each closed by <eos>
     sentences.npy   uint64, n_sentences + 1 offsets into tokens (the closing <eos> belongs to its sentence)
     documents.npy   uint64, n_documents + 1 offsets into sentences
+    begins.npy      bool, n_sentences, whether each begins a paragraph: a line of the text that was read
 
 A next-word model reads ``tokens`` as one stream without copying; everything else slices sentences.
 """
@@ -33,7 +34,7 @@ class TokenStore:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
-    def _map(self, name: str, dtype: type[np.uint32] | type[np.uint64]) -> NDArray[Any]:
+    def _map(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         file = self.path / f"{name}.npy"
         try:
             array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -57,6 +58,13 @@ class TokenStore:
     def document_offsets(self) -> NDArray[np.uint64]:
         """Offsets into the sentences, shape (n_documents + 1,)."""
         return self._map("documents", np.uint64)
+
+    @cached_property
+    def paragraph_offsets(self) -> NDArray[np.int64]:
+        """Offsets into the sentences, shape (n_paragraphs + 1,). No paragraph is empty or reaches over a document."""
+        begins = np.append(self._map("begins", np.bool_), True)
+        begins[self.document_offsets.astype(np.int64)] = True
+        return np.flatnonzero(begins)
 
     @property
     def n_sentences(self) -> int:

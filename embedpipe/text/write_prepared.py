@@ -115,7 +115,7 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
             final[final < len(SPECIALS)] = UNK
             local = chunk.array("ids")
             ids = final[local]
-            documents, lengths = chunk.array("documents"), chunk.array("lengths")
+            documents, lengths, begins = (chunk.array(name) for name in ("documents", "lengths", "begins"))
             of_document = plan.of_chunk(number)
             of_sentence = np.repeat(of_document, documents)
             of_token = np.repeat(of_sentence, lengths)
@@ -123,7 +123,8 @@ def _write_stores(chunks: Sequence[ChunkFiles], plan: Plan, vocabulary: Vocabula
                 here = of_token == i
                 chosen = ids[here]
                 unknown[i] += int((chosen == UNK).sum())
-                writer.append(chosen, lengths[of_sentence == i], documents[of_document == i])
+                inside = of_sentence == i
+                writer.append(chosen, lengths[inside], documents[of_document == i], begins[inside])
                 if i > 0:
-                    append_lines(folder / f"{SPLITS[i]}.txt", types, local[here], lengths[of_sentence == i])
+                    append_lines(folder / f"{SPLITS[i]}.txt", types, local[here], lengths[inside])
     return unknown

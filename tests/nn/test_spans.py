@@ -16,12 +16,14 @@ from embedpipe.text.vocabulary import EOS
 CPU = torch.device("cpu")
 
 
-def make_store(path: Path, documents: list[list[list[int]]]) -> TokenStore:
+def make_store(path: Path, documents: list[list[list[int]]], begins: list[bool] | None = None) -> TokenStore:
     path.mkdir(exist_ok=True)
     sentences = [[*sentence, EOS] for document in documents for sentence in document]
     np.save(path / "tokens.npy", np.array([t for s in sentences for t in s], dtype=np.uint32))
     np.save(path / "sentences.npy", np.cumsum([0, *map(len, sentences)]).astype(np.uint64))
     np.save(path / "documents.npy", np.cumsum([0, *map(len, documents)]).astype(np.uint64))
+    begins = np.zeros(len(sentences), dtype=np.bool_) if begins is None else np.array(begins)
+    np.save(path / "begins.npy", begins)
     return TokenStore(path)
 
 
@@ -98,6 +100,24 @@ def test_crops_lie_in_one_document_beside_or_over_each_other(store: TokenStore) 
     assert (drawn.starts[0] <= ends[1]).all()
     sizes = np.where(np.diff(bounds) >= 16, np.diff(bounds), 0)
     np.testing.assert_allclose(np.bincount(drawn.tags, minlength=4) / 2_000, sizes / sizes.sum(), atol=0.05)
+
+
+def test_crops_lie_in_one_paragraph(tmp_path: Path) -> None:
+    documents = [[[10] * 9, [10] * 9, [11] * 20, [12] * 3], [[13] * 30]]
+    store = make_store(tmp_path / "store", documents, begins=[True, False, True, True, False])
+    drawn = crops(store, 64)(0, 500, np.random.default_rng(0))
+    assert store.paragraph_offsets.tolist() == [0, 2, 3, 4, 5]
+    assert set(drawn.tags.tolist()) == {0, 1, 3}
+    for starts, lengths, tag in zip(drawn.starts.T, drawn.lengths.T, drawn.tags, strict=True):
+        found = {int(t) for a, n in zip(starts, lengths, strict=True) for t in store.tokens[a : a + n]}
+        assert found - {EOS} == {10 + int(tag)}
+
+
+def test_crops_reach_over_the_lines_of_text_that_is_broken_at_a_width(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [[[10] * 8, [11] * 8, [12] * 8], [[13] * 20]], begins=[True] * 4)
+    drawn = crops(store, 64)(0, 500, np.random.default_rng(0))
+    assert set(drawn.tags.tolist()) == {0, 1}
+    assert (drawn.lengths[0, drawn.tags == 0] > 9).any()
 
 
 def test_no_document_long_enough_for_crops_is_an_error(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def store(tmp_path_factory) -> TokenStore:
     np.save(path / "tokens.npy", np.array(sentences, dtype=np.uint32).ravel())
     np.save(path / "sentences.npy", np.arange(0, 601, 10).astype(np.uint64))
     np.save(path / "documents.npy", np.arange(0, 61, 6).astype(np.uint64))
+    np.save(path / "begins.npy", np.zeros(60, dtype=np.bool_))
     return TokenStore(path)
 
 

@@ -105,7 +105,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TokenStore]:
         ids = [4 + (start + np.arange(length)) % N_WORDS for start, length in zip(starts, lengths, strict=True)]
         folder = tmp_path_factory.mktemp("stores") / name
         with StoreWriter(folder, n_tokens=int(lengths.sum()), n_sentences=6 * n, n_documents=n) as writer:
-            writer.append(np.concatenate(ids).astype(np.uint32), lengths, np.full(n, 6))
+            writer.append(np.concatenate(ids).astype(np.uint32), lengths, np.full(n, 6), np.ones(6 * n, dtype=np.bool_))
         made[name] = TokenStore(folder)
     return made
 

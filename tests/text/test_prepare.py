@@ -159,6 +159,19 @@ def test_held_out_text_is_the_held_out_stores_with_all_words(tmp_path: Path, mon
         ]
 
 
+def test_paragraphs_are_the_lines_of_the_text(tmp_path: Path) -> None:
+    line = "The first is here! The second is there!"
+    texts = [f"Title {word}\n{line} Third {word}!\n\n{line}\n" for word in map(str, range(40))]
+    texts += [" ".join(["long"] * 25) + f" {number}\nEnd" for number in range(40)]
+    config = TextConfig(deduplicate="none", max_sentence=10)
+    for n in (1, 2):
+        out = prepare_texts(texts, config, tmp_path / str(n), seed=1, workers=n)
+        for store in (out.train, out.validation, out.test):
+            sizes = np.diff(store.paragraph_offsets)
+            of_document = np.split(sizes, np.searchsorted(store.paragraph_offsets, store.document_offsets[1:-1]))
+            assert {tuple(found.tolist()) for found in of_document} == {(1, 3, 2), (3, 1)}
+
+
 def test_codec_gives_the_ids_that_preparing_gave(prepared: PreparedText) -> None:
     text = made_documents(100)[0].split(". ")[0] + "."
     ids = prepared.codec.encode(text).tolist()

@@ -29,6 +29,7 @@ def write(path: Path, documents: list[list[list[int]]], pieces: int = 1) -> Toke
                 np.array([t for s in flat for t in s], dtype=np.uint32),
                 np.array([len(s) for s in flat], dtype=np.uint32),
                 np.array([len(d) for d in part], dtype=np.uint32),
+                np.array([s[0] % 2 == 0 for s in flat], dtype=np.bool_),
             )
     return TokenStore(path)
 
@@ -44,6 +45,8 @@ def test_what_is_written_is_read_however_it_is_cut(
     assert store.n_tokens == sum(map(len, sentences))
     assert store.lengths.tolist() == [len(s) for s in sentences]
     assert store.document_of_sentence.tolist() == [i for i, d in enumerate(documents) for _ in d]
+    begins = [j == 0 or s[0] % 2 == 0 for d in documents for j, s in enumerate(d)]
+    assert store.paragraph_offsets.tolist() == [*np.flatnonzero(begins), len(sentences)]
 
 
 def test_the_stream_closes_each_sentence(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def write_store(folder: Path, vocabulary: Vocabulary, lines: list[str]) -> Token
     n_tokens = sum(map(len, sentences))
     with StoreWriter(folder, n_tokens=n_tokens, n_sentences=len(sentences), n_documents=len(lines)) as writer:
         lengths = np.array([len(ids) for ids in sentences])
-        writer.append(np.concatenate(sentences), lengths, np.array([len(document) for document in documents]))
+        sizes = np.array([len(document) for document in documents])
+        writer.append(np.concatenate(sentences), lengths, sizes, np.ones(len(sentences), dtype=np.bool_))
     return TokenStore(folder)
 
 

@@ -1,4 +1,4 @@
-"""Crops: a span of a document is to find another one, beside or over it (DeCLUTR; Giorgi et al., 2021)."""
+"""Crops: a span of a paragraph is to find another one, beside or over it (DeCLUTR; Giorgi et al., 2021)."""
 
 from embedpipe.nn.batches import Batch, TokenSource, compact
 from embedpipe.nn.spans import crops
@@ -11,7 +11,7 @@ __all__ = ["crop_objective"]
 
 
 def crop_objective(store: TokenStore, source: TokenSource, weight: float, setup: Setup) -> Contrast:
-    """Return the objective over two spans of one document of `store`; spans of one document are no wrong answers.
+    """Return the objective over two spans of one paragraph of `store`; spans of one paragraph are no wrong answers.
 
     Raises
     ------

@@ -43,7 +43,7 @@ def corpus(tmp_path_factory) -> Corpus:
     path = tmp_path_factory.mktemp("store") / "train"
     with StoreWriter(path, n_tokens=len(ids), n_sentences=len(sentences), n_documents=len(DOCUMENTS)) as writer:
         sizes = np.array(list(map(len, DOCUMENTS)), dtype=np.uint32)
-        writer.append(ids, lengths.astype(np.uint32), sizes)
+        writer.append(ids, lengths.astype(np.uint32), sizes, np.ones(len(lengths), dtype=np.bool_))
     return Corpus(TrainingText(TokenStore(path), codec, SentenceSplitter()), codec)
 
 
