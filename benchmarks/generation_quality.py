@@ -59,6 +59,7 @@ REGULARISED = {
 }
 PLAIN = {"start": "random", "input_p": 0.0, "hidden_p": 0.0, "output_p": 0.0, "weight_decay": 0.0}
 UNTIED = {"tied": False, "hidden": 160}
+WIDE = {"hidden": 912}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +72,21 @@ class Recipe:
     dim: int | None = None
 
 
-def recipes(common: dict[str, Any], plain: dict[str, Any], regularised: dict[str, Any]) -> list[Recipe]:
-    """Return the models that are compared: one network, trained in three ways, and one whose two tables differ.
+def recipes(
+    common: dict[str, Any], plain: dict[str, Any], regularised: dict[str, Any], wide: dict[str, Any]
+) -> list[Recipe]:
+    """Return the models that are compared, all of the same number of parameters (on a vocabulary of 37,000 tokens).
 
-    The last has vectors and layers of 160, so that with two tables it has the parameters of the others.
+    One network, trained in three ways; one whose two tables differ, with vectors and layers of 160; and two with wide
+    layers over vectors of 200, the first components of those of the bundle.
     """
     return [
         Recipe("plain", "two-layer LSTM, random start, no dropout", {**common, **PLAIN, **plain}),
         Recipe("untied", "two-layer LSTM, the same, two tables", {**common, **PLAIN, **plain, **UNTIED}, dim=160),
         Recipe("awd", AWD, {**common, **regularised}),
         Recipe("awd-random", "AWD-LSTM, random start", {**common, **regularised, "start": "random"}),
+        Recipe("awd-wide", "AWD-LSTM, wide layers, narrow vectors", {**common, **regularised, **WIDE, **wide}, dim=200),
+        Recipe("plain-wide", "two-layer LSTM, the same, wide", {**common, **PLAIN, **plain, **WIDE}, dim=200),
     ]
 
 
@@ -149,6 +155,7 @@ def measure(
     common: dict[str, Any],
     plain: dict[str, Any],
     regularised: dict[str, Any],
+    wide: dict[str, Any],
     names: Sequence[str],
     limit: int,
     device: torch.device,
@@ -170,7 +177,7 @@ def measure(
     losses = {name: {"Kneser-Ney 5-gram": [counted.losses(tokens)]} for name, tokens in samples.items()}
     about: dict[str, dict[str, Any]] = {"Kneser-Ney 5-gram": {"parameters": None}}
     development = held_out(np.asarray(text.validation.tokens), limit=limit // 2, rows=ROWS // 2).tokens
-    for recipe in recipes(common, plain, regularised):
+    for recipe in recipes(common, plain, regularised, wide):
         if recipe.name not in names:
             continue
         records, caches, followers = [], [], []
@@ -275,7 +282,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=100_000, help="predicted tokens of each text")
     parser.add_argument("--dynamic", type=int, default=0, help="tokens read with dynamic evaluation; 0: none")
     add_device(parser)
-    for group, default in (("common", {}), ("plain", {}), ("regularised", REGULARISED)):
+    for group, default in (("common", {}), ("plain", {}), ("regularised", REGULARISED), ("wide", {})):
         parser.add_argument(
             f"--{group}", type=json.loads, default=default, help=f"[generation] settings as JSON; {json.dumps(default)}"
         )
@@ -286,7 +293,7 @@ def main() -> None:
     args = parser.parse_args()
     device = resolve_device(args.device)
     common = {"steps": args.steps, **args.common}
-    found_recipes = {recipe.name: recipe for recipe in recipes(common, args.plain, args.regularised)}
+    found_recipes = {recipe.name: recipe for recipe in recipes(common, args.plain, args.regularised, args.wide)}
     if args.train:
         bundle, recipe = load(args.bundle), found_recipes[args.train]
         text = prepared_text(args.bundle, bundle)
@@ -300,6 +307,7 @@ def main() -> None:
         common=common,
         plain=args.plain,
         regularised=args.regularised,
+        wide=args.wide,
         names=["awd", *args.model] if args.model else list(found_recipes),
         limit=args.limit,
         device=device,

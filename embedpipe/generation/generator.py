@@ -298,7 +298,7 @@ class TextGenerator:
         shown = Shown(self.codec, rules, read.text, read.ids)
         position = begin_prompts(self._predictors.searching, [read], self._start)[0]
         start = Draft(before=read.ids)
-        drafts = beam_search(self._predictors.searching, position, start, beam, rules, n, shown.is_stopped)
+        drafts = beam_search(self._predictors.searching, position, start, beam, rules, n, shown)
         return _continuations(read, drafts, shown, scored=True, ranked=True)
 
     def score(self, text: str) -> Score:

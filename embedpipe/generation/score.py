@@ -72,21 +72,30 @@ class Score:
 
     @property
     def word_perplexity(self) -> float | None:
-        """The perplexity for each word between white space, whatever the tokens; None where text is not so written."""
-        return _known(self.units.word_perplexity(-self.log_probability))
+        """The perplexity for each word between white space, whatever the tokens.
+
+        None where text is not so written, and where most tokens are unknown, which are not charged for their spelling.
+        """
+        return None if self._mostly_unknown else _known(self.units.word_perplexity(-self.log_probability))
 
     @property
     def bits_per_character(self) -> float | None:
-        """The information in a character, line ends counted; None where there is no token.
+        """The information in a character, line ends counted; None where there is no token or most are unknown.
 
         An unknown word is charged for being unknown and not for its spelling.
         """
-        return _known(self.units.bits_per_character(-self.log_probability)) if self.n_tokens else None
+        if not self.n_tokens or self._mostly_unknown:
+            return None
+        return _known(self.units.bits_per_character(-self.log_probability))
 
     @property
     def unknown_share(self) -> float:
         """Share of ``<unk>`` among the tokens."""
         return self.n_unknown / self.n_tokens if self.n_tokens else 0.0
+
+    @property
+    def _mostly_unknown(self) -> bool:
+        return self.unknown_share > 0.5
 
     @property
     def baseline_perplexity(self) -> float | None:

@@ -226,27 +226,29 @@ def test_a_beam_is_ranked(bundle, embedpipe_cli) -> None:
 
 @pytest.mark.parametrize("searched", [(), ("--beam", 2)])
 def test_a_cache_makes_the_words_of_the_prompt_more_probable(bundle, embedpipe_cli, searched) -> None:
-    """Half of what is remembered is 'wind', after states that are nearly alike, and the cache weighs 0.2."""
-    call = ("generate", bundle, "wind salt", "-n", 1, "--max-tokens", 1, "--begin-with", "wind ", "--format", "json")
+    """Half of what is remembered is 'wind', and the cache has grown to half of its weight of 0.2 after 100 words."""
+    prompt = " ".join(["wind salt"] * 50)
+    call = ("generate", bundle, prompt, "-n", 1, "--max-tokens", 1, "--begin-with", "wind ", "--format", "json")
     (plain,) = json.loads(embedpipe_cli(*call, *searched).out)
     outcome = embedpipe_cli(*call, *searched, "--cache")
     (row,) = json.loads(outcome.out)
-    assert row["text"] == plain["text"] == "wind salt wind"
-    expected = 0.8 * math.exp(plain["log_probability"]) + 0.2 / 2
+    assert row["text"] == plain["text"] == f"{prompt} wind"
+    expected = 0.9 * math.exp(plain["log_probability"]) + 0.1 / 2
     assert math.exp(row["log_probability"]) == pytest.approx(expected, rel=0.02)
     assert outcome.err.startswith("cache: theta 1, weight 0.2, window 2,000 (not tuned, as there is no validation text")
     streamed = embedpipe_cli(
-        "generate", bundle, "wind salt", "--begin-with", "wind ", "--max-tokens", 1, "--stream", "--cache"
+        "generate", bundle, prompt, "--begin-with", "wind ", "--max-tokens", 1, "--stream", "--cache"
     )
-    assert streamed.out == "wind salt wind\n"
+    assert streamed.out == f"{prompt} wind\n"
 
 
 def test_each_prompt_has_a_cache_of_its_own(bundle, embedpipe_cli, tmp_path) -> None:
     path = tmp_path / "prompts.txt"
-    path.write_text("wind\nsalt\nsalt wind\n")
+    many = ["wind " * 100, "salt " * 100, "salt wind " * 50]
+    path.write_text("\n".join(many))
     call = ("generate", bundle, "--prompts", path, "--cache", "--begin-with", "wind ", "--max-tokens", 1)
     rows = json.loads(embedpipe_cli(*call, "-n", 1, "--format", "json").out)
-    low, gain = math.exp(rows[1]["log_probability"]), 0.2
+    low, gain = math.exp(rows[1]["log_probability"]), 0.1
     assert [math.exp(row["log_probability"]) - low for row in rows] == pytest.approx([gain, 0, gain / 2], abs=5e-3)
 
 

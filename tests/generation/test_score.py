@@ -71,6 +71,16 @@ def test_a_line_by_hand(codec, model):
     )
 
 
+def test_mostly_unknown_text_has_no_figure_of_its_spelling(codec, model):
+    scorer = TextScorer(codec, model, SentenceSplitter())
+    half, most = scorer.score("the zebra."), scorer.score("zebra gnu yak.")
+    assert (half.n_unknown, half.n_tokens) == (1, 4)
+    assert half.bits_per_character is not None is not half.word_perplexity
+    assert (most.n_unknown, most.n_tokens) == (3, 5)
+    assert most.bits_per_character is most.word_perplexity is None
+    assert most.perplexity > 1
+
+
 def test_side_by_side_is_alone(codec, model):
     texts = ["", *text_of(300), "   "]
     scorer = TextScorer(codec, model, SentenceSplitter())

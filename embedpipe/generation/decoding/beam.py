@@ -1,7 +1,6 @@
 """Beam search: the most probable texts, or nearly so, without any randomness."""
 
-import heapq
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from embedpipe.generation.decoding.draw import check_numbers
 from embedpipe.generation.decoding.position import Position, Predictor
 from embedpipe.generation.decoding.rules import Draft, Rules
 from embedpipe.generation.decoding.settings import Beam
+from embedpipe.generation.decoding.shown import Shown
 from embedpipe.text.vocabulary import EOS
 
 __all__ = ["beam_search"]
@@ -33,9 +33,11 @@ def beam_search(
     beam: Beam,
     rules: Rules,
     n: int,
-    is_stopped: Callable[[Draft], bool],
+    shown: Shown,
 ) -> list[Draft]:
     """Return the `n` drafts of the highest score (`Beam.score`), best first; fewer where fewer can be written.
+
+    Of drafts that are shown as one text, cut before a stop sequence, the best alone comes back.
 
     Each step keeps the `beam.width` best of all unfinished continuations. A continuation that ends a text is kept
     aside if it is among the `beam.width` best of its step. The search stops as soon as no unfinished draft can reach
@@ -47,7 +49,7 @@ def beam_search(
     position : after the prompt, one row.
     start : nothing written yet.
     n : at most `beam.width`.
-    is_stopped : says whether the newest token of a draft has brought a stop sequence about.
+    shown : makes drafts into text, and says whether the newest token has brought a stop sequence about.
 
     Notes
     -----
@@ -59,29 +61,29 @@ def beam_search(
     BundleError
         If the model gives what is no number.
     """
-    best: list[tuple[float, int, Draft]] = []
-    n_found, alive, totals = 0, [start], [0.0]
+    # Finished drafts by what is shown of them.
+    best: dict[str, Draft] = {}
+    alive, totals = [start], [0.0]
     longest = rules.limits.max_tokens + rules.limits.sentences
     while alive:
         raw = torch.log_softmax(position.logits.float(), dim=1)
         check_numbers(raw.amax(dim=1))
         ranked = raw.clone()
         stuck = set(rules.put_to_(ranked, alive))
-        candidates = _best(ranked, raw, totals, 2 * beam.width)
         drafts: list[Draft] = []
         kept: list[_Candidate] = []
-        for rank, candidate in enumerate(candidates):
-            draft = _follow(alive[candidate.parent], candidate, rules, stuck, is_stopped)
+        for rank, candidate in enumerate(_candidates(ranked, raw, totals, 2 * beam.width)):
+            draft = _follow(alive[candidate.parent], candidate, rules, stuck, shown)
             if draft.ended and not (rank >= beam.width and draft.ended != "length"):
-                n_found += 1
                 draft.score = beam.score(candidate.total, len(draft.ids) + (draft.ended == "sentence"))
-                heapq.heappush(best, (draft.score, -n_found, draft))
-                if len(best) > n:
-                    heapq.heappop(best)
+                _keep(best, shown.text(draft), draft, n)
             elif not draft.ended and len(drafts) < beam.width:
                 drafts.append(draft)
                 kept.append(candidate)
-        if drafts and len(best) == n and best[0][0] >= _reachable(beam, kept[0].total, longest):
+            if rank + 1 >= 2 * beam.width and (len(drafts) == beam.width or draft.ended != "stop"):
+                break
+        worst = min((draft.score for draft in best.values()), default=0.0)
+        if drafts and len(best) == n and worst >= _reachable(beam, kept[0].total, longest):
             break
         alive, totals = drafts, [candidate.total for candidate in kept]
         if alive:
@@ -89,12 +91,36 @@ def beam_search(
             parents = torch.tensor([candidate.parent for candidate in kept], device=device)
             tokens = torch.tensor([candidate.token for candidate in kept], device=device)
             position = predictor.go_on(position.read_rows(parents), tokens)
-    return [draft for _, _, draft in sorted(best, key=lambda found: found[:2], reverse=True)]
+    return sorted(best.values(), key=_score, reverse=True)
+
+
+def _score(draft: Draft) -> float:
+    return draft.score
+
+
+def _keep(best: dict[str, Draft], text: str, draft: Draft, n: int) -> None:
+    """Put a finished draft among the `n` best, of equal ones the first, in the place of a worse one of its text."""
+    if text in best and best[text].score >= draft.score:
+        return
+    best.pop(text, None)
+    best[text] = draft
+    if len(best) > n:
+        del best[min(reversed(best), key=lambda each: best[each].score)]
 
 
 def _reachable(beam: Beam, total: float, longest: int) -> float:
     """Return a score that no continuation of a draft exceeds: it can only lose probability, and gain in length."""
     return beam.score(total, longest)
+
+
+def _candidates(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> Iterator[_Candidate]:
+    """Yield the `n` best continuations of all rows, best first, and where more are asked for all others after them."""
+    first = _best(ranked, raw, totals, n)
+    yield from first
+    given = {(candidate.parent, candidate.token) for candidate in first}
+    if len(first) == n:
+        rest = _best(ranked, raw, totals, ranked.numel())
+        yield from (candidate for candidate in rest if (candidate.parent, candidate.token) not in given)
 
 
 def _best(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> list[_Candidate]:
@@ -109,9 +135,7 @@ def _best(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> list[_Can
     return [_Candidate(*candidate) for candidate in found if candidate[2] != float("-inf")]
 
 
-def _follow(
-    draft: Draft, candidate: _Candidate, rules: Rules, stuck: set[int], is_stopped: Callable[[Draft], bool]
-) -> Draft:
+def _follow(draft: Draft, candidate: _Candidate, rules: Rules, stuck: set[int], shown: Shown) -> Draft:
     """Return a draft with one more token."""
     is_stuck = candidate.parent in stuck
     gained = 0.0 if is_stuck else candidate.log_probability
@@ -123,6 +147,6 @@ def _follow(
         draft.log_probability + gained,
     )
     rules.take(further, candidate.token, stuck=is_stuck)
-    if rules.stops and candidate.token != EOS and is_stopped(further):
+    if rules.stops and candidate.token != EOS and shown.is_stopped(further):
         further.ended = "stop"
     return further

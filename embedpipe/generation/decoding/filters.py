@@ -1,7 +1,8 @@
 """What may follow: functions on logits or weights of shape (batch, n_tokens), each of one filter alone.
 
-A filter on logits sets what is ruled out to minus infinity. A filter on weights, which are probabilities or any
-multiple of them, returns a mask of what stays.
+Nothing is kept between calls. A function whose name ends in ``_`` changes its argument, as torch names them: a batch of
+logits may be 40 MB. A filter on logits sets what is ruled out to minus infinity. A filter on weights, which are
+probabilities or any multiple of them, returns a mask of what stays.
 """
 
 from collections.abc import Sequence

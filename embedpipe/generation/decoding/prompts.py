@@ -25,7 +25,7 @@ class Prompt:
 
     Parameters
     ----------
-    text : as it was given.
+    text : as it was given; empty where it is white space alone.
     ids : its last tokens, which are read.
     n_tokens : how many tokens it has.
     n_unknown : how many of them are outside the vocabulary.
@@ -51,6 +51,7 @@ def read_prompt(codec: TextCodec, text: str, reach: int | None = None) -> Prompt
     """
     if not isinstance(text, str):
         raise TypeError(f"a prompt is one string, not {type(text).__name__}")
+    text = text if text.strip() else ""
     ids = codec.encode(text)
     most = MAX_PROMPT_TOKENS if reach is None else min(MAX_PROMPT_TOKENS, reach)
     return Prompt(text, ids[-most:].tolist(), len(ids), int((ids == UNK).sum()))

@@ -74,6 +74,7 @@ def write(
 def _step(predictor: Predictor, batch: _Batch, decoding: Decoding, rules: Rules, scored: bool) -> None:
     """Choose a token for each draft, drop the finished ones and read the others on."""
     logits = batch.position.logits
+    # Rules that do not look back only make tokens impossible, which changes no logit that can be chosen.
     raw = logits.clone() if scored and rules.looks_back else logits
     total = torch.logsumexp(raw.float(), dim=1) if scored else None
     stuck = set(rules.put_to_(logits, batch.drafts))

@@ -1,6 +1,6 @@
 """Training of the generative model on the sentences of a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from embedpipe.nn.curve import training_curve
 from embedpipe.nn.fit import fit
 from embedpipe.nn.softmax import FullSoftmax, SampledSoftmax
 from embedpipe.nn.spans import batches_of
-from embedpipe.runtime import Listener, silent
+from embedpipe.runtime import Listener, Warned, silent
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import Vocabulary
 
@@ -38,6 +38,8 @@ _EVALUATIONS = 8
 _WATCHED = 400
 _LOOKED_AT = 2_000
 _POSITIONS = 4_096
+Drawn = tuple[list[NDArray[np.uint32]], NDArray[np.int64]]
+"""Sentences, and the number of the document of each."""
 _METRIC = "held-out bound, nats a sentence"
 
 
@@ -48,7 +50,8 @@ class TrainedVAE:
     Parameters
     ----------
     model : on the CPU, in evaluation mode.
-    figures : on sentences of the test split.
+    figures : on sentences of `scored_split`.
+    scored_split : ``test``, or where that has no usable sentence ``validation`` or ``training``.
     share : of the training sentences that are short enough to be trained on.
     steps, best_step : taken, and the one whose weights were kept.
     stopped : why training ended before its plan, or None.
@@ -57,6 +60,7 @@ class TrainedVAE:
 
     model: SentenceVAE
     figures: Figures
+    scored_split: str
     share: float
     steps: int
     best_step: int
@@ -66,12 +70,18 @@ class TrainedVAE:
     @property
     def summary(self) -> str:
         """The result in one line."""
-        return f"{self.figures.summary}; best at step {self.best_step:,} of {self.steps:,}"
+        where = "" if self.scored_split == "test" else f" on {self.scored_split} text"
+        return f"{self.figures.summary}{where}; best at step {self.best_step:,} of {self.steps:,}"
 
     @property
     def result(self) -> dict[str, Any]:
         """The figures by name."""
-        rest = {"sentences_used": self.share, "best_step": self.best_step, "curve": self.curve}
+        rest = {
+            "scored_split": self.scored_split,
+            "sentences_used": self.share,
+            "best_step": self.best_step,
+            "curve": self.curve,
+        }
         return {**self.figures.result, **rest}
 
 
@@ -98,7 +108,8 @@ def train_vae(
     ----------
     generator : the language model, over `vocabulary`; it is left as it is.
     reader : of a sentence encoder, to begin with; None begins with a random one.
-    train, validation, test : splits of one corpus; one without a usable sentence falls back on the one before it.
+    train, validation, test : splits of one corpus; one without a usable sentence falls back on the one before it, and
+        `listener` is told.
     seed : fixes the start, the batches, the draws of z and the dropout.
     checkpoint : folder in which the state of the training is kept and gone on from; the caller removes it.
 
@@ -108,11 +119,13 @@ def train_vae(
         If no training sentence has from 3 to `config.max_tokens` tokens.
     """
     draw, share = whole_sentences(train, config.max_tokens)
-    held = [some_sentences(store, config.max_tokens, _LOOKED_AT, seed) for store in (train, validation, test)]
-    (train_sentences, _), (validation_sentences, _), _ = held
-    watched = validation_sentences or train_sentences
+    splits = {"test": test, "validation": validation, "training": train}
+    held = {name: some_sentences(store, config.max_tokens, _LOOKED_AT, seed) for name, store in splits.items()}
+    chosen_on = _first_usable("the best state is chosen", ("validation", "training"), held, listener)
+    scored_split = _first_usable("the figures are measured", tuple(splits), held, listener)
+    watched = held[chosen_on][0]
     watched = watched[:: max(1, len(watched) // _WATCHED)][:_WATCHED]
-    scored, documents = next(found for found in reversed(held) if found[0])
+    scored, documents = held[scored_split]
     kept = None
     if checkpoint is not None:
         arrays = [tensor.detach().cpu().numpy() for tensor in generator.state_dict().values()]
@@ -163,12 +176,22 @@ def train_vae(
     return TrainedVAE(
         model.cpu().requires_grad_(False).eval(),
         figures,
+        scored_split,
         share,
         run.steps,
         run.best_step,
         run.stopped,
         training_curve(run, _METRIC),
     )
+
+
+def _first_usable(what: str, names: Sequence[str], held: Mapping[str, Drawn], listener: Listener) -> str:
+    """Return the name of the first split that has a sentence; say so where it is another one than the first."""
+    name = next(name for name in names if held[name][0])
+    if name != names[0]:
+        said = f"no sentence of the {names[0]} text can be used: {what} on {name} text; give more documents"
+        listener(Warned(STAGE, said))
+    return name
 
 
 @torch.no_grad()

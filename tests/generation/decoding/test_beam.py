@@ -1,6 +1,7 @@
 """Beam search against a search of everything, on a real network with random weights."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -43,6 +44,33 @@ def test_a_wide_beam_is_exact(network, everything, penalty) -> None:
     assert found.texts == [network.codec.decode(ids) for _, ids, _ in ranked[:20]]
     assert found.scores == pytest.approx([score for score, _, _ in ranked[:20]], abs=1e-5)
     assert found.log_probabilities == pytest.approx([p for _, _, p in ranked[:20]], abs=1e-5)
+
+
+def test_a_wide_beam_is_exact_where_texts_end_before_a_stop(network, everything, next_log_probabilities) -> None:
+    """Of all texts that are shown alike, cut before the stop, the best alone comes back."""
+    stop, beam = "sat", Beam(width=1_000, length_penalty=1.0)
+    last = network.codec.vocabulary.index[stop]
+    shown: dict[str, float] = {}
+    for ids, log_probability, n in everything:
+        if last not in ids:
+            text, score = network.codec.decode(ids), beam.score(log_probability, n)
+            shown[text] = max(score, shown.get(text, -math.inf))
+    for length in range(MOST):
+        for words in itertools.product([word for word in WORDS if word != last], repeat=length):
+            stopped = (*words, last)
+            total = sum(float(next_log_probabilities(network, stopped[:i])[id_]) for i, id_ in enumerate(stopped))
+            text, score = network.codec.decode(words), beam.score(total, len(stopped))
+            shown[text] = max(score, shown.get(text, -math.inf))
+    found = network.beam("", beam, Limits(MOST, stop=(stop,)), n=20)
+    assert dict(zip(found.texts, found.scores, strict=True)) == pytest.approx(
+        dict(sorted(shown.items(), key=lambda item: -item[1])[:20]), abs=1e-5
+    )
+
+
+def test_a_beam_keeps_its_width_where_many_texts_stop(network) -> None:
+    found = network.beam("", Beam(2), Limits(4, stop=("the", "cat", "sat")), n=2)
+    assert len(set(found.texts)) == 2
+    assert "." in found.texts[0] + found.texts[1]
 
 
 def test_the_penalty_changes_which_text_is_best(everything) -> None:

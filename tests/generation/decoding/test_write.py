@@ -8,9 +8,11 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 
 from embedpipe.errors import BundleError, ConfigError
 from embedpipe.generation.cache import CacheMemory, ContinuousCache
+from embedpipe.generation.decoding.filters import keep_nucleus
 from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 from embedpipe.generation.generator import TextGenerator
 from embedpipe.generation.language_model import LanguageModel, Shape
@@ -212,6 +214,17 @@ def test_a_cache_makes_the_words_of_the_prompt_more_probable(network, next_log_p
     assert searched.log_probabilities == pytest.approx(found.log_probabilities[:1], abs=1e-6)
 
 
+def test_a_memory_grows_into_its_weight(network, next_log_probabilities) -> None:
+    """The four remembered places of the prompt have 4 / (4 + 12) of the weight of .4."""
+    prompt, memory = "cat the cat the", partial(CacheMemory, ContinuousCache(0.0, 0.4), half_at=12)
+    found = TextGenerator(network.codec, network.model, new_memory=memory).continuations(
+        prompt, Decoding(), Limits(1, begin_with="cat "), n=1, scored=True
+    )
+    ids = network.codec.encode(f"{prompt} cat").tolist()
+    model = math.exp(next_log_probabilities(network, ids[:-1])[ids[-1]])
+    assert found.log_probabilities == pytest.approx([math.log(0.9 * model + 0.1 * 0.5)], abs=1e-5)
+
+
 def test_a_cache_without_weight_writes_the_same_texts(network) -> None:
     without = cached(network, ContinuousCache(1.0, 0.0))
     for prompt in PROMPTS:
@@ -251,12 +264,50 @@ def test_unknown_words_alone_are_a_prompt(network) -> None:
     assert network.codec.encode("zebra yak").tolist() == [UNK, UNK]
 
 
+def test_white_space_is_no_prompt(network) -> None:
+    without = network.continuations("", WILD, Limits(5), n=2, seed=1)
+    assert network.continuations(" \n\t", WILD, Limits(5), n=2, seed=1) == without
+    assert "".join(network.stream("  ", WILD, Limits(5), seed=1)) == without.texts[0]
+
+
 def test_prompts_are_a_list_of_texts(network) -> None:
     assert network.generate_many([]) == []
     with pytest.raises(TypeError, match="wrap it in a list"):
         network.generate_many("the")
     with pytest.raises(TypeError, match="item 1 is int"):
         network.generate_many(["the", 3])
+
+
+@pytest.mark.parametrize("how", ["plain", "cut", "bf16", "penalty", "cache"])
+def test_first_words_follow_the_exact_distribution(network, next_log_probabilities, how) -> None:
+    """Through all that lies between a prompt and its texts: the network, the rules, the memory, the draws."""
+    prompt, n, decoding, generator = "cat the", 4_000, Decoding(0.8, top_p=1.0), network
+    ids = network.codec.encode(prompt).tolist()
+    logits = next_log_probabilities(network, ids)
+    if how == "bf16":
+        generator = network.in_precision("bf16")
+    if how == "penalty":
+        decoding = Decoding(0.8, top_p=1.0, repetition_penalty=1.5)
+        with torch.no_grad():  # the penalty is of the logits, not of their logarithms of probabilities
+            logits = network.model.logits(network.model(torch.tensor([[EOS, *ids]]))[0][0, -1]).double()
+        logits[ids] *= torch.where(logits[ids] > 0, 1 / 1.5, 1.5)
+    if how == "cache":
+        generator = cached(network, ContinuousCache(0.0, 0.4))
+        remembered = torch.zeros_like(logits).index_add_(0, torch.tensor(ids), torch.full((2,), 0.5).double())
+        logits = (0.6 * logits.exp() + 0.4 * remembered).log()
+    logits[: EOS + 1] = -torch.inf
+    shares = torch.softmax(logits / 0.8, dim=0)
+    if how == "cut":
+        decoding = Decoding(0.8, top_p=0.6)
+        shares *= keep_nucleus(shares[None], 0.6)[0]
+        shares /= shares.sum()
+        assert (shares == 0).sum() > EOS + 1
+    written = generator.generate_many([prompt] * n, decoding, Limits(1), seed=3)
+    drawn = [network.codec.encode(found.texts[0])[-1] for found in written]
+    counts = np.bincount(drawn, minlength=len(shares))
+    possible = shares.numpy() > 0
+    assert counts[~possible].sum() == 0
+    assert chisquare(counts[possible], shares.numpy()[possible] * n).pvalue > 1e-4
 
 
 def test_first_words_of_two_streams_are_independent(network) -> None:

@@ -13,7 +13,7 @@ from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.generation.vae.attributes import direction
 from embedpipe.generation.vae.latent import SentenceLatent, between
 from embedpipe.generation.vae.train import TrainedVAE, train_vae
-from embedpipe.runtime import Evaluated, Event
+from embedpipe.runtime import Evaluated, Event, Warned
 from embedpipe.tasks.shapes import Classification
 from embedpipe.text.codec import TextCodec
 from embedpipe.text.token_store import TokenStore
@@ -99,6 +99,22 @@ def result(stores) -> TrainedVAE:
 @pytest.fixture(scope="module")
 def latent(result) -> SentenceLatent:
     return SentenceLatent(TextCodec(RegexTokenizer(), vocabulary()), result.model)
+
+
+def test_what_is_measured_on_other_text_says_so(stores, result, tmp_path) -> None:
+    short = write_store(tmp_path / "short", ["ship"] * 3)
+    heard = []
+    train, validation, _ = stores
+    on_validation = trained((train, validation, short), listener=heard.append, steps=2)
+    on_training = trained((train, short, short), listener=heard.append, steps=2)
+    assert (result.scored_split, result.result["scored_split"]) == ("test", "test")
+    assert on_validation.result["scored_split"] == "validation"
+    assert "on validation text" in on_validation.summary
+    assert on_training.result["scored_split"] == "training"
+    said = [event.message for event in heard if isinstance(event, Warned)]
+    assert len(said) == 3
+    assert sum("figures are measured on training text" in message for message in said) == 1
+    assert sum("best state is chosen on training text" in message for message in said) == 1
 
 
 def test_its_figures_are_those_of_the_source(result: TrainedVAE) -> None:
