@@ -53,7 +53,8 @@ def write_store(folder: Path, ids: np.ndarray, lengths: np.ndarray) -> None:
     lengths = lengths[: n_documents * _SENTENCES_PER_DOCUMENT]
     sizes = {"n_tokens": int(lengths.sum()), "n_sentences": len(lengths), "n_documents": n_documents}
     with StoreWriter(folder / "store", **sizes) as writer:
-        writer.append(ids[: sizes["n_tokens"]], lengths, np.full(n_documents, _SENTENCES_PER_DOCUMENT))
+        begins = np.ones(len(lengths), dtype=np.bool_)
+        writer.append(ids[: sizes["n_tokens"]], lengths, np.full(n_documents, _SENTENCES_PER_DOCUMENT), begins)
 
 
 def our_training(precision: str, *, words: bool = False) -> Measure:
