@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 
 import torch
 from torch import Tensor
@@ -91,11 +92,7 @@ def beam_search(
             parents = torch.tensor([candidate.parent for candidate in kept], device=device)
             tokens = torch.tensor([candidate.token for candidate in kept], device=device)
             position = predictor.go_on(position.read_rows(parents), tokens)
-    return sorted(best.values(), key=_score, reverse=True)
-
-
-def _score(draft: Draft) -> float:
-    return draft.score
+    return sorted(best.values(), key=attrgetter("score"), reverse=True)
 
 
 def _keep(best: dict[str, Draft], text: str, draft: Draft, n: int) -> None:
