@@ -1,8 +1,8 @@
 """How well language models predict text: plain and AWD-LSTM, from word vectors and from random ones, caches, counts.
 
 python benchmarks/generation.py quality BUNDLE [--text FILE]... [--steps 1000] [--seeds 1] [--limit 100000]
-    [--dynamic 10000] [--device cuda] [--models build/generation_quality] [--out docs/experiments]
-    [--name generation_quality]
+    [--dynamic 10000] [--device cuda] [--models build/generation_quality] [--model NAME]... [--base awd]
+    [--out docs/experiments] [--name generation_quality]
 
 All models share the vocabulary of one bundle and the training text that lies beside it. A model is trained once and
 kept in a folder; the settings it was trained with and the seconds it took stand beside it. Every figure is on held-out
@@ -47,7 +47,6 @@ from written import write_files
 
 ROWS = 16
 OWN, FOLLOWED = "own held-out documents", "own held-out documents, the tokens of dynamic evaluation"
-AWD = "AWD-LSTM, starts from the word vectors"
 REGULARISED = {
     "input_p": 0.2,
     "hidden_p": 0.2,
@@ -83,7 +82,7 @@ def recipes(
     return [
         Recipe("plain", "two-layer LSTM, random start, no dropout", {**common, **PLAIN, **plain}),
         Recipe("untied", "two-layer LSTM, the same, two tables", {**common, **PLAIN, **plain, **UNTIED}, dim=160),
-        Recipe("awd", AWD, {**common, **regularised}),
+        Recipe("awd", "AWD-LSTM, starts from the word vectors", {**common, **regularised}),
         Recipe("awd-random", "AWD-LSTM, random start", {**common, **regularised, "start": "random"}),
         Recipe("awd-wide", "AWD-LSTM, wide layers, narrow vectors", {**common, **regularised, **WIDE, **wide}, dim=200),
         Recipe("plain-wide", "two-layer LSTM, the same, wide", {**common, **PLAIN, **plain, **WIDE}, dim=200),
@@ -157,12 +156,13 @@ def measure(
     regularised: dict[str, Any],
     wide: dict[str, Any],
     names: Sequence[str],
+    base: str,
     limit: int,
     device: torch.device,
     dynamic: int = 0,
     seeds: int = 1,
 ) -> dict[str, Any]:
-    """Return the perplexities of every model on every text, and their paired comparisons with the AWD-LSTM.
+    """Return the perplexities of every model on every text, and their paired comparisons with the one named `base`.
 
     `dynamic` tokens of the own documents are also read with dynamic evaluation, where it is above 0.
     """
@@ -201,17 +201,19 @@ def measure(
         about[with_cache] = {"parameters": parameters, "cache": caches}
         if dynamic:
             about[with_dynamic] = {"parameters": parameters, "dynamic": followers}
-    return {"rows": _rows(samples, losses, about), "models": about}
+    compared = next(recipe.says for recipe in recipes(common, plain, regularised, wide) if recipe.name == base)
+    return {"rows": _rows(samples, losses, about, compared), "models": about}
 
 
 def _rows(
     samples: dict[str, NDArray[np.uint32]],
     losses: dict[str, dict[str, list[NDArray[np.float64]]]],
     about: dict[str, Any],
+    compared: str,
 ) -> list[dict[str, Any]]:
     rows = []
     for text, found in losses.items():
-        base = np.mean(found[AWD], axis=0)
+        base = np.mean(found[compared], axis=0)
         for name, of_each in found.items():
             own = np.mean(of_each, axis=0)
             low, high = perplexity_interval(own)
@@ -224,7 +226,7 @@ def _rows(
                     "of_each_seed": [perplexity_of(float(one.mean())) for one in of_each],
                     "low": low,
                     "high": high,
-                    "awd_over_it": against.ratio,
+                    "base_over_it": against.ratio,
                     "p_value": against.p_value,
                     "unknown_share": float(np.mean(samples[text][:, 1:] == UNK)),
                     "n_tokens": int(own.size),
@@ -236,7 +238,7 @@ def _rows(
     return rows
 
 
-def to_markdown(rows: list[dict[str, Any]]) -> str:
+def to_markdown(rows: list[dict[str, Any]], compared: str) -> str:
     """Return the rows as a table for each text, with what its p-values and intervals leave out."""
     lines = []
     seeds = max(len(row["of_each_seed"]) for row in rows)
@@ -252,7 +254,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         lines += [
             f"`{text}`: {own[0]['n_tokens']:,} tokens, {100 * own[0]['unknown_share']:.1f} % unknown. {chance}",
             "",
-            "| model | perplexity | 95 % | seeds | AWD from vectors is at | p | parameters | tokens read | seconds |",
+            f"| model | perplexity | 95 % | seeds | {compared} is at | p | parameters | tokens read | seconds |",
             "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
         ]
         for row in own:
@@ -262,8 +264,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
                 f"{row['perplexity']:.1f}",
                 f"{row['low']:.1f} to {row['high']:.1f}",
                 f"{min(each):.1f} to {max(each):.1f}" if len(each) > 1 else "",
-                f"{100 * row['awd_over_it']:.1f} %",
-                "" if row["model"] == AWD else f"{row['p_value']:.4f}",
+                f"{100 * row['base_over_it']:.1f} %",
+                "" if row["model"] == compared else f"{row['p_value']:.4f}",
                 *("" if row[key] is None else f"{row[key]:,.0f}" for key in ("parameters", "tokens_read", "seconds")),
             ]
             lines.append(f"| {' | '.join(cells)} |")
@@ -287,6 +289,7 @@ def main() -> None:
             f"--{group}", type=json.loads, default=default, help=f"[generation] settings as JSON; {json.dumps(default)}"
         )
     parser.add_argument("--model", action="append", help="a model that is compared, by its name in --models; all")
+    parser.add_argument("--base", default="awd", help="the model that the others are compared with")
     parser.add_argument("--train", help="train the model of this name, where it is missing, and measure nothing")
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--name", default="generation_quality")
@@ -308,7 +311,8 @@ def main() -> None:
         plain=args.plain,
         regularised=args.regularised,
         wide=args.wide,
-        names=["awd", *args.model] if args.model else list(found_recipes),
+        names=[args.base, *args.model] if args.model else list(found_recipes),
+        base=args.base,
         limit=args.limit,
         device=device,
         dynamic=args.dynamic,
@@ -316,7 +320,7 @@ def main() -> None:
     )
     about = f"`{args.bundle.name}`, {args.steps:,} steps, {args.seeds} seeds; {described(device)}."
     page = f"# How well language models predict text\n\nWritten by `benchmarks/generation.py quality`. {about}\n\n"
-    page += to_markdown(found["rows"])
+    page += to_markdown(found["rows"], found_recipes[args.base].says)
     print(page)
     write_files({"about": about, **found}, page, args.out / f"{args.name}.json", args.out / f"{args.name}.md")
 
