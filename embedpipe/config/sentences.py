@@ -34,6 +34,8 @@ class SentencesConfig(Strict):
     """Share of the steps in which a sentence is to find the one beside it in the text."""
     twins: float = Field(default=0.0, ge=0)
     """Share in which it is to find itself under another dropout (SimCSE; Gao et al., 2021)."""
+    twins_delete_p: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words left out of each twin, where `delete_p` is not more."""
     crops: float = Field(default=0.0, ge=0)
     """Share in which one span of a paragraph is to find another (Giorgi et al., 2021)."""
     denoising: float = Field(default=0.0, ge=0)

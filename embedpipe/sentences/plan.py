@@ -132,7 +132,7 @@ def _add_from_text(
             if name == "neighbours":
                 objective = neighbour_objective(store, source, weight, setup)
             elif name == "twins":
-                objective = twin_objective(store, source, weight, setup)
+                objective = twin_objective(store, source, weight, setup, config.twins_delete_p)
             elif name == "crops":
                 objective = crop_objective(store, source, weight, setup)
             else:

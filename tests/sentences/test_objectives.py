@@ -18,6 +18,7 @@ from embedpipe.generation.from_vector import FromVector
 from embedpipe.generation.language_model import LanguageModel, Shape
 from embedpipe.nn.batches import Batch, Padded, TokenSource
 from embedpipe.nn.softmax import SampledSoftmax
+from embedpipe.sentences.damage import Damage
 from embedpipe.sentences.labelled import Labelled, Texts
 from embedpipe.sentences.objectives.contrast import contrastive_loss, contrastive_scores
 from embedpipe.sentences.objectives.crops import crop_objective
@@ -199,6 +200,25 @@ def test_twins_are_the_same_sentence_and_differ_by_dropout(store: TokenStore, ne
     assert found == 1.0
     monkeypatch.setattr("embedpipe.sentences.objectives.contrast.contrastive_ranks", None)
     assert torch.equal(objective.loss(network, batch), loss), "a training step ranks nothing"
+
+
+@pytest.mark.parametrize(("damage", "share"), [(Damage(), 0.5), (Damage(delete_p=0.6), 0.6)])
+def test_words_are_left_out_of_twins_alone(store: TokenStore, network, monkeypatch, damage, share) -> None:
+    read = []
+    monkeypatch.setattr(
+        "embedpipe.sentences.objectives.objective.embed",
+        lambda network, rows, at_once: read.append(rows) or torch.eye(len(rows.ids)),
+    )
+    setup, source = replace(SETUP, damage=damage, batch=400), TokenSource(store.tokens, CPU)
+    objective = twin_objective(store, source, 1.0, setup, 0.5)
+    network.train()
+    try:
+        objective.loss(network, next(objective.batches(0)))
+    finally:
+        network.eval()
+    first, second = read[0].lengths.chunk(2)
+    assert float(read[0].lengths.sum()) / (800 * 9) == pytest.approx(1 - share, abs=0.03)
+    assert not torch.equal(first, second)
 
 
 def test_crops_hold_no_sentence_ends_and_their_words_in_order(store: TokenStore, network) -> None:
