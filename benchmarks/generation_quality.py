@@ -151,18 +151,14 @@ def measure(
     files: list[Path],
     models: Path,
     *,
-    common: dict[str, Any],
-    plain: dict[str, Any],
-    regularised: dict[str, Any],
-    wide: dict[str, Any],
-    names: Sequence[str],
-    base: str,
+    compared: Sequence[Recipe],
+    base: Recipe,
     limit: int,
     device: torch.device,
     dynamic: int = 0,
     seeds: int = 1,
 ) -> dict[str, Any]:
-    """Return the perplexities of every model on every text, and their paired comparisons with the one named `base`.
+    """Return the perplexities of every model on every text, and their paired comparisons with `base`, one of them.
 
     `dynamic` tokens of the own documents are also read with dynamic evaluation, where it is above 0.
     """
@@ -177,9 +173,7 @@ def measure(
     losses = {name: {"Kneser-Ney 5-gram": [counted.losses(tokens)]} for name, tokens in samples.items()}
     about: dict[str, dict[str, Any]] = {"Kneser-Ney 5-gram": {"parameters": None}}
     development = held_out(np.asarray(text.validation.tokens), limit=limit // 2, rows=ROWS // 2).tokens
-    for recipe in recipes(common, plain, regularised, wide):
-        if recipe.name not in names:
-            continue
+    for recipe in compared:
         records, caches, followers = [], [], []
         with_cache, with_dynamic = f"{recipe.says} + cache", f"{recipe.says} + dynamic evaluation"
         for seed in range(1, seeds + 1):
@@ -201,19 +195,18 @@ def measure(
         about[with_cache] = {"parameters": parameters, "cache": caches}
         if dynamic:
             about[with_dynamic] = {"parameters": parameters, "dynamic": followers}
-    compared = next(recipe.says for recipe in recipes(common, plain, regularised, wide) if recipe.name == base)
-    return {"rows": _rows(samples, losses, about, compared), "models": about}
+    return {"rows": _rows(samples, losses, about, base.says), "models": about}
 
 
 def _rows(
     samples: dict[str, NDArray[np.uint32]],
     losses: dict[str, dict[str, list[NDArray[np.float64]]]],
     about: dict[str, Any],
-    compared: str,
+    base_says: str,
 ) -> list[dict[str, Any]]:
     rows = []
     for text, found in losses.items():
-        base = np.mean(found[compared], axis=0)
+        base = np.mean(found[base_says], axis=0)
         for name, of_each in found.items():
             own = np.mean(of_each, axis=0)
             low, high = perplexity_interval(own)
@@ -238,7 +231,7 @@ def _rows(
     return rows
 
 
-def to_markdown(rows: list[dict[str, Any]], compared: str) -> str:
+def to_markdown(rows: list[dict[str, Any]], base_says: str) -> str:
     """Return the rows as a table for each text, with what its p-values and intervals leave out."""
     lines = []
     seeds = max(len(row["of_each_seed"]) for row in rows)
@@ -254,7 +247,7 @@ def to_markdown(rows: list[dict[str, Any]], compared: str) -> str:
         lines += [
             f"`{text}`: {own[0]['n_tokens']:,} tokens, {100 * own[0]['unknown_share']:.1f} % unknown. {chance}",
             "",
-            f"| model | perplexity | 95 % | seeds | {compared} is at | p | parameters | tokens read | seconds |",
+            f"| model | perplexity | 95 % | seeds | {base_says} is at | p | parameters | tokens read | seconds |",
             "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
         ]
         for row in own:
@@ -265,7 +258,7 @@ def to_markdown(rows: list[dict[str, Any]], compared: str) -> str:
                 f"{row['low']:.1f} to {row['high']:.1f}",
                 f"{min(each):.1f} to {max(each):.1f}" if len(each) > 1 else "",
                 f"{100 * row['base_over_it']:.1f} %",
-                "" if row["model"] == compared else f"{row['p_value']:.4f}",
+                "" if row["model"] == base_says else f"{row['p_value']:.4f}",
                 *("" if row[key] is None else f"{row[key]:,.0f}" for key in ("parameters", "tokens_read", "seconds")),
             ]
             lines.append(f"| {' | '.join(cells)} |")
@@ -297,6 +290,9 @@ def main() -> None:
     device = resolve_device(args.device)
     common = {"steps": args.steps, **args.common}
     found_recipes = {recipe.name: recipe for recipe in recipes(common, args.plain, args.regularised, args.wide)}
+    for name in filter(None, [args.base, args.train, *(args.model or [])]):
+        if name not in found_recipes:
+            parser.error(f"no model '{name}': there are {', '.join(found_recipes)}")
     if args.train:
         bundle, recipe = load(args.bundle), found_recipes[args.train]
         text = prepared_text(args.bundle, bundle)
@@ -307,12 +303,10 @@ def main() -> None:
         args.bundle,
         args.text,
         args.models,
-        common=common,
-        plain=args.plain,
-        regularised=args.regularised,
-        wide=args.wide,
-        names=[args.base, *args.model] if args.model else list(found_recipes),
-        base=args.base,
+        compared=[
+            recipe for name, recipe in found_recipes.items() if not args.model or name in (args.base, *args.model)
+        ],
+        base=found_recipes[args.base],
         limit=args.limit,
         device=device,
         dynamic=args.dynamic,

@@ -64,8 +64,8 @@ class CacheMemory:
     ----------
     cache : the settings.
     half_at : how many tokens are remembered when the cache has half of its weight in `mix`, which grows with them as
-        n / (n + half_at); at 0 it has all of it from the first. A weight that was found on long texts would give the
-        few words of a prompt a fifth of all probability, and a text that goes on from there repeats them.
+        n / (n + half_at); at 0 it has all of it from the first. A weight that was found on long texts would otherwise
+        lie on the few words of a prompt at once, and a text that goes on from there repeats them.
 
     Examples
     --------
@@ -121,7 +121,7 @@ class CacheMemory:
         -------
         of the shape of `log_probabilities`; they are these themselves as long as nothing is remembered.
         """
-        if self.hidden is None or self.tokens is None:
+        if self.hidden is None or self.tokens is None or not self.tokens.shape[1]:
             return log_probabilities
         near = torch.softmax(self.cache.theta * torch.einsum("rw,rkw->rk", hidden, self.hidden), dim=1)
         n = self.tokens.shape[1]

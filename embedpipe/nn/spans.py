@@ -131,7 +131,7 @@ def crops(store: TokenStore, max_tokens: int) -> Draw:
     """Return how to draw two spans of one paragraph, which may reach over sentence ends (DeCLUTR; Giorgi et al., 2021).
 
     Where most of the text stands in paragraphs shorter than two of the shortest spans, as in lines that are broken at
-    a width, they are of one document.
+    a width, they are of one document, which then stands for the paragraph in all that follows.
 
     Lengths lie between 8 and `max_tokens` tokens, those of the first spans mostly long (Beta(4, 2)) and those of
     the second mostly short (Beta(2, 4)); the second lies beside the first, over it or within it. A paragraph is drawn

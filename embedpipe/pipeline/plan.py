@@ -87,11 +87,7 @@ def fingerprints(
 
 def _left_out(config: PipelineConfig, stage: str) -> set[str]:
     """Return the settings that are newer than bundles whose stage they leave as it was."""
-    newer = {
-        "text": ("share", config.text.share == 1),
-        "sentences": ("twins_delete_p", not config.sentences.twins_delete_p),
-        "probes": ("chosen_on", not config.probes.chosen_on),
-    }
+    newer = {"text": ("share", config.text.share == 1), "probes": ("chosen_on", not config.probes.chosen_on)}
     name, as_before = newer.get(stage, ("", False))
     return {name} if as_before else set()
 

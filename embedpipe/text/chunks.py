@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def process_chunk(
     lengths = np.diff(ends, prepend=-1, append=len(raw)) - 1
     document_of_sentence = np.cumsum(np.concatenate([[0], raw[ends] == 0]))
     filled = lengths > 0
-    # Between the two marks of a line end lies a sentence without tokens.
+    # Between the two marks of a line end lies a sentence without tokens; no other is without.
     begins = np.append(True, ~filled[:-1]) | (np.diff(document_of_sentence, prepend=-1) > 0)
     lengths, begins, document_of_sentence = lengths[filled], begins[filled], document_of_sentence[filled]
     lengths, of_piece, n_cut = _cut(lengths, max_sentence)
@@ -108,9 +109,9 @@ class ChunkFiles:
             if field.name not in ("types", "n_cut"):
                 np.save(f"{self._stem}.{field.name}.npy", getattr(chunk, field.name), allow_pickle=False)
 
-    def array(self, name: str) -> NDArray[np.unsignedinteger]:
+    def array(self, name: str) -> NDArray[Any]:
         """Return one of the arrays of `Chunk`."""
-        loaded: NDArray[np.unsignedinteger] = np.load(f"{self._stem}.{name}.npy", allow_pickle=False)
+        loaded: NDArray[Any] = np.load(f"{self._stem}.{name}.npy", allow_pickle=False)
         return loaded
 
     def replace(self, name: str, content: NDArray[np.integer]) -> None:

@@ -30,6 +30,7 @@ from embedpipe.sentences.objectives.objective import Setup
 from embedpipe.sentences.objectives.pairs import pair_objective
 from embedpipe.sentences.objectives.scores import ScoreObjective, cosent_loss, cosine_loss, spearman
 from embedpipe.sentences.objectives.twins import twin_objective
+from embedpipe.sentences.plan import plan_training
 from embedpipe.sentences.start import start_network
 from embedpipe.text.token_store import TokenStore
 from embedpipe.text.vocabulary import EOS
@@ -203,7 +204,7 @@ def test_twins_are_the_same_sentence_and_differ_by_dropout(store: TokenStore, ne
 
 
 @pytest.mark.parametrize(("damage", "share"), [(Damage(), 0.5), (Damage(delete_p=0.6), 0.6)])
-def test_words_are_left_out_of_twins_alone(store: TokenStore, network, monkeypatch, damage, share) -> None:
+def test_words_are_left_out_of_twins(store: TokenStore, network, monkeypatch, damage, share) -> None:
     read = []
     monkeypatch.setattr(
         "embedpipe.sentences.objectives.objective.embed",
@@ -219,6 +220,12 @@ def test_words_are_left_out_of_twins_alone(store: TokenStore, network, monkeypat
     first, second = read[0].lengths.chunk(2)
     assert float(read[0].lengths.sum()) / (800 * 9) == pytest.approx(1 - share, abs=0.03)
     assert not torch.equal(first, second)
+
+
+def test_what_twins_leave_out_is_left_out_of_nothing_else(store: TokenStore, network) -> None:
+    config = SentencesConfig(neighbours=0.5, twins=0.5, twins_delete_p=0.4, batch=8)
+    plan = plan_training(network, store, None, [], config, SETUP, None)
+    assert {found.name: found.setup.damage.delete_p for found in plan.objectives} == {"neighbours": 0.0, "twins": 0.4}
 
 
 def test_crops_hold_no_sentence_ends_and_their_words_in_order(store: TokenStore, network) -> None:

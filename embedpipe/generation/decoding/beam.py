@@ -81,7 +81,7 @@ def beam_search(
             elif not draft.ended and len(drafts) < beam.width:
                 drafts.append(draft)
                 kept.append(candidate)
-            if rank + 1 >= 2 * beam.width and (len(drafts) == beam.width or draft.ended != "stop"):
+            if rank + 1 >= 2 * beam.width and (len(drafts) == beam.width or draft.ended == "length"):
                 break
         worst = min((draft.score for draft in best.values()), default=0.0)
         if drafts and len(best) == n and worst >= _reachable(beam, kept[0].total, longest):
@@ -111,13 +111,17 @@ def _reachable(beam: Beam, total: float, longest: int) -> float:
 
 
 def _candidates(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> Iterator[_Candidate]:
-    """Yield the `n` best continuations of all rows, best first, and where more are asked for all others after them."""
-    first = _best(ranked, raw, totals, n)
-    yield from first
-    given = {(candidate.parent, candidate.token) for candidate in first}
-    if len(first) == n:
-        rest = _best(ranked, raw, totals, ranked.numel())
-        yield from (candidate for candidate in rest if (candidate.parent, candidate.token) not in given)
+    """Yield the continuations of all rows, best first; the `n` best, which are mostly enough, are looked for alone."""
+    given: set[tuple[int, int]] = set()
+    while True:
+        found = _best(ranked, raw, totals, n)
+        for candidate in found:
+            if (candidate.parent, candidate.token) not in given:
+                given.add((candidate.parent, candidate.token))
+                yield candidate
+        if len(found) < n:
+            return
+        n *= 2
 
 
 def _best(ranked: Tensor, raw: Tensor, totals: list[float], n: int) -> list[_Candidate]:

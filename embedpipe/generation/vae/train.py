@@ -38,9 +38,10 @@ _EVALUATIONS = 8
 _WATCHED = 400
 _LOOKED_AT = 2_000
 _POSITIONS = 4_096
+_METRIC = "held-out bound, nats a sentence"
+
 Drawn = tuple[list[NDArray[np.uint32]], NDArray[np.int64]]
 """Sentences, and the number of the document of each."""
-_METRIC = "held-out bound, nats a sentence"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from embedpipe.errors import ConfigError
+from embedpipe.generation.decoding.position import Predictor
 from embedpipe.generation.decoding.settings import Beam, Decoding, Limits
 from embedpipe.text.vocabulary import EOS
 
@@ -67,10 +68,18 @@ def test_a_wide_beam_is_exact_where_texts_end_before_a_stop(network, everything,
     )
 
 
-def test_a_beam_keeps_its_width_where_many_texts_stop(network) -> None:
-    found = network.beam("", Beam(2), Limits(4, stop=("the", "cat", "sat")), n=2)
-    assert len(set(found.texts)) == 2
-    assert "." in found.texts[0] + found.texts[1]
+@pytest.mark.parametrize("seed", range(8))
+def test_a_beam_keeps_its_width_where_many_texts_stop(random_generator, monkeypatch, seed) -> None:
+    """Nine of twelve words end a text, so that among the six best continuations there are seldom three that go on."""
+    words = [f"w{letter}" for letter in "abcdefghijkl"]
+    generator = random_generator(dict.fromkeys(words, 1), seed=seed)
+    widths = []
+    go_on = Predictor.go_on
+    monkeypatch.setattr(Predictor, "go_on", lambda *given: widths.append(len(given[2])) or go_on(*given))
+    monkeypatch.setattr("embedpipe.generation.decoding.beam._reachable", lambda beam, total, longest: 0.0)
+    found = generator.beam("", Beam(3), Limits(5, stop=tuple(words[3:])), n=3)
+    assert widths == [3] * 4
+    assert len(set(found.texts)) == 3
 
 
 def test_the_penalty_changes_which_text_is_best(everything) -> None:
