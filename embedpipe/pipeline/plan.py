@@ -69,8 +69,7 @@ def fingerprints(
     prints: dict[str, str] = {}
     for stage in stages:
         inputs: Mapping[str, str] = {need: prints[need] for need in NEEDS[stage] if need in prints}
-        left_out = _left_out(config, stage)
-        settings = getattr(config, stage).model_dump(mode="json", exclude=left_out, exclude_none=True)
+        settings = getattr(config, stage).model_dump(mode="json", exclude_none=True)
         start: object = list(source_prints) if stage == "text" else config.reproducible
         if stage == "probes":
             start = [start, {task: sha256_of(Path(task)) for task in task_files(config.probes.tasks)}]
@@ -83,13 +82,6 @@ def fingerprints(
         versions = versions_of(stage) if config.reproducible else {}
         prints[stage] = fingerprint(stage, _STAGE_VERSION[stage], start, inputs, settings, config.seed, versions)
     return prints
-
-
-def _left_out(config: PipelineConfig, stage: str) -> set[str]:
-    """Return the settings that are newer than bundles whose stage they leave as it was."""
-    newer = {"text": ("share", config.text.share == 1), "probes": ("chosen_on", not config.probes.chosen_on)}
-    name, as_before = newer.get(stage, ("", False))
-    return {name} if as_before else set()
 
 
 def existing_bundle(target: Path, *, force: bool) -> BundleFolder | None:

@@ -7,7 +7,7 @@ import pytest
 from embedpipe.config import STAGES, PipelineConfig
 from embedpipe.errors import ConfigError, OutputError
 from embedpipe.pipeline import plan
-from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprint, fingerprints
+from embedpipe.pipeline.plan import close_stages, existing_bundle, fingerprints
 from embedpipe.pipeline.provenance import versions_of
 
 
@@ -61,13 +61,6 @@ def test_an_encoder_that_denoises_depends_on_the_shape_of_the_generator() -> Non
     assert prints(1.0) == prints(1.0, steps=7)
     assert prints(1.0) != prints(1.0, hidden=7)
     assert prints(1.0, softmax="adaptive") != prints(1.0, softmax="adaptive", cutoffs=(50,))
-
-
-def test_the_whole_text_has_the_fingerprint_that_it_had_before_there_were_shares() -> None:
-    config = PipelineConfig.of("tiny", {})
-    settings = {name: value for name, value in config.text.model_dump(mode="json").items() if name != "share"}
-    before = fingerprint("text", 3, ["s"], {}, settings, config.seed, {})
-    assert fingerprints(config, ["text"], ["s"])["text"] == before
 
 
 def test_the_content_of_labelled_files_belongs_to_the_encoder(tmp_path: Path) -> None:
