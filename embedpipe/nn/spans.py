@@ -142,11 +142,9 @@ def crops(store: TokenStore, max_tokens: int) -> Draw:
     NotEnoughDataError
         If no document is as long as two of the shortest spans.
     """
-    bounds, usable = _usable(store, store.paragraph_offsets)
-    sizes = np.diff(bounds)
+    bounds, sizes, usable = _usable(store, store.paragraph_offsets)
     if 2 * sizes[usable].sum() < sizes.sum():
-        bounds, usable = _usable(store, store.document_offsets.astype(np.int64))
-        sizes = np.diff(bounds)
+        bounds, sizes, usable = _usable(store, store.document_offsets.astype(np.int64))
     if not len(usable):
         raise NotEnoughDataError(
             f"{store.path}: no document of {2 * _MIN_CROP} tokens or more to take spans of; give longer documents, or "
@@ -168,10 +166,13 @@ def crops(store: TokenStore, max_tokens: int) -> Draw:
     return draw
 
 
-def _usable(store: TokenStore, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the bounds in tokens of the parts that begin at these sentences, and which are long enough for crops."""
+def _usable(
+    store: TokenStore, offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return bounds and sizes, in tokens, of the parts that begin at these sentences, and which are long enough."""
     bounds = store.sentence_offsets[offsets].astype(np.int64)
-    return bounds, np.flatnonzero(np.diff(bounds) >= 2 * _MIN_CROP)
+    sizes = np.diff(bounds)
+    return bounds, sizes, np.flatnonzero(sizes >= 2 * _MIN_CROP)
 
 
 def _drawn(

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from embedpipe.config import TextConfig
-from embedpipe.errors import EmbedpipeError, InputError, NotEnoughDataError, OutputError
+from embedpipe.errors import InputError, NotEnoughDataError, OutputError
 from embedpipe.runtime import StageStarted, Step
-from embedpipe.text import counting, prepare, read_bytes, split_text, workers
+from embedpipe.text import counting, prepare, read_bytes, split_text
 from embedpipe.text.prepare import prepare_texts
 from embedpipe.text.prepared import PreparedText
 from embedpipe.text.vocabulary import UNK
@@ -277,51 +277,6 @@ def test_too_little_text_says_what_is_needed(tmp_path: Path, texts: list[str], m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_while_reading_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 2_000)
-    started: list[subprocess.Popen[bytes]] = []
-    start = workers._start
-    monkeypatch.setattr(workers, "_start", lambda settings: started.append(start(settings)) or started[-1])
-    monkeypatch.setattr(prepare, "SAMPLE_CHARACTERS", 1_000)
-
-    def texts():
-        yield from made_documents(40)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        prepare_texts(texts(), TextConfig(), tmp_path / "o", seed=1, workers=2)
-    assert len(started) == 2
-    assert all(process.returncode is not None for process in started)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_worker_that_cannot_write_is_an_output_error(tmp_path: Path) -> None:
-    settings = {
-        "tokenizer": {"format": 1, "kind": "regex", "case": "lower"},
-        "sentences": prepare.SentenceSplitter().spec(),
-        "permutations": [],
-        "max_sentence": 100,
-        "folder": str(tmp_path / "missing"),
-    }
-    with pytest.raises(OutputError, match=r"cannot write.*missing"):
-        list(workers.process_in_order([["a b"], ["c d"]], settings, 2))
-
-
-def test_a_worker_that_was_killed_is_an_error_that_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_CHARACTERS", 2_000)
-    start = workers._start
-
-    def start_and_kill(settings: dict) -> subprocess.Popen[bytes]:
-        process = start(settings)
-        process.kill()
-        return process
-
-    monkeypatch.setattr(workers, "_start", start_and_kill)
-    with pytest.raises(EmbedpipeError, match=r"killed by signal 9.*one core.*start again"):
-        prepare_texts(made_documents(40), TextConfig(), tmp_path / "o", seed=1, workers=2)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_output_is_replaced_only_where_it_is_ours(tmp_path: Path) -> None:
     out = tmp_path / "o"
     texts = made_documents(40)
@@ -368,14 +323,6 @@ def test_progress_goes_through_a_compressed_file_to_its_end(tmp_path: Path, monk
     events = []
     prepare.prepare(["builtin:lee"], TextConfig(), out, seed=1, listener=events.append)
     assert events[0].total == events[-1].done > 300
-
-
-def test_what_a_killed_run_left_is_cleared_and_what_readers_passed_over_is_reported(tmp_path: Path) -> None:
-    (tmp_path / ".o.partial" / "chunks").mkdir(parents=True)
-    (tmp_path / ".o.partial" / "chunks" / "000000.ids.npy").write_bytes(b"old")
-    out = prepare_texts(made_documents(40), TextConfig(), tmp_path / "o", seed=1, passed_over={"redirects": 3})
-    assert out.report["passed_over"] == {"redirects": 3}
-    assert [p.name for p in tmp_path.iterdir()] == ["o"]
 
 
 def test_chinese_is_segmented_by_jieba(tmp_path: Path) -> None:
