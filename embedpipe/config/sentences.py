@@ -38,6 +38,8 @@ class SentencesConfig(Strict):
     """Share of the words left out of each twin, where `delete_p` is not more."""
     crops: float = Field(default=0.0, ge=0)
     """Share in which one span of a paragraph is to find another (Giorgi et al., 2021)."""
+    language_model: float = Field(default=0.0, ge=0)
+    """Share in which the reader is to say the next word, and the one before (Peters et al., 2018)."""
     denoising: float = Field(default=0.0, ge=0)
     """Share in which a decoder writes the sentence from the vector of a damaged one (TSDAE; Wang et al., 2021)."""
     pairs: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ __all__ = [
     "Transformer",
     "lstms_of",
     "make_reader",
+    "one_way_sides",
     "reader_width",
     "sinusoids",
 ]
@@ -80,6 +81,23 @@ def lstms_of(reader: nn.Module | None) -> list[list[nn.LSTM]]:
     if isinstance(reader, Recurrent) and isinstance(reader.net, nn.LSTM) and reader.net.num_layers == 1:
         return [[reader.net]]
     return []
+
+
+def one_way_sides(reader: nn.Module) -> tuple[tuple[slice, int], ...]:
+    """Return the components of the outputs that depend on one side of the text alone, and in which steps it was read.
+
+    Steps of 1 are from the first token to the last, of -1 from the last to the first. A transformer has none, nor has a
+    bidirectional reader of several layers, whose second reads both directions of the first.
+
+    >>> one_way_sides(make_reader("gru", 6, 4)), one_way_sides(make_reader("bilstm", 6, 4, layers=2))
+    (((slice(0, 4, None), 1),), ())
+    """
+    if isinstance(reader, Recurrent):
+        return ((slice(0, reader.out_dim), 1),)
+    if isinstance(reader, BidirectionalLSTM) and len(reader.forwards) == 1:
+        half = reader.out_dim // 2
+        return (slice(0, half), 1), (slice(half, reader.out_dim), -1)
+    return ()
 
 
 class Recurrent(nn.Module):

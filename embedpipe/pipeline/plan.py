@@ -28,7 +28,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """What each stage reads, where it is part of the run; `probes` can do without an encoder."""
 
-_STAGE_VERSION = {"text": 4, "words": 5, "sentences": 6, "generation": 3, "probes": 3}
+_STAGE_VERSION = {"text": 4, "words": 5, "sentences": 7, "generation": 3, "probes": 3}
 """Raised whenever a stage's code changes what it writes, so that old outputs are not taken for new ones."""
 
 

@@ -121,31 +121,45 @@ class SentenceNetwork(nn.Module):
         lengths : int64, shape (batch,).
         read : the outputs and last states of the reader, where they are known already.
         """
-        mask = length_mask(lengths, ids.shape[1])
-        known = self.known[ids] * mask
-        if read is None and self._shares_rows(ids):
-            distinct, numbers = torch.unique(ids, return_inverse=True)
-            rows = self._embed(distinct)
-            embedded = F.embedding(numbers, rows)
-            read = read_rows(self.lstms, rows * self._feature_scale, numbers, lengths, self._spare)
-        else:
-            embedded = self._embed(ids)  # (batch, time, word_dim)
-        weights = self.log_weight(ids).exp()[:, :, 0] * known  # (batch, time)
-        if self.reader is None:
+        embedded, weights, reading = self._read(ids, lengths, read)
+        if reading is None:
             vectors = self._average(embedded, weights)
         else:
-            outputs, last = read or self.reader(self.input_dropout(embedded * self._feature_scale), lengths)
-            pooled = self.output_dropout(self.pool(Reading(outputs, last, mask, weights)))
-            vectors = self.projection(pooled)
+            vectors = self.projection(self.output_dropout(self.pool(reading)))
             if self.lengths is not None:
                 average = self._average(embedded, weights) * self.lengths[0]
                 vectors = torch.cat([average, F.normalize(vectors, dim=1) * self.lengths[1]], dim=1)
             elif self.shape.residual:
                 vectors = self._average(embedded, weights) + vectors
+        known = self.known[ids] * length_mask(lengths, ids.shape[1])
         return F.normalize(vectors.float(), dim=1) * known.amax(dim=1, keepdim=True)
 
+    def reading(self, ids: Tensor, lengths: Tensor) -> Reading:
+        """Return what was read, before it is pooled; parameters are those of `forward`. A ``bag`` is not asked."""
+        reading = self._read(ids, lengths, None)[2]
+        assert reading is not None
+        return reading
+
+    def _read(
+        self, ids: Tensor, lengths: Tensor, read: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor, Reading | None]:
+        """Return the word vectors, (batch, time, word_dim), their weights, (batch, time), and what was read of them."""
+        mask = length_mask(lengths, ids.shape[1])
+        if read is None and self._shares_rows(ids):
+            distinct, numbers = torch.unique(ids, return_inverse=True)
+            rows = self._embed(distinct)
+            embedded = F.embedding(numbers, rows)
+            read = read_rows(self.lstms, rows * self.feature_scale, numbers, lengths, self._spare)
+        else:
+            embedded = self._embed(ids)
+        weights = self.log_weight(ids).exp()[:, :, 0] * (self.known[ids] * mask)
+        if self.reader is None:
+            return embedded, weights, None
+        outputs, last = read or self.reader(self.input_dropout(embedded * self.feature_scale), lengths)
+        return embedded, weights, Reading(outputs, last, mask, weights)
+
     @property
-    def _feature_scale(self) -> float:
+    def feature_scale(self) -> float:
         """The rows of a bag have length 1, and a reader wants features of about unit variance."""
         return float(self.shape.word_dim**0.5)
 

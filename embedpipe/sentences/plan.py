@@ -13,6 +13,7 @@ from embedpipe.sentences.labelled import Labelled, held_out_tenth
 from embedpipe.sentences.objectives.crops import crop_objective
 from embedpipe.sentences.objectives.denoising import DenoisingObjective, MakeDecoder
 from embedpipe.sentences.objectives.inference import InferenceObjective
+from embedpipe.sentences.objectives.language_model import LanguageModelObjective
 from embedpipe.sentences.objectives.neighbours import neighbour_objective
 from embedpipe.sentences.objectives.objective import Objective, Setup
 from embedpipe.sentences.objectives.pairs import pair_objective
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingPlan", "plan_training", "watch_neighbours"]
 
-_FROM_TEXT = ("neighbours", "twins", "crops", "denoising")
+_FROM_TEXT = ("neighbours", "twins", "crops", "language_model", "denoising")
 _HELD_OUT_SEED = 1
 
 
@@ -135,6 +136,8 @@ def _add_from_text(
                 objective = twin_objective(store, source, weight, setup, config.twins_delete_p)
             elif name == "crops":
                 objective = crop_objective(store, source, weight, setup)
+            elif name == "language_model":
+                objective = LanguageModelObjective(store, source, weight, setup, network)
             else:
                 objective = _denoising(store, source, weight, setup, network.shape.dim, decoder)
             next(objective.batches(0))

@@ -24,6 +24,7 @@ from embedpipe.sentences.objectives.contrast import contrastive_loss, contrastiv
 from embedpipe.sentences.objectives.crops import crop_objective
 from embedpipe.sentences.objectives.denoising import Decoder, DenoisingObjective
 from embedpipe.sentences.objectives.inference import InferenceObjective, pair_features
+from embedpipe.sentences.objectives.language_model import LanguageModelObjective
 from embedpipe.sentences.objectives.mixture import Mixture, Trainee
 from embedpipe.sentences.objectives.neighbours import neighbour_objective
 from embedpipe.sentences.objectives.objective import Setup
@@ -39,7 +40,7 @@ from embedpipe.words.bag import Bag
 CPU = torch.device("cpu")
 SIZE, DIM = 60, 8
 SETUP = Setup(batch=6, device=CPU, seed=3, max_tokens=12, temperature=0.1)
-KINDS = ["neighbours", "twins", "crops", "denoising", "pairs", "inference", "scores"]
+KINDS = ["neighbours", "twins", "crops", "language_model", "denoising", "pairs", "inference", "scores"]
 
 
 class Given(nn.Module):
@@ -97,6 +98,8 @@ def make(kind: str, store: TokenStore, network):
     simple = {"neighbours": neighbour_objective, "twins": twin_objective, "crops": crop_objective}
     if kind in simple:
         return simple[kind](store, source, 1.0, SETUP)
+    if kind == "language_model":
+        return LanguageModelObjective(store, source, 1.0, SETUP, network)
     if kind == "denoising":
         return DenoisingObjective(store, source, 1.0, SETUP, decoder(network.shape.dim))
     if kind == "pairs":

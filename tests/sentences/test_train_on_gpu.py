@@ -239,6 +239,7 @@ DROPPED_TOO = {"input_p": 0.1, "hidden_p": 0.1, "output_p": 0.1, "embed_p": 0.1,
 ALSO: list[tuple[str, dict[str, object]]] = [
     ("encoder", {**DROPPED, "twins": 1.0, "crops": 1.0, "nested_dims": (4,), "l1": 1e-6, "ema": 0.9, "beside": 0.1}),
     ("encoder", {"architecture": "transformer", "pooling": "attention"}),
+    ("encoder", {"language_model": 1.0, "beside": 0.1}),
     ("generator", {**DROPPED_TOO, "ar": 1.0, "tar": 1.0, "l1": 1e-6, "variable_bptt": True, "ema": 0.9}),
     ("generator", {"softmax": "sampled", "samples": 20}),
 ]

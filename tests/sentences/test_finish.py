@@ -1,0 +1,92 @@
+"""The projection of what is read, after a training from text alone: a whitening by half."""
+
+import numpy as np
+import pytest
+import torch
+
+from embedpipe.config import SentencesConfig
+from embedpipe.nn.batches import pad
+from embedpipe.sentences.finish import drop_head
+from embedpipe.sentences.labelled import Labelled, Texts
+from embedpipe.sentences.network import SentenceNetwork
+from embedpipe.sentences.objectives.objective import Setup
+from embedpipe.sentences.start import start_network
+from embedpipe.sentences.train import train_encoder
+from embedpipe.text.token_store import TokenStore
+from embedpipe.text.vocabulary import EOS
+from embedpipe.words.bag import Bag
+
+CPU = torch.device("cpu")
+SETUP = Setup(batch=8, device=CPU, seed=3)
+N_TOKENS, DIM = 40, 6
+SENTENCES = np.random.default_rng(2).integers(4, N_TOKENS, (60, 5))
+
+
+def bag() -> Bag:
+    vectors = np.random.default_rng(0).normal(size=(N_TOKENS, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    weights = np.ones(N_TOKENS, dtype=np.float32)
+    vectors[:4], weights[:4] = 0, 0
+    return Bag(vectors, weights)
+
+
+def network_of(**settings) -> SentenceNetwork:
+    return start_network(bag(), SentencesConfig(**{"hidden": 4, **settings}), seed=1)
+
+
+@pytest.fixture
+def store(tmp_path) -> TokenStore:
+    tokens = np.column_stack([SENTENCES, np.full(len(SENTENCES), EOS)]).ravel()
+    np.save(tmp_path / "tokens.npy", tokens.astype(np.uint32))
+    np.save(tmp_path / "sentences.npy", np.arange(0, len(tokens) + 1, 6).astype(np.uint64))
+    np.save(tmp_path / "documents.npy", np.array([0, 30, 60], dtype=np.uint64))
+    np.save(tmp_path / "begins.npy", np.zeros(60, dtype=np.bool_))
+    return TokenStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"pooling": "max"}, {"architecture": "gru", "hidden": 8}, {"architecture": "transformer", "hidden": 8}],
+)
+def test_what_was_read_is_centred_and_whitened_by_half(store: TokenStore, settings: dict) -> None:
+    """Each direction of variance s comes to have the variance s^(1/2)."""
+    network = network_of(beside=0.2, **settings)
+    drop_head(network, store, SETUP)
+    batch = pad(list(SENTENCES.astype(np.uint32)), CPU)
+    with torch.no_grad():
+        pooled = network.pool(network.reading(batch.ids, batch.lengths))
+        projected = network.projection(pooled).double().numpy()
+        whole = network(batch.ids, batch.lengths)
+    variances, directions = np.linalg.eigh(np.cov(pooled.double().numpy(), rowvar=False, bias=True))
+    kept = variances > variances[-1] * 1e-4
+    found = np.cov(projected @ directions, rowvar=False, bias=True)[kept][:, kept]
+    # Sentences are drawn, so that each of the sixty is met a little more or less often.
+    np.testing.assert_allclose(np.diag(found), np.sqrt(variances[kept]), rtol=0.1)
+    np.testing.assert_allclose(projected.mean(axis=0), 0, atol=0.05 * projected.std())
+    own = projected / np.linalg.norm(projected, axis=1, keepdims=True) * 0.2**0.5
+    np.testing.assert_allclose(whole[:, DIM:], own, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"architecture": "bag"}, {}, {"beside": 0.2, "dim": 10}, {"residual": False}])
+def test_a_reading_without_as_many_components_of_its_own_stays_projected(store: TokenStore, settings: dict) -> None:
+    network = network_of(**settings)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    drop_head(network, store, SETUP)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_head_is_dropped_where_text_alone_was_learnt_from(store: TokenStore) -> None:
+    """With labels the projection is trained for them, and nested widths are an order of its components."""
+    config = SentencesConfig(hidden=4, beside=0.2, steps=3, batch=8, words_learning_rate=0)
+
+    def symmetric(**given) -> bool:
+        settings = config.model_copy(update=given.pop("settings", {}))
+        network = train_encoder(bag(), store, None, None, settings, seed=1, device=CPU, **given).network
+        weight = network.projection.weight
+        return torch.allclose(weight, weight.T, atol=1e-4)
+
+    texts = Texts(SENTENCES[:40].astype(np.uint32).ravel(), np.arange(40) * 5, np.full(40, 5))
+    pairs = Labelled("pairs", "toy", texts, np.arange(40).reshape(20, 2), np.zeros(20), None, ())
+    assert symmetric()
+    assert not symmetric(labelled=[pairs])
+    assert not symmetric(settings={"nested_dims": (3,)})
