@@ -34,7 +34,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "beside_epochs": 20,
             "steps": (*_STEPS, "reduce:200", "ngrams:0.8"),
         },
-        "sentences": {**_SENTENCES, "hidden": 128, "batch": 128, "steps": 200},
+        "sentences": {**_SENTENCES, "hidden": 128, "batch": 128, "steps": 200, "whiten": 0.25},
         "generation": {"hidden": 160, "steps": 2_000, "batch": 16, "bptt": 24},
         "probes": {"sentences_per_task": 400},
     },

@@ -27,6 +27,10 @@ class SentencesConfig(Strict):
     beside: float = Field(default=0.0, ge=0, lt=1)
     """Share of a vector's squared length that is what the network reads, in components of its own beside those of the
     average; 0 adds it to the average."""
+    whiten: float = Field(default=0.0, ge=0, le=1)
+    """How far the averages of sentences are whitened after a training from text alone (Su et al., 2021): 0 leaves them
+    as they are, 1 makes all their directions equally large. Without `beside` at the width of the words it does nothing.
+    """
     nested_dims: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths below `dim` whose first components are trained as vectors of their own (Kusupati et al., 2022)."""
 

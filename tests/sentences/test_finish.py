@@ -6,7 +6,7 @@ import torch
 
 from embedpipe.config import SentencesConfig
 from embedpipe.nn.batches import pad
-from embedpipe.sentences.finish import drop_head
+from embedpipe.sentences.finish import drop_head, whiten_average
 from embedpipe.sentences.labelled import Labelled, Texts
 from embedpipe.sentences.network import SentenceNetwork
 from embedpipe.sentences.objectives.objective import Setup
@@ -73,6 +73,40 @@ def test_a_reading_without_as_many_components_of_its_own_stays_projected(store: 
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     drop_head(network, store, SETUP)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_averages_are_divided_by_a_power_of_their_size_in_each_direction(store: TokenStore, exponent: float) -> None:
+    network = network_of(beside=0.2)
+    before = network.resize.weight.detach().double().numpy()
+    assert whiten_average(network, store, exponent, SETUP)
+    averages = bag().encode_ids(list(SENTENCES.astype(np.uint32)))
+    sizes, directions = np.linalg.eigh(averages.T.astype(float) @ averages / len(averages))
+    np.testing.assert_array_equal(before, np.eye(DIM))
+    found = directions.T @ network.resize.weight.detach().double().numpy() @ directions
+    np.testing.assert_allclose(np.diag(found), (sizes * DIM) ** (-exponent / 2), rtol=0.05)
+    np.testing.assert_allclose(found - np.diag(np.diag(found)), 0, atol=0.1)
+
+
+def test_what_has_no_map_and_what_is_unknown_stays_as_it_is(store: TokenStore) -> None:
+    assert not whiten_average(network_of(), store, 1.0, SETUP)
+    assert not whiten_average(network_of(architecture="bag"), store, 1.0, SETUP)
+    network = network_of(beside=0.2)
+    network.known.zero_()
+    assert whiten_average(network, store, 1.0, SETUP)
+    assert torch.equal(network.resize.weight, torch.eye(DIM))
+
+
+def test_averages_are_whitened_after_training_and_where_they_cannot_be_it_is_said(store: TokenStore) -> None:
+    def trained(**settings):
+        config = SentencesConfig(**{"hidden": 4, "beside": 0.2, "steps": 0, "batch": 8, "whiten": 1.0, **settings})
+        return train_encoder(bag(), store, None, None, config, seed=1, device=CPU)
+
+    expected = network_of(beside=0.2)
+    whiten_average(expected, store, 1.0, Setup(batch=8, device=CPU, seed=1))
+    torch.testing.assert_close(trained().network.resize.weight, expected.resize.weight)
+    assert trained().notes == ()
+    assert trained(beside=0.0).notes == ("sentences.whiten is of no effect, because the average passes no linear map",)
 
 
 def test_the_head_is_dropped_where_text_alone_was_learnt_from(store: TokenStore) -> None:
