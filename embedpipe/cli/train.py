@@ -86,8 +86,8 @@ def sentences(
     """Go on training the sentence encoder of BUNDLE on labelled data.
 
     Files are tab-separated under a header that says what they hold. Where the text of the bundle lies in BUNDLE.work,
-    its label-free objectives go on too (weights sentences.neighbours, twins, crops, denoising), and what the probes
-    measured is measured again. Settings are those that the bundle was made with unless they are set here.
+    its label-free objectives go on too (weights sentences.neighbours, twins, crops, language_model, denoising), and
+    what the probes measured is measured again. Settings are those that the bundle was made with unless they are set.
 
     Without -o, BUNDLE is changed in place: it stays as it was until all is done, and then has the new encoder; its
     words and generator stay as they are. After an interrupt the same command goes on from the last checkpoint.

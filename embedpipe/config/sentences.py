@@ -29,8 +29,7 @@ class SentencesConfig(Strict):
     average; 0 adds it to the average."""
     whiten: float = Field(default=0.0, ge=0, le=1)
     """How far the averages of sentences are whitened after a training from text alone (Su et al., 2021): 0 leaves them
-    as they are, 1 makes all their directions equally large. Without `beside` at the width of the words it does nothing.
-    """
+    as they are, 1 makes all their directions equally large. Without `beside` it does nothing."""
     nested_dims: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths below `dim` whose first components are trained as vectors of their own (Kusupati et al., 2022)."""
 
@@ -109,6 +108,12 @@ class SentencesConfig(Strict):
     def _fits_together(self) -> Self:
         if self.architecture == "transformer" and self.hidden % self.heads:
             raise ValueError(f"hidden {self.hidden} of the transformer is no multiple of heads {self.heads}")
+        both_sides = self.architecture in ("bag", "transformer") or (self.architecture == "bilstm" and self.layers > 1)
+        if self.language_model and both_sides:
+            raise ValueError(
+                "language_model is above 0, and no output of this encoder depends on the words of one side alone: set "
+                "it to 0, or architecture to bilstm of one layer, lstm, gru or rnn"
+            )
         if self.dim and any(width >= self.dim for width in self.nested_dims):
             raise ValueError(f"nested_dims {self.nested_dims} are to lie below dim {self.dim}")
         return self

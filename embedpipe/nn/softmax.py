@@ -176,7 +176,7 @@ class _CandidateLoss(torch.autograd.Function):
         shares: Tensor | None,
     ) -> Tensor:
         n = len(hidden)
-        rows = _ROWS_IN_CACHE if hidden.device.type == "cpu" else n
+        rows = _ROWS_IN_CACHE if hidden.device.type == "cpu" else max(n, 1)
         to_hidden = torch.empty_like(hidden, dtype=torch.float32)
         to_table, to_bias = torch.zeros_like(table), torch.zeros_like(bias)
         to_true = torch.empty_like(true, dtype=torch.float32)
@@ -199,7 +199,8 @@ class _CandidateLoss(torch.autograd.Function):
                     share.mul_(part_of_all[:, None])
                     to_true[start : start + rows] = to_answer * part_of_all
                 to_hidden[start : start + rows] = share @ table
-                to_table.addmm_(share.T, part)
+                if ctx.needs_input_grad[1]:
+                    to_table.addmm_(share.T, part)
                 to_bias += share.sum(dim=0)
         ctx.save_for_backward(to_hidden, to_table, to_bias, to_true)
         return total / n if shares is None else total

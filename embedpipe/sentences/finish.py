@@ -1,6 +1,6 @@
 """The end of a training: a whitening in place of the head that was trained, and of the averages beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,37 +10,67 @@ from torch import nn
 from torch.nn import functional as F
 
 from embedpipe.nn.batches import Padded, TokenSource
+from embedpipe.nn.precision import without_rounding
 from embedpipe.nn.spans import batches_of, sentences
 from embedpipe.words.postprocess import weighted_moments, whitening_matrix
 
 if TYPE_CHECKING:
+    from embedpipe.config import SentencesConfig
     from embedpipe.sentences.network import SentenceNetwork
     from embedpipe.sentences.objectives.objective import Setup
     from embedpipe.text.token_store import TokenStore
 
-__all__ = ["drop_head", "whiten_average"]
+__all__ = ["drop_head", "finish", "whiten_average"]
 
 _BATCH, _BATCHES = 256, 64
 """16,384 sentences: thirty-two for each of 512 components."""
 _EXPONENT = 0.5
+_SMALLEST = 1e-4
+"""Share of the largest variance that is added to all: what hardly varies is not to be made of rounding."""
+
+
+def finish(network: "SentenceNetwork", store: "TokenStore", config: "SentencesConfig", setup: "Setup") -> list[str]:
+    """Drop the head and whiten the average, in place; return what was asked for and could not be had.
+
+    Where memory runs out, fewer rows are read at once. Parameters are those of `drop_head`, and the settings.
+
+    Raises
+    ------
+    DeviceError
+        If memory runs out with one row at a time too.
+    NotEnoughDataError
+        If `store` has no sentence.
+    """
+    notes = []
+    if not _within_memory(setup, lambda: drop_head(network, store, setup)) and config.beside:
+        notes.append(
+            "what is read has other components than the reader gives, so its projection stays as it was trained"
+        )
+    if config.whiten and not _within_memory(setup, lambda: whiten_average(network, store, config.whiten, setup)):
+        notes.append("sentences.whiten is of no effect, because the average has no components of its own")
+    return notes
 
 
 @torch.no_grad()
-def drop_head(network: "SentenceNetwork", store: "TokenStore", setup: "Setup") -> None:
+def drop_head(network: "SentenceNetwork", store: "TokenStore", setup: "Setup") -> bool:
     """Replace the projection of what was read by a whitening of it, in place.
 
     A projection is trained to make alike what the objectives want alike, and loses what they do not ask for; what it
     reads still has that (Chen et al., 2020, "SimCLR": a projection head is thrown away after training). What was read
     and pooled has its mean subtracted and is multiplied by C^(-1/4), C being its covariance over sentences of `store`,
     without which two or three directions would be all of its cosines (Su et al., 2021, "Whitening sentence
-    representations"). Where the reading has no components of its own, or others in number than it gives, there is
-    nothing that could be left out, and the projection stays.
+    representations").
 
     Parameters
     ----------
     network : in evaluation mode.
     store : sentences, of which 16,384 are drawn.
-    setup : its seed and device.
+    setup : its seed and device, and how many rows are read at once.
+
+    Returns
+    -------
+    bool
+        Whether it could be: what is read needs as many components of its own as the reader gives.
 
     Raises
     ------
@@ -48,14 +78,17 @@ def drop_head(network: "SentenceNetwork", store: "TokenStore", setup: "Setup") -
         If `store` has no sentence.
     """
     if network.reader is None or network.shape.own_dim != network.projection.in_features:
-        return
+        return False
     drawn = _drawn(store, setup)
-    pooled = torch.cat([network.pool(network.reading(rows.ids, rows.lengths)).cpu() for rows in drawn]).numpy()
+    with without_rounding(setup.device):
+        pooled = torch.cat([network.pool(network.reading(rows.ids, rows.lengths)).cpu() for rows in drawn]).numpy()
     mean, covariance = weighted_moments(pooled, np.ones(len(pooled)))
-    matrix = whitening_matrix(covariance, _EXPONENT)
+    floor = _SMALLEST * np.linalg.norm(covariance, 2)
+    matrix = whitening_matrix(covariance + floor * np.eye(len(covariance)), _EXPONENT)
     projection = network.projection
     projection.weight.copy_(torch.from_numpy(matrix))
     projection.bias.copy_(torch.from_numpy(-matrix @ mean))
+    return True
 
 
 @torch.no_grad()
@@ -70,20 +103,19 @@ def whiten_average(network: "SentenceNetwork", store: "TokenStore", exponent: fl
     network : in evaluation mode.
     store : sentences, of which 16,384 are drawn.
     exponent : from 0, which leaves the map as it is, to 1, which makes all directions equally large.
-    setup : its seed and device.
+    setup : its seed and device, and how many rows are read at once.
 
     Returns
     -------
     bool
-        Whether there is a map: an average that stands alone, or has something added to it, has none at the width of
-        the word vectors.
+        Whether it could be: the average needs components of its own.
 
     Raises
     ------
     NotEnoughDataError
         If `store` has no sentence.
     """
-    if not isinstance(network.resize, nn.Linear):
+    if not network.shape.own_dim or not isinstance(network.resize, nn.Linear):
         return False
     dim = network.shape.average_dim
     moment = np.zeros((dim, dim))
@@ -97,7 +129,15 @@ def whiten_average(network: "SentenceNetwork", store: "TokenStore", exponent: fl
     return True
 
 
+def _within_memory(setup: "Setup", attempt: Callable[[], bool]) -> bool:
+    return attempt() if setup.parts is None else setup.parts.within_memory(attempt, lambda: None)
+
+
 def _drawn(store: "TokenStore", setup: "Setup") -> Iterator[Padded]:
-    source = TokenSource(store.tokens, setup.device)
+    """Yield the rows, gathered beside the device: it may have no room for the text once more."""
+    source = TokenSource(store.tokens, torch.device("cpu"))
     drawn = batches_of(sentences(store, setup.max_tokens), source, _BATCH, seed=setup.seed_of("finish"))
-    return (batch.rows for batch in islice(drawn, _BATCHES))
+    for batch in islice(drawn, _BATCHES):
+        parts = (torch.split(each, setup.at_once or _BATCH) for each in (batch.rows.ids, batch.rows.lengths))
+        for ids, lengths in zip(*parts, strict=True):
+            yield Padded(ids.to(setup.device), lengths.to(setup.device))

@@ -73,7 +73,7 @@ class SentenceNetwork(nn.Module):
     Parameters
     ----------
     shape : the dimensions.
-    dropout : share dropped of the pooled output, in training.
+    dropout : share dropped of the pooled output, in training; of each output where a language model is learnt.
     input_p : share dropped of the reader's input, one mask for each sentence, in training.
     embed_p : share of the vocabulary dropped, in training.
     """
@@ -131,8 +131,7 @@ class SentenceNetwork(nn.Module):
                 vectors = torch.cat([average, F.normalize(vectors, dim=1) * self.lengths[1]], dim=1)
             elif self.shape.residual:
                 vectors = self._average(embedded, weights) + vectors
-        known = self.known[ids] * length_mask(lengths, ids.shape[1])
-        return F.normalize(vectors.float(), dim=1) * known.amax(dim=1, keepdim=True)
+        return F.normalize(vectors.float(), dim=1) * (weights > 0).any(dim=1, keepdim=True)
 
     def reading(self, ids: Tensor, lengths: Tensor) -> Reading:
         """Return what was read, before it is pooled; parameters are those of `forward`. A ``bag`` is not asked."""

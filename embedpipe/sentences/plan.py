@@ -72,7 +72,7 @@ def plan_training(
     NotEnoughDataError
         If the data allow none of the objectives that have a weight.
     ConfigError
-        If none has one, or denoising has one and no decoder is given.
+        If none has one, or the language model alone, or denoising has one and no decoder is given.
     """
     plan = TrainingPlan(Choosing(config.choose_by))
     missing = _add_from_text(plan, network, train, config, setup, decoder)
@@ -85,6 +85,11 @@ def plan_training(
             plan.notes.append("no held-out neighbouring sentences to choose the best state by")
     for data in labelled:
         _add_labelled(plan, data, network.shape.dim, config, setup)
+    if plan.objectives and all(isinstance(objective, LanguageModelObjective) for objective in plan.objectives):
+        raise ConfigError(
+            "sentences.language_model is the only objective, and it trains what is read, not the vectors of sentences: "
+            "set sentences.neighbours or another above 0 too"
+        )
     if plan.objectives:
         plan.notes.extend(str(error) for error in missing)
     elif missing:

@@ -18,7 +18,7 @@ from embedpipe.nn.optimizers import make_optimizers, set_sparse
 from embedpipe.runtime import Evaluated, Event, Listener, silent
 from embedpipe.sentences.choosing import Choosing, Figures, Watched
 from embedpipe.sentences.damage import Damage, nearest_words
-from embedpipe.sentences.finish import drop_head, whiten_average
+from embedpipe.sentences.finish import finish
 from embedpipe.sentences.labelled import Labelled
 from embedpipe.sentences.nested import check_nested
 from embedpipe.sentences.network import SentenceNetwork
@@ -59,11 +59,11 @@ def train_encoder(
 
     What is held out (neighbouring sentences of the validation split, a tenth of each file of labelled data) is measured
     before, during and after training, and the state with the lowest error by `Choosing`, or the lowest loss where
-    `config.choose_by` says so, is returned: by this measure training never makes the encoder worse than its start. No
-    public probe and no test split chooses. An encoder that learnt from text alone then has its head dropped and its
-    averages whitened (`finish`); where there are labels, the head was trained for them, and nested widths are an order
-    of its components. What is reported is measured on pairs of the test split, and for labelled data on that tenth,
-    which the state was chosen by.
+    `config.choose_by` says so, is taken: by this measure training never makes the encoder worse than its start. No
+    public probe and no test split chooses. Of a new encoder that learnt from text alone the head is then dropped, and
+    the averages are whitened (`finish`); labels have trained their head for themselves, nested widths are an order of
+    its components, and an encoder that goes on keeps what it has. What is reported is measured on what is returned,
+    on pairs of the test split, and for labelled data on that tenth, which the state was chosen by.
 
     Parameters
     ----------
@@ -104,10 +104,8 @@ def train_encoder(
             kept = Checkpoints(checkpoint, fingerprint_of(config.model_dump(mode="json"), seed, *arrays))
         torch.manual_seed(seed)
         run = _fitted(network, plan, config, setup, kept, listener) if trains else None
-    if trains and train is not None and not labelled and not config.nested_dims:
-        drop_head(network, train, setup)
-        if config.whiten and not whiten_average(network, train, config.whiten, setup):
-            plan.notes.append("sentences.whiten is of no effect, because the average passes no linear map")
+    if trains and start is None and train is not None and not plan.labelled and not config.nested_dims:
+        plan.notes.extend(finish(network, train, config, setup))
     after = _measured(neighbours, network)
     labelled_after = [one.measure(network) for one in plan.labelled]
     steps, best_step = (run.steps, run.best_step if plan.choosing else run.steps) if run else (0, 0)

@@ -58,9 +58,8 @@ class LanguageModelObjective:
         self.sides = () if network.reader is None else one_way_sides(network.reader)
         if not self.sides:
             raise ConfigError(
-                "sentences.language_model is above 0, and each output of this encoder knows the words on both sides, "
-                "so that none is left to say: set it to 0, or sentences.architecture to bilstm (of one layer), lstm, "
-                "gru or rnn"
+                "sentences.language_model is above 0, and no output of this encoder depends on the words of one side "
+                "alone: set it to 0, or train a bilstm of one layer, an lstm, gru or rnn"
             )
         self.source, self.weight, self.setup = source, weight, setup
         self.draw = sentences(store, setup.max_tokens)
