@@ -5,7 +5,7 @@ from typing import Any
 
 from embedpipe.errors import ConfigError
 
-__all__ = ["PRESETS", "SIZES", "preset_for", "preset_reason", "preset_settings", "take_preset"]
+__all__ = ["PRESETS", "SIZES", "knows_both_sides", "preset_for", "preset_reason", "preset_settings", "take_preset"]
 
 _WORDS: dict[str, Any] = {
     "architecture": "cbow",
@@ -19,6 +19,8 @@ _WORDS: dict[str, Any] = {
 _STEPS = ("join-contexts", "whiten:0.35", "unit", "join")
 """Then the width; and what words spelt alike have in common, of which less is added where more text was read."""
 _SENTENCES = {"beside": 0.1, "words_learning_rate": 0.0}
+_LARGER = {"neighbours": 0.75, "language_model": 0.25}
+"""More steps of neighbours alone let go of what a sentence says (docs/experiments/sentences.md)."""
 _SMALL: dict[str, dict[str, Any]] = {
     "sentences": {**_SENTENCES, "hidden": 256, "batch": 256, "steps": 750},
     "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32, "learning_rate": 5e-3},
@@ -58,6 +60,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "steps": (*_STEPS, "reduce:300", "ngrams:0.5"),
         },
         **_SMALL,
+        "sentences": {**_SMALL["sentences"], **_LARGER, "steps": 2_000},
     },
     "base": {
         "words": {
@@ -67,7 +70,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "beside_epochs": 3,
             "steps": (*_STEPS, "reduce:300", "ngrams:0.3"),
         },
-        "sentences": {**_SENTENCES, "hidden": 512, "batch": 512, "steps": 3_000},
+        "sentences": {**_SENTENCES, **_LARGER, "hidden": 512, "batch": 512, "steps": 4_000},
         "generation": {
             "hidden": 512,
             "steps": 20_000,
@@ -125,10 +128,16 @@ _ROWS = {
 def preset_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return a preset without what the settings rule out.
 
-    Of the words these are contexts and a training beside; of the generator they are steps where epochs are given, and
-    epochs where steps are.
+    Of the words these are contexts and a training beside; of the encoder, the language model where the reader knows
+    both sides; of the generator they are steps where epochs are given, and epochs where steps are.
     """
     values, words, generation = PRESETS[preset], settings.get("words"), settings.get("generation")
+    sentences = settings.get("sentences")
+    if isinstance(sentences, Mapping) and knows_both_sides(
+        sentences.get("architecture", "bilstm"), sentences.get("layers", 1)
+    ):
+        kept = {key: value for key, value in values["sentences"].items() if key != "language_model"}
+        values = {**values, "sentences": kept}
     if isinstance(generation, Mapping):
         ruled_out = {other for one, other in (("epochs", "steps"), ("steps", "epochs")) if generation.get(one)}
         kept = {key: value for key, value in values["generation"].items() if key not in ruled_out}
@@ -139,6 +148,15 @@ def preset_settings(preset: str, settings: Mapping[str, Any]) -> dict[str, dict[
         kept = {key: value for key, value in values["words"].items() if key not in ("steps", "beside")}
         return {**values, "words": kept}
     return values
+
+
+def knows_both_sides(architecture: object, layers: object) -> bool:
+    """Return whether each output of an encoder's reader depends on the words on both sides, or there is no reader.
+
+    >>> knows_both_sides("bilstm", 1), knows_both_sides("bilstm", 2), knows_both_sides("lstm", 2)
+    (False, True, False)
+    """
+    return architecture in ("bag", "transformer") or (architecture == "bilstm" and layers != 1)
 
 
 def take_preset(settings: dict[str, Any], preset: str | None) -> str:

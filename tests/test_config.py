@@ -155,6 +155,26 @@ def test_a_preset_gives_way_where_contexts_and_a_training_beside_are_ruled_out(m
     assert config.dim == words.get("dim", 7)
 
 
+@pytest.mark.parametrize(
+    ("sentences", "weight"),
+    [
+        ({}, 0.25),
+        ({"hidden": 8}, 0.25),
+        ({"architecture": "gru", "layers": 2}, 0.25),
+        ({"architecture": "transformer"}, 0.0),
+        ({"architecture": "bag"}, 0.0),
+        ({"layers": 2}, 0.0),
+    ],
+)
+def test_a_preset_gives_way_where_a_reader_knows_both_sides(sentences: dict[str, object], weight: float) -> None:
+    assert PipelineConfig.of("medium", {"sentences": sentences}).sentences.language_model == weight
+
+
+def test_a_language_model_of_a_reader_that_knows_both_sides_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no output of this encoder depends on the words of one side alone"):
+        PipelineConfig.of("medium", {"sentences": {"architecture": "transformer", "language_model": 0.5}})
+
+
 def test_what_is_asked_for_against_subwords_is_an_error_and_not_dropped() -> None:
     with pytest.raises(ConfigError, match="with subwords the steps are"):
         PipelineConfig.of("tiny", {"words": {"subwords": True, "beside": "cbow"}})

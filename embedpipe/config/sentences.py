@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from embedpipe.config.strict import Strict
+from embedpipe.presets import knows_both_sides
 
 __all__ = ["SentencesConfig"]
 
@@ -108,8 +109,7 @@ class SentencesConfig(Strict):
     def _fits_together(self) -> Self:
         if self.architecture == "transformer" and self.hidden % self.heads:
             raise ValueError(f"hidden {self.hidden} of the transformer is no multiple of heads {self.heads}")
-        both_sides = self.architecture in ("bag", "transformer") or (self.architecture == "bilstm" and self.layers > 1)
-        if self.language_model and both_sides:
+        if self.language_model and knows_both_sides(self.architecture, self.layers):
             raise ValueError(
                 "language_model is above 0, and no output of this encoder depends on the words of one side alone: set "
                 "it to 0, or architecture to bilstm of one layer, lstm, gru or rnn"

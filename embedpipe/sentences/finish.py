@@ -24,7 +24,7 @@ __all__ = ["drop_head", "finish", "whiten_average"]
 
 _BATCH, _BATCHES = 256, 64
 """16,384 sentences: thirty-two for each of 512 components."""
-_EXPONENT = 0.5
+_EXPONENT = 0.25
 _SMALLEST = 1e-4
 """Share of the largest variance that is added to all: what hardly varies is not to be made of rounding."""
 
@@ -57,7 +57,7 @@ def drop_head(network: "SentenceNetwork", store: "TokenStore", setup: "Setup") -
 
     A projection is trained to make alike what the objectives want alike, and loses what they do not ask for; what it
     reads still has that (Chen et al., 2020, "SimCLR": a projection head is thrown away after training). What was read
-    and pooled has its mean subtracted and is multiplied by C^(-1/4), C being its covariance over sentences of `store`,
+    and pooled has its mean subtracted and is multiplied by C^(-1/8), C being its covariance over sentences of `store`,
     without which two or three directions would be all of its cosines (Su et al., 2021, "Whitening sentence
     representations").
 

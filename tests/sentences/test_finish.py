@@ -1,4 +1,4 @@
-"""The projection of what is read, after a training from text alone: a whitening by half."""
+"""The projection of what is read, after a training from text alone: a whitening by a quarter."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,8 +55,8 @@ def store(tmp_path) -> TokenStore:
     "settings",
     [{}, {"pooling": "max"}, {"architecture": "gru", "hidden": 8}, {"architecture": "transformer", "hidden": 8}],
 )
-def test_what_was_read_is_centred_and_whitened_by_half(store: TokenStore, settings: dict) -> None:
-    """Each direction of variance s comes to have the variance s^(1/2)."""
+def test_what_was_read_is_centred_and_whitened_by_a_quarter(store: TokenStore, settings: dict) -> None:
+    """Each direction of variance s comes to have the variance s^(3/4)."""
     network = network_of(beside=0.2, **settings)
     assert drop_head(network, store, SETUP)
     batch = pad(list(SENTENCES.astype(np.uint32)), CPU)
@@ -68,7 +68,7 @@ def test_what_was_read_is_centred_and_whitened_by_half(store: TokenStore, settin
     kept = variances > variances[-1] * 1e-4
     found = np.cov(projected @ directions, rowvar=False, bias=True)[kept][:, kept]
     # Sentences are drawn, so that each of the sixty is met a little more or less often.
-    np.testing.assert_allclose(np.diag(found), (variances / (variances + 1e-4 * variances[-1]) ** 0.5)[kept], rtol=0.1)
+    np.testing.assert_allclose(np.diag(found), (variances / (variances + 1e-4 * variances[-1]) ** 0.25)[kept], rtol=0.1)
     np.testing.assert_allclose(projected.mean(axis=0), 0, atol=0.05 * projected.std())
     own = projected / np.linalg.norm(projected, axis=1, keepdims=True) * 0.2**0.5
     np.testing.assert_allclose(whole[:, DIM:], own, atol=1e-5)
