@@ -185,7 +185,7 @@ def fit(
         if done == 0:
             with budget.evaluation():
                 best.measure(0)
-        told = trimmed = 0.0
+        told, trimmed = 0.0, time.monotonic()
         source = iter(batches(done * accumulate))
 
         def gradients(taken: Sequence[Batch]) -> Tensor:
