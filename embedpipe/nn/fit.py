@@ -25,8 +25,9 @@ from embedpipe.nn.distributed import (
     set_apart,
     value_of_first,
 )
+from embedpipe.nn.free_memory import FreeMemory
 from embedpipe.nn.guard import Guard
-from embedpipe.nn.memory import Parts, trim_memory
+from embedpipe.nn.memory import Parts
 from embedpipe.nn.precision import Precision, accelerator_for
 from embedpipe.nn.schedule import Schedule, peak_rates, set_rates
 from embedpipe.runtime import Listener, Step, Stopped, silent
@@ -35,7 +36,6 @@ __all__ = ["FitResult", "fit"]
 
 Batch = TypeVar("Batch")
 _SECONDS_BETWEEN_EVENTS = 0.2
-_SECONDS_BETWEEN_TRIMS = 5.0
 _STEPS_BETWEEN_LOOKS = 20
 
 
@@ -185,7 +185,7 @@ def fit(
         if done == 0:
             with budget.evaluation():
                 best.measure(0)
-        told, trimmed = 0.0, time.monotonic()
+        told, free_memory = 0.0, FreeMemory()
         source = iter(batches(done * accumulate))
 
         def gradients(taken: Sequence[Batch]) -> Tensor:
@@ -208,6 +208,7 @@ def fit(
                 and not best.exhausted
                 and len(taken := list(islice(source, accumulate))) == accumulate
             ):
+                free_memory.give_back()
                 set_rates(optimizers, peaks, budget.factor(done))
                 if parts is None:
                     total = gradients(taken)
@@ -230,9 +231,6 @@ def fit(
                 may_look = n_processes() == 1 or done % _STEPS_BETWEEN_LOOKS == 0
                 kept = may_look and checkpoint is not None and checkpoint.due()
                 now = time.monotonic()
-                if now - trimmed >= _SECONDS_BETWEEN_TRIMS:
-                    trimmed = now
-                    trim_memory()
                 telling = may_look and (n_processes() > 1 or now - told >= _SECONDS_BETWEEN_EVENTS)
                 if not (measured or kept or telling):
                     continue

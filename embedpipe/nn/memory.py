@@ -1,7 +1,5 @@
 """When memory runs out, or the device or another process is lost: smaller parts, or a message on what is kept."""
 
-import ctypes
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -12,15 +10,7 @@ from embedpipe.errors import DeviceError
 from embedpipe.nn.distributed import n_processes
 from embedpipe.runtime import Listener, Warned, silent
 
-__all__ = [
-    "Parts",
-    "device_errors",
-    "is_fault",
-    "is_lost_device",
-    "is_lost_process",
-    "is_out_of_memory",
-    "trim_memory",
-]
+__all__ = ["Parts", "device_errors", "is_fault", "is_lost_device", "is_lost_process", "is_out_of_memory"]
 
 T = TypeVar("T")
 _NO_MEMORY = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
@@ -34,17 +24,6 @@ _LOST = (
 _FAULTS = ("device-side assert", "illegal memory access", "misaligned address", "illegal instruction")
 """What a GPU says of a computation that is wrong, and would be when run again."""
 _LEFT = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-
-
-def trim_memory() -> None:
-    """Give free memory of the processor back to the system, where the C library is glibc; else do nothing.
-
-    Batches differ in length, and so do the pieces that a step takes and frees: glibc keeps them all, and takes new ones
-    where none of them fits. After 2,000 steps of an encoder that was three times what they need.
-    """
-    if _trim is not None:
-        _trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

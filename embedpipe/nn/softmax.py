@@ -201,7 +201,8 @@ class _CandidateLoss(torch.autograd.Function):
                 to_hidden[start : start + rows] = share @ table
                 if ctx.needs_input_grad[1]:
                     to_table.addmm_(share.T, part)
-                to_bias += share.sum(dim=0)
+                if ctx.needs_input_grad[2]:
+                    to_bias += share.sum(dim=0)
         ctx.save_for_backward(to_hidden, to_table, to_bias, to_true)
         return total / n if shares is None else total
 

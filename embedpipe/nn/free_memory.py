@@ -1,0 +1,43 @@
+"""Memory of the processor that is free goes back to the system while a training runs."""
+
+import ctypes
+import mmap
+import sys
+from pathlib import Path
+
+__all__ = ["FreeMemory"]
+
+_GROWTH = 1 << 28
+"""Bytes."""
+_RESIDENT = Path("/proc/self/statm")
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" and _RESIDENT.exists() else None
+
+
+class FreeMemory:
+    """Gives free memory back where the C library is glibc, which would keep it; elsewhere it does nothing.
+
+    Batches differ in length, and so do the pieces that a step takes and frees: glibc keeps them all, and takes new ones
+    where none of them fits. After 2,000 steps of an encoder that was three times what they need.
+
+    Examples
+    --------
+    >>> memory = FreeMemory()
+    >>> memory.give_back()
+    """
+
+    def __init__(self) -> None:
+        self._needed = _resident()
+
+    def give_back(self) -> None:
+        """Give back what is free, if the process has grown by a quarter of a gibibyte since that was last done."""
+        held = _resident()
+        if held > self._needed + _GROWTH and _trim is not None:
+            _trim(0)
+            held = _resident()
+            self._needed = held
+        self._needed = min(self._needed, held)
+
+
+def _resident() -> int:
+    """Return the bytes of this process that lie in memory, 0 where the system does not say."""
+    return 0 if _trim is None else int(_RESIDENT.read_text().split()[1]) * mmap.PAGESIZE
