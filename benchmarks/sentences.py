@@ -205,7 +205,7 @@ def one(name: str, folder: Path, share: float, threads: int, device: torch.devic
                 encode([text])
                 alone.append(time.perf_counter() - start)
         return {"per_s": len(chosen) / seconds, "one_ms": statistics.median(alone) * 1e3}
-    return {"per_s": TRAININGS[name](folder, n_steps(share), device)}
+    return {"per_s": TRAININGS[name](folder, n_steps(share, device), device)}
 
 
 def measured(name: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:

@@ -23,6 +23,8 @@ WORD_DIM = 300
 PRESET = "small"
 _SENTENCES_PER_DOCUMENT = 5
 _STEPS, _FEWEST_STEPS, _WARM_UP = 120, 12, 4
+_STEPS_ON_A_GPU, _WARM_UP_ON_A_GPU = 2_000, 64
+"""Steps take milliseconds there, progress is told five times a second, and batches of a new length ask for memory."""
 _WORDS_LEARNING_RATE = 1e-3
 _SEED = 1
 
@@ -68,7 +70,7 @@ def our_training(precision: str, *, words: bool = False) -> Measure:
         seen: list[tuple[int, float]] = []
 
         def listen(event: object) -> None:
-            if isinstance(event, Progress) and event.done >= _WARM_UP:
+            if isinstance(event, Progress) and event.done >= warm_up(device):
                 seen.append((event.done, time.perf_counter()))
 
         train_encoder(
@@ -81,6 +83,8 @@ def our_training(precision: str, *, words: bool = False) -> Measure:
             device=device,
             listener=listen,
         )
+        if len(seen) < 2:
+            raise SystemExit(f"{steps} steps are over too soon to be measured: give a larger --share")
         (first, start), (last, stop) = seen[0], seen[-1]
         return sum(batch.n_tokens for batch in batches(folder, last)[first:]) / (stop - start)
 
@@ -135,9 +139,15 @@ def their_training(make_model: Callable[[Path, torch.device], Any]) -> Measure:
     return _by_step(make)
 
 
-def n_steps(share: float) -> int:
-    """Return how many steps are measured for a share of the whole benchmark."""
-    return max(round(_STEPS * share), _FEWEST_STEPS)
+def n_steps(share: float, device: torch.device) -> int:
+    """Return how many steps are taken for a share of the whole benchmark."""
+    whole = _STEPS if device.type == "cpu" else _STEPS_ON_A_GPU
+    return max(round(whole * share), warm_up(device) + _FEWEST_STEPS)
+
+
+def warm_up(device: torch.device) -> int:
+    """Return how many of the steps are not timed."""
+    return _WARM_UP if device.type == "cpu" else _WARM_UP_ON_A_GPU
 
 
 def batches(folder: Path, n: int) -> list[Batch]:
@@ -164,14 +174,15 @@ def _by_step(make: Callable[[Path, Sequence[Batch], torch.device], Step]) -> Mea
     def tokens_per_s(folder: Path, steps: int, device: torch.device) -> float:
         drawn = batches(folder, steps)
         step = make(folder, drawn, device)
-        for batch in drawn[:_WARM_UP]:
+        first, timed = drawn[: warm_up(device)], drawn[warm_up(device) :]
+        for batch in first:
             step(batch)
         wait_for(device)
         start = time.perf_counter()
-        for batch in drawn[_WARM_UP:]:
+        for batch in timed:
             step(batch)
         wait_for(device)
-        return sum(batch.n_tokens for batch in drawn[_WARM_UP:]) / (time.perf_counter() - start)
+        return sum(batch.n_tokens for batch in timed) / (time.perf_counter() - start)
 
     return tokens_per_s
 

@@ -191,7 +191,9 @@ def seeded(seed: int, *, deterministic: bool = False) -> Iterator[None]:
     was_deterministic = torch.are_deterministic_algorithms_enabled()
     warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - libraries that we call read it
-    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
+    # Where CUDA was not begun yet it has no generator to leave as it was, and a run on the CPU does without it.
+    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng([torch.cuda.current_device()] if begun else []):
         try:
             random.seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002

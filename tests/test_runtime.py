@@ -28,6 +28,13 @@ def test_the_same_seed_gives_the_same_numbers_and_leaves_the_caller_its_own() ->
         assert draws() != one
 
 
+def test_a_gpu_that_nothing_has_begun_is_not_begun(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: pytest.fail("CUDA begins"))
+    with seeded(1):
+        pass
+
+
 def test_deterministic_kernels_are_asked_for_inside_alone(monkeypatch) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     with seeded(1, deterministic=True):

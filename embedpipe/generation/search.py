@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embedpipe.generation.begin import begin_training, stream_counts, windows_of
 from embedpipe.generation.stream import Window, rows_of
-from embedpipe.nn.precision import tensor_cores
+from embedpipe.nn.precision import loss_scaler, tensor_cores
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.text.token_store import TokenStore
@@ -44,6 +44,7 @@ def search_rate(
             optimizers=lambda _: optimizers,
             steps=steps,
             clip=config.clip,
+            scaler=loss_scaler(config.precision, device),
             listener=listener,
         )
 
@@ -77,5 +78,6 @@ def search_batch(
             optimizers=lambda _: optimizers,
             device=device,
             smallest=8,
+            scaler=loss_scaler(config.precision, device),
             listener=listener,
         )

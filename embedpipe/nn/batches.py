@@ -48,8 +48,8 @@ class Batch:
 class TokenSource:
     """The tokens of a store where batches are gathered: memory-mapped for a CPU, copied once to a GPU.
 
-    Where a GPU has no room for them all, they stay in the map, and each batch is gathered there and copied;
-    an `EmbedpipeWarning` says so.
+    Where they would take more than half of what is free on a GPU, they stay in the map, and each batch is gathered
+    there and copied; an `EmbedpipeWarning` says so.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ class TokenSource:
             self._tokens = _copied(tokens, device)
         except torch.OutOfMemoryError:
             message = (
-                "the tokens of the text do not fit into the memory of the GPU: each batch is copied by itself, slower"
+                "the tokens of the text would take more than half of the free memory of the GPU: each batch is copied "
+                "by itself, slower"
             )
             warnings.warn(message, EmbedpipeWarning, stacklevel=1)
 
@@ -96,7 +97,15 @@ def to_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
 
 
 def _copied(tokens: NDArray[np.uint32], device: torch.device) -> Tensor:
-    """Return the tokens on a device, copied piece by piece."""
+    """Return the tokens on a device, copied piece by piece.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        If they would take more than half of what is free on a GPU, where the model is to have room too.
+    """
+    if device.type == "cuda" and 4 * len(tokens) > torch.cuda.mem_get_info(device)[0] // 2:
+        raise torch.OutOfMemoryError(f"{len(tokens):,} tokens take more than half of the memory")
     # torch indexes int32 but not uint32, and no vocabulary comes near 2**31.
     whole = torch.empty(len(tokens), dtype=torch.int32, device=device)
     for start in range(0, len(tokens), _CHUNK):

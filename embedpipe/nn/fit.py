@@ -301,7 +301,8 @@ class _State:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        if self.scaler is not None:
+        # An earlier version scaled no loss in bf16.
+        if self.scaler is not None and state["scaler"] is not None:
             self.scaler.load_state_dict(state["scaler"])
         self.average.load_state_dict(state["average"])
         self.guard.losses = state["losses"].tolist()

@@ -11,7 +11,7 @@ from embedpipe.errors import ConfigError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Precision", "accelerator_for", "resolve_precision", "tensor_cores", "without_rounding"]
+__all__ = ["Precision", "accelerator_for", "loss_scaler", "resolve_precision", "tensor_cores", "without_rounding"]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -49,6 +49,19 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["no
     # The probes below are private names of torch, so a version without them means float32 and no crash.
     probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return "bf16" if any(probe() for probe in probes if probe is not None) else "no"
+
+
+def loss_scaler(precision: Precision, device: torch.device) -> "torch.amp.GradScaler":
+    """Return what makes gradients large enough for fp16; on a CPU and in fp32 it lets all pass as it is.
+
+    In bf16 on a CUDA device it is needed too: there torch's autocast reads recurrent layers in fp16, whatever type it
+    is told, and a gradient below 3e-8 would be 0. Scales are powers of two, which cost bf16 nothing.
+
+    >>> loss_scaler("auto", torch.device("cpu")).is_enabled()
+    False
+    """
+    enabled = device.type == "cuda" and resolve_precision(precision, device) != "no"
+    return torch.amp.GradScaler(device.type, enabled=enabled)
 
 
 @contextmanager
@@ -112,6 +125,8 @@ def without_rounding(device: torch.device) -> Iterator[None]:
 def accelerator_for(device: torch.device, precision: Precision) -> Iterator["Accelerator"]:
     """Yield an Accelerator of one device and precision, with `tensor_cores`; leave process-wide state as it was.
 
+    Its scaler is that of `loss_scaler`, or None where that would do nothing.
+
     accelerate keeps the first device and precision for the life of the process, so a second fit with others would
     be refused and a user's own Accelerator would be changed.
     """
@@ -125,7 +140,10 @@ def accelerator_for(device: torch.device, precision: Precision) -> Iterator["Acc
         singleton._shared_state.clear()
     try:
         with tensor_cores(device):
-            yield Accelerator(cpu=device.type == "cpu", mixed_precision=mixed)
+            accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=mixed)
+            scaler = loss_scaler(precision, device)
+            accelerator.scaler = scaler if scaler.is_enabled() else None
+            yield accelerator
     finally:
         for singleton, state in zip(singletons, before, strict=True):
             singleton._shared_state.clear()

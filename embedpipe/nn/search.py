@@ -72,6 +72,7 @@ def range_test(
     highest: float = 1.0,
     steps: int = 100,
     clip: float = math.inf,
+    scaler: torch.amp.GradScaler | None = None,
     stage: str = "learning rate",
     listener: Listener = silent,
 ) -> RateTest:
@@ -89,6 +90,7 @@ def range_test(
     lowest, highest : the first and the last rate, both above 0.
     steps : how many rates are tried.
     clip : largest norm of the dense gradients together, as in training.
+    scaler : of the loss, as in training; None is none.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def range_test(
     for step, (rate, batch) in enumerate(zip(rates, batches, strict=False)):
         for group, ratio in zip(groups, ratios, strict=True):
             group["lr"] = rate * ratio
-        value = _step(model, batch, loss, used, clip)
+        value = _step(model, batch, loss, used, clip, scaler)
         average = _SMOOTHING * average + (1 - _SMOOTHING) * value
         smoothed = average / (1 - _SMOOTHING ** (step + 1))
         if not math.isfinite(smoothed) or smoothed > _DIVERGED * best:
@@ -164,16 +166,21 @@ def _step(
     loss: Callable[[nn.Module, Batch], Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     clip: float,
+    scaler: torch.amp.GradScaler | None,
 ) -> float:
     """Take one step; return the loss before it."""
+    scaler = torch.amp.GradScaler("cpu", enabled=False) if scaler is None else scaler
     value = loss(model, batch)
-    value.backward()  # type: ignore[no-untyped-call]
+    scaler.scale(value).backward()  # type: ignore[no-untyped-call]
+    for optimizer in optimizers:
+        scaler.unscale_(optimizer)
     dense = [p for p in model.parameters() if p.grad is not None and not p.grad.is_sparse]
     if dense and math.isfinite(clip):
         nn.utils.clip_grad_norm_(dense, clip)
     for optimizer in optimizers:
-        optimizer.step()
+        scaler.step(optimizer)
         optimizer.zero_grad()
+    scaler.update()
     return float(value.detach())
 
 
@@ -235,6 +242,7 @@ def find_batch(
     largest: int = 65_536,
     steps: int = 3,
     limit: float | None = None,
+    scaler: torch.amp.GradScaler | None = None,
     clock: Callable[[], float] = time.perf_counter,
     stage: str = "batch size",
     listener: Listener = silent,
@@ -246,7 +254,7 @@ def find_batch(
     make_model : returns the model as training begins with it.
     batches : a size to batches of it, at least ``steps + 1``; they may be smaller where the data have fewer rows.
     n_rows : how many rows a batch holds, by which speed is measured.
-    loss, optimizers : as for `range_test`.
+    loss, optimizers, scaler : as for `range_test`.
     device : where the model and the batches are; decides whose memory is measured.
     smallest, largest : the first size and the largest one that is tried.
     steps : measured at each size, after one that is not; the median counts.
@@ -279,7 +287,7 @@ def find_batch(
             seconds, rows = [], []
             for batch in islice(batches(size), steps + 1):
                 begin = clock()
-                _step(model, batch, loss, used, math.inf)
+                _step(model, batch, loss, used, math.inf, scaler)
                 seconds.append(clock() - begin)
                 rows.append(n_rows(batch))
         except (RuntimeError, MemoryError) as error:

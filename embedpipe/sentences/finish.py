@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from embedpipe.nn.batches import Padded, TokenSource
+from embedpipe.nn.free_memory import FreeMemory
 from embedpipe.nn.precision import without_rounding
 from embedpipe.nn.spans import batches_of, sentences
 from embedpipe.words.postprocess import weighted_moments, whitening_matrix
@@ -135,9 +136,10 @@ def _within_memory(setup: "Setup", attempt: Callable[[], bool]) -> bool:
 
 def _drawn(store: "TokenStore", setup: "Setup") -> Iterator[Padded]:
     """Yield the rows, gathered beside the device: it may have no room for the text once more."""
-    source = TokenSource(store.tokens, torch.device("cpu"))
+    source, free_memory = TokenSource(store.tokens, torch.device("cpu")), FreeMemory()
     drawn = batches_of(sentences(store, setup.max_tokens), source, _BATCH, seed=setup.seed_of("finish"))
     for batch in islice(drawn, _BATCHES):
+        free_memory.give_back()
         parts = (torch.split(each, setup.at_once or _BATCH) for each in (batch.rows.ids, batch.rows.lengths))
         for ids, lengths in zip(*parts, strict=True):
             yield Padded(ids.to(setup.device), lengths.to(setup.device))

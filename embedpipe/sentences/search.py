@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from embedpipe.nn.precision import tensor_cores
+from embedpipe.nn.precision import loss_scaler, tensor_cores
 from embedpipe.nn.search import BatchTest, RateTest, find_batch, in_precision, range_test
 from embedpipe.runtime import Listener, silent
 from embedpipe.sentences.labelled import Labelled
@@ -48,6 +48,7 @@ def search_rate(
             optimizers=lambda _: optimizers_of(trainee, config),
             steps=steps,
             clip=config.clip,
+            scaler=loss_scaler(config.precision, device),
             listener=listener,
         )
 
@@ -85,6 +86,7 @@ def search_batch(
             n_rows=lambda mixed: len(mixed.batch.tags),
             optimizers=lambda _: optimizers_of(trainee, config),
             device=device,
+            scaler=loss_scaler(config.precision, device),
             listener=listener,
         )
 

@@ -52,13 +52,20 @@ def test_a_store_that_a_gpu_has_no_room_for_stays_where_it_is(monkeypatch) -> No
     starts, lengths = np.array([0, 12, 29]), np.array([7, 0, 1])
     expected = TokenSource(tokens, CPU).gather(starts, lengths)
     monkeypatch.setattr(torch, "empty", full)
-    with pytest.warns(EmbedpipeWarning, match="do not fit into the memory of the GPU"):
+    with pytest.warns(EmbedpipeWarning, match="more than half of the free memory of the GPU"):
         source = TokenSource(tokens, torch.device("meta"))
     monkeypatch.setattr(batches, "to_device", caught)
     found = source.gather(starts, lengths)
     assert torch.equal(found.ids, expected.ids)
     assert torch.equal(found.lengths, expected.lengths)
     assert copied == ["meta", "meta"]
+
+
+def test_half_of_a_gpu_is_left_to_the_model(monkeypatch) -> None:
+    tokens = np.arange(100, dtype=np.uint32)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2 * 4 * len(tokens) - 1, 10**12))
+    with pytest.raises(torch.OutOfMemoryError, match="100 tokens take more than half"):
+        batches._copied(tokens, torch.device("cuda"))
 
 
 def test_padding_an_empty_list_and_empty_rows() -> None:

@@ -1,6 +1,5 @@
 """Free memory that the C library keeps goes back to the system."""
 
-import ctypes
 import sys
 from pathlib import Path
 
@@ -10,12 +9,6 @@ from embedpipe.nn.free_memory import FreeMemory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
 PIECE = b"x" * 100_000
-
-
-@pytest.fixture(autouse=True)
-def nothing_free() -> None:
-    """What other tests freed is not taken again in place of new memory."""
-    ctypes.CDLL(None).malloc_trim(0)
 
 
 def held() -> int:

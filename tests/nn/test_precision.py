@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from embedpipe.nn.precision import accelerator_for, tensor_cores, without_rounding
+from embedpipe.nn.precision import Precision, accelerator_for, loss_scaler, tensor_cores, without_rounding
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -39,9 +39,11 @@ def test_a_training_multiplies_so_and_leaves_torch_as_it_was(monkeypatch: pytest
     before = now()
     with accelerator_for(CPU, "fp32"):
         assert now() == before
-    monkeypatch.setattr("accelerate.Accelerator", lambda **_: "made")
-    with accelerator_for(GPU, "fp32") as made:
-        assert (made, now()[0]) == ("made", "high")
+    made = SimpleNamespace()
+    monkeypatch.setattr("accelerate.Accelerator", lambda **_: made)
+    with accelerator_for(GPU, "fp32") as accelerator:
+        assert accelerator is made
+        assert now()[0] == "high"
     assert now() == before
 
 
@@ -73,3 +75,29 @@ def test_recurrent_layers_of_a_gpu_are_read_in_float32_for_a_while(monkeypatch: 
     with without_rounding(GPU):
         assert older.allow_tf32 is False
     assert older.allow_tf32 is True
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "scaled"),
+    [("fp32", GPU, False), ("bf16", GPU, True), ("fp16", GPU, True), ("bf16", CPU, False), ("fp32", CPU, False)],
+)
+def test_a_loss_is_scaled_where_a_gpu_reads_in_half_a_float(
+    monkeypatch: pytest.MonkeyPatch, precision: Precision, device: torch.device, scaled: bool
+) -> None:
+    """torch's autocast reads recurrent layers of a GPU in fp16 under bf16 too."""
+    monkeypatch.setattr("accelerate.Accelerator", lambda **_: SimpleNamespace(scaler="accelerate's own"))
+    monkeypatch.setattr(torch.amp, "GradScaler", Scaler)
+    assert loss_scaler(precision, device).is_enabled() == scaled
+    with accelerator_for(device, precision) as accelerator:
+        assert (accelerator.scaler is not None) == scaled
+        assert not scaled or accelerator.scaler.device == "cuda"
+
+
+class Scaler:
+    """torch's, which turns itself off where there is no GPU."""
+
+    def __init__(self, device: str, *, enabled: bool) -> None:
+        self.device, self.enabled = device, enabled
+
+    def is_enabled(self) -> bool:
+        return self.enabled

@@ -47,6 +47,16 @@ def test_the_range_test_finds_the_rate_at_which_a_parabola_falls(curvature: floa
     assert 0.2 / curvature < found.highest < 20 / curvature, "seen some steps late"
 
 
+def test_a_scaled_loss_takes_the_same_steps() -> None:
+    def tried(scaler: torch.amp.GradScaler | None) -> list[float]:
+        how = {"optimizers": descent, "lowest": 1e-3, "highest": 1.0, "steps": 40, "clip": 0.5}
+        return range_test(Point, [None] * 40, parabola, scaler=scaler, **how).losses.tolist()
+
+    plain = tried(None)
+    assert plain[-1] < plain[0] - 1
+    assert tried(torch.amp.GradScaler("cpu", init_scale=2.0**12)) == pytest.approx(plain, rel=1e-6)
+
+
 def test_rates_keep_their_ratio() -> None:
     seen: list[list[float]] = []
 

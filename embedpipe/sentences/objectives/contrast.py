@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from embedpipe.nn.batches import Batch, TokenSource
+from embedpipe.nn.batches import Batch, TokenSource, to_device
 from embedpipe.nn.spans import POOL, Draw, batches_of
 from embedpipe.sentences.objectives.objective import Setup, mean_figure
 
@@ -26,8 +26,8 @@ def same_sentence(ids: Tensor, lengths: Tensor) -> Tensor:
     [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
     """
     generator = torch.Generator().manual_seed(_SEED)
-    factors = torch.randint(-(2**62), 2**62, (ids.shape[1] + 1,), generator=generator)
-    factors = factors.to(ids.device, non_blocking=True)
+    drawn = torch.randint(-(2**62), 2**62, (ids.shape[1] + 1,), generator=generator)
+    factors = to_device(drawn.numpy(), ids.device)
     keys = (ids * factors[:-1]).sum(dim=1) + lengths * factors[-1]
     return keys[:, None] == keys
 
