@@ -19,7 +19,7 @@ _WORDS: dict[str, Any] = {
 _STEPS = ("join-contexts", "whiten:0.35", "unit", "join")
 """Then the width; and what words spelt alike have in common, of which less is added where more text was read."""
 _SENTENCES = {"beside": 0.1, "words_learning_rate": 0.0}
-_LARGER = {"neighbours": 0.75, "language_model": 0.25}
+_LARGER = {"moments": 0.01, "neighbours": 0.75, "language_model": 0.25}
 """More steps of neighbours alone let go of what a sentence says (docs/experiments/sentences.md)."""
 _SMALL: dict[str, dict[str, Any]] = {
     "sentences": {**_SENTENCES, "hidden": 256, "batch": 256, "steps": 750},

@@ -22,12 +22,16 @@ class SentencesConfig(Strict):
     """Attention heads of the transformer."""
     pooling: Literal["mean", "sif", "max", "last", "attention"] = "mean"
     dim: int = Field(default=0, ge=0, le=8_192)
-    """Width of the sentence vectors; 0 is that of the word vectors, and with `beside` that of the network more."""
+    """Width of the sentence vectors; 0 is that of the word vectors, with `beside` that of the network more, and with
+    `moments` that of the word vectors once more."""
     residual: bool = True
     """Whether what the network reads stands with the SIF average, so that training starts from there."""
     beside: float = Field(default=0.0, ge=0, lt=1)
     """Share of a vector's squared length that is what the network reads, in components of its own beside those of the
     average; 0 adds it to the average."""
+    moments: float = Field(default=0.0, ge=0, lt=1)
+    """Share of it that is the sum of the squares of the words' vectors (Snyder et al., 2018), which says more to a
+    classifier than to a cosine. Without `beside` it does nothing."""
     whiten: float = Field(default=0.0, ge=0, le=1)
     """How far the averages of sentences are whitened after a training from text alone (Su et al., 2021): 0 leaves them
     as they are, 1 makes all their directions equally large. Without `beside` it does nothing."""
@@ -114,6 +118,8 @@ class SentencesConfig(Strict):
                 "language_model is above 0, and no output of this encoder depends on the words of one side alone: set "
                 "it to 0, or architecture to bilstm of one layer, lstm, gru or rnn"
             )
+        if self.beside + self.moments >= 1:
+            raise ValueError(f"beside {self.beside} and moments {self.moments} are to leave something to the average")
         if self.dim and any(width >= self.dim for width in self.nested_dims):
             raise ValueError(f"nested_dims {self.nested_dims} are to lie below dim {self.dim}")
         return self

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_sentences"]
 
-_SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual", "beside")
+_SHAPE = ("architecture", "hidden", "layers", "heads", "pooling", "dim", "residual", "beside", "moments")
 _ENCODER = STAGE_FILES["sentences"]
 _SWAP = "swap.json"
 

@@ -33,6 +33,8 @@ class EncoderShape:
     residual : whether it stands with the weighted average of the word vectors; of no effect on ``bag``.
     beside : 0 adds it to the average; else it has components of its own behind those of the average, and this share
         of the squared length, in (0, 1).
+    moments : share of the squared length that the second moments of the words have, between the two. Of no effect
+        without `beside`, or in vectors that are not more than twice as wide as those of words.
     """
 
     n_tokens: int
@@ -45,18 +47,35 @@ class EncoderShape:
     pooling: Pooling = "mean"
     residual: bool = True
     beside: float = 0.0
+    moments: float = 0.0
 
     @property
     def average_dim(self) -> int:
         """Width of the average in the vectors: all of it, or at most the first half where the reading has its own."""
-        if self.beside and self.residual and self.architecture != "bag":
-            return min(self.word_dim, (self.dim + 1) // 2)
-        return self.dim
+        return min(self.word_dim, (self.dim + 1) // 2) if self._in_parts else self.dim
+
+    @property
+    def moments_dim(self) -> int:
+        """Components behind the average that are the second moments of the words."""
+        return self.word_dim if self.moments and self._in_parts and self.dim > 2 * self.word_dim else 0
 
     @property
     def own_dim(self) -> int:
         """Components, at the end of the vectors, that are what the network reads and nothing else."""
-        return self.dim - self.average_dim
+        return self.dim - self.average_dim - self.moments_dim
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Length of each part of a vector, in order; none where all is one part."""
+        if not self._in_parts:
+            return ()
+        moments = self.moments if self.moments_dim else 0.0
+        shares = (1 - self.beside - moments, *([moments] if moments else []), self.beside)
+        return tuple(share**0.5 for share in shares)
+
+    @property
+    def _in_parts(self) -> bool:
+        return bool(self.beside and self.residual and self.architecture != "bag")
 
 
 class SentenceNetwork(nn.Module):
@@ -64,6 +83,8 @@ class SentenceNetwork(nn.Module):
 
     Or [sqrt(1 - s) normalise(resized average), sqrt(s) normalise(projection)], where a share s stands `beside`: then
     the cosine of two sentences is the mean of two, weighted 1 - s and s, and the reader cannot outgrow the average.
+    Between them may stand the normalised sum of the squares of the word vectors: their second moments, which pooling
+    by statistics keeps too (Snyder et al., 2018, "X-vectors"), tell a classifier more of which words there are.
 
     Initialised from SIF weights and whitened word vectors with a projection near zero, it starts as the SIF average
     (Arora et al., 2017) and learns what word order and context add to it. The average alone is a ``bag``, the
@@ -102,7 +123,6 @@ class SentenceNetwork(nn.Module):
         resized = averages and (shape.own_dim > 0 or shape.dim != shape.word_dim)
         self.resize = nn.Linear(shape.word_dim, shape.average_dim, bias=False) if resized else nn.Identity()
         self.lstms, self._spare = lstms_of(self.reader), Spare()
-        self.lengths = ((1 - shape.beside) ** 0.5, shape.beside**0.5) if shape.own_dim else None
 
     known: Tensor
 
@@ -126,9 +146,12 @@ class SentenceNetwork(nn.Module):
             vectors = self._average(embedded, weights)
         else:
             vectors = self.projection(self.output_dropout(self.pool(reading)))
-            if self.lengths is not None:
-                average = self._average(embedded, weights) * self.lengths[0]
-                vectors = torch.cat([average, F.normalize(vectors, dim=1) * self.lengths[1]], dim=1)
+            if self.shape.lengths:
+                moments = [_moments(embedded, weights > 0)] if self.shape.moments_dim else []
+                parts = (self._average(embedded, weights), *moments, F.normalize(vectors, dim=1))
+                vectors = torch.cat(
+                    [part * length for part, length in zip(parts, self.shape.lengths, strict=True)], dim=1
+                )
             elif self.shape.residual:
                 vectors = self._average(embedded, weights) + vectors
         return F.normalize(vectors.float(), dim=1) * (weights > 0).any(dim=1, keepdim=True)
@@ -172,3 +195,8 @@ class SentenceNetwork(nn.Module):
 
     def _average(self, embedded: Tensor, weights: Tensor) -> Tensor:
         return F.normalize(self.resize(torch.einsum("bt,btd->bd", weights, embedded)), dim=1)
+
+
+def _moments(embedded: Tensor, known: Tensor) -> Tensor:
+    """Return the sums of the squares of the known word vectors, at length 1, shape (batch, word_dim)."""
+    return F.normalize(torch.einsum("bt,btd->bd", known.to(embedded.dtype), embedded.square()), dim=1)

@@ -148,7 +148,12 @@ def _read_shape(path: Path, n_tokens: int) -> tuple[str, EncoderShape, str | Non
     beside = config.get("beside")
     if type(beside) not in (float, int) or not 0 <= beside < 1 or (beside and config["dim"] < 2):
         raise BundleError(f"{path}: 'beside' is {beside!r}, expected a share from 0 to 1 of vectors of two components")
-    shape = EncoderShape(**{name: config[name] for name in (*_MOST, *_CHOICES)}, beside=float(beside))
+    moments = config.get("moments", 0.0)
+    if type(moments) not in (float, int) or not 0 <= moments < 1 - beside:
+        raise BundleError(f"{path}: 'moments' is {moments!r}, expected a share that leaves some beside {beside}")
+    shape = EncoderShape(
+        **{name: config[name] for name in (*_MOST, *_CHOICES)}, beside=float(beside), moments=float(moments)
+    )
     if shape.architecture == "transformer" and shape.hidden % shape.heads:
         raise BundleError(f"{path}: 'hidden' is {shape.hidden}, expected a multiple of 'heads', {shape.heads}")
     if shape.n_tokens != n_tokens:

@@ -57,7 +57,7 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
     n_tokens, word_dim = bag.vectors.shape
     dim = config.dim or word_dim
     if not config.dim and config.beside and config.architecture != "bag":
-        dim += reader_width(config.architecture, config.hidden)
+        dim += reader_width(config.architecture, config.hidden) + (word_dim if config.moments else 0)
     check_nested(config.nested_dims, dim)
     shape = EncoderShape(
         n_tokens=n_tokens,
@@ -70,6 +70,7 @@ def start_network(bag: "Bag", config: "SentencesConfig", *, seed: int) -> Senten
         pooling=config.pooling,
         residual=config.residual,
         beside=config.beside,
+        moments=config.moments,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -114,6 +115,7 @@ def same_size(shape: EncoderShape) -> "SentencesConfig":
         dim=shape.dim,
         residual=shape.residual,
         beside=shape.beside,
+        moments=shape.moments,
     )
 
 

@@ -19,10 +19,11 @@ READERS = product(
     ["bilstm", "lstm", "gru", "rnn", "transformer"], ["mean", "sif", "max", "last", "attention"], [True, False], [0, 9]
 )
 KINDS = [
-    *((*kind, 0.0) for kind in READERS),
-    ("bag", "mean", True, 0, 0.0),
-    ("bag", "mean", True, 3, 0.0),
-    *(("bilstm", pooling, True, dim, 0.2) for pooling in ("mean", "sif") for dim in (0, 5)),
+    *((*kind, 0.0, 0.0) for kind in READERS),
+    ("bag", "mean", True, 0, 0.0, 0.0),
+    ("bag", "mean", True, 3, 0.0, 0.0),
+    *(("bilstm", pooling, True, dim, 0.2, 0.0) for pooling in ("mean", "sif") for dim in (0, 5)),
+    *(("bilstm", "mean", True, dim, 0.2, 0.1) for dim in (0, 15, 12)),
 ]
 RNG = np.random.default_rng(0)
 SEQUENCES = [RNG.integers(4, N_TOKENS, n).astype(np.uint32) for n in (1, 17, 3, 5)]
@@ -31,7 +32,7 @@ SILENT = [np.array(ids, dtype=np.uint32) for ids in ([], [1], [1, 1])]
 
 @pytest.fixture(params=KINDS, ids=lambda kind: "-".join(map(str, kind)))
 def network(request) -> SentenceNetwork:
-    architecture, pooling, residual, dim, beside = request.param
+    architecture, pooling, residual, dim, beside, moments = request.param
     rng = np.random.default_rng(1)
     vectors, weights = rng.normal(size=(N_TOKENS, DIM)), rng.uniform(0.1, 0.9, N_TOKENS)
     vectors[:4], weights[:4] = 0, 0
@@ -41,6 +42,7 @@ def network(request) -> SentenceNetwork:
         pooling=pooling,
         residual=residual,
         beside=beside,
+        moments=moments,
         dim=dim,
         hidden=4,
         heads=2,

@@ -174,6 +174,11 @@ def edit_config(folder: Path, **changes: object) -> None:
         ({"architecture": ["lstm"]}, "config.json: 'architecture' is"),
         ({"architecture": "transformer", "hidden": 5}, "'hidden' is 5, expected a multiple of 'heads', 4"),
         ({"residual": 1}, "config.json: 'residual' is 1"),
+        (
+            {"beside": 0.5, "moments": 0.5},
+            "config.json: 'moments' is 0.5, expected a share that leaves some beside 0.5",
+        ),
+        ({"moments": "all"}, "config.json: 'moments' is 'all'"),
         ({"word_dim": 9}, "model.safetensors: tensor 'embedding.weight' is"),
         ({"dim": 9}, "model.safetensors: tensor 'projection.weight' is"),
         ({"hidden": "5"}, "config.json: 'hidden' is '5'"),

@@ -59,6 +59,32 @@ def test_what_is_read_stands_beside_the_average_with_its_share() -> None:
     assert random_network(make_bag(), SentencesConfig(hidden=8, beside=0.2), seed=1).shape.dim == DIM + 16
 
 
+def test_second_moments_stand_between_the_average_and_what_is_read() -> None:
+    config = SentencesConfig(hidden=8, beside=0.2, moments=0.05)
+    network = start_network(make_bag(), config, seed=1)
+    shape = network.shape
+    assert (shape.average_dim, shape.moments_dim, shape.own_dim, shape.dim) == (DIM, DIM, 16, 2 * DIM + 16)
+    vectors, known = vectors_of(network), averages().norm(dim=1) > 0
+    torch.testing.assert_close(vectors[:, :DIM], 0.75**0.5 * averages(), atol=1e-6, rtol=0)
+    for ids, row in zip(SEQUENCES, vectors, strict=True):
+        squares = (make_bag().vectors[ids] ** 2).sum(axis=0)
+        expected = 0.05**0.5 * squares / max(float(np.linalg.norm(squares)), 1e-12)
+        np.testing.assert_allclose(row[DIM : 2 * DIM], expected, atol=1e-6)
+    torch.testing.assert_close(vectors[known, 2 * DIM :].norm(dim=1), torch.full((int(known.sum()),), 0.2**0.5))
+    alone = random_network(make_bag(), config, seed=1)
+    assert (alone.shape.own_dim, alone.shape.dim) == (0, 2 * DIM + 16), "nothing but a projection of what is read"
+
+
+@pytest.mark.parametrize("settings", [{"dim": 2 * DIM}, {"beside": 0.0}, {"architecture": "bag"}])
+def test_where_vectors_have_no_room_for_second_moments_they_are_left_out(settings: dict[str, object]) -> None:
+    network, plain = (
+        start_network(make_bag(), SentencesConfig(**{"hidden": 8, "beside": 0.2, **settings, "moments": m}), seed=1)
+        for m in (0.05, 0.0)
+    )
+    assert not network.shape.moments_dim
+    assert torch.equal(vectors_of(network), vectors_of(plain))
+
+
 @pytest.mark.parametrize("architecture", ["bilstm", "lstm", "gru", "rnn", "transformer"])
 def test_the_random_part_is_small_and_has_word_order(architecture: str) -> None:
     network = start_network(make_bag(), SentencesConfig(hidden=8, architecture=architecture), seed=1)
