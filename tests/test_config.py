@@ -54,6 +54,7 @@ def test_assignments_lie_over_the_file_which_lies_over_the_preset(tmp_path: Path
         ('words.steps=["center"]', "unknown step 'center' in steps"),
         ('words.steps=["unit", "ngrams:-1"]', "unknown step 'ngrams:-1' in steps"),
         ("words.dim", "--set takes section.key=value"),
+        ("sentences.moments=0.95", "beside 0.1 and moments 0.95 are to leave something to the average"),
         ("sentences.dropout=1.5", "setting 'sentences.dropout'"),
         ("generation.cutoffs=[9, 5]", "section 'generation': cutoffs (9, 5) are ids above 3 that rise"),
         ("generation.cutoffs=[9]", "cutoffs (9,) are of the adaptive softmax; set softmax='adaptive'"),

@@ -104,7 +104,7 @@ def _copied(tokens: NDArray[np.uint32], device: torch.device) -> Tensor:
     torch.OutOfMemoryError
         If they would take more than half of what is free on a GPU, where the model is to have room too.
     """
-    if device.type == "cuda" and 4 * len(tokens) > torch.cuda.mem_get_info(device)[0] // 2:
+    if device.type == "cuda" and torch.int32.itemsize * len(tokens) > torch.cuda.mem_get_info(device)[0] // 2:
         raise torch.OutOfMemoryError(f"{len(tokens):,} tokens take more than half of the memory")
     # torch indexes int32 but not uint32, and no vocabulary comes near 2**31.
     whole = torch.empty(len(tokens), dtype=torch.int32, device=device)

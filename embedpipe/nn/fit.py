@@ -28,7 +28,7 @@ from embedpipe.nn.distributed import (
 from embedpipe.nn.free_memory import FreeMemory
 from embedpipe.nn.guard import Guard
 from embedpipe.nn.memory import Parts
-from embedpipe.nn.precision import Precision, accelerator_for
+from embedpipe.nn.precision import Precision, accelerator_for, loss_scaler
 from embedpipe.nn.schedule import Schedule, peak_rates, set_rates
 from embedpipe.runtime import Listener, Step, Stopped, silent
 
@@ -130,9 +130,11 @@ def fit(
     gradients and losses are averaged, what is measured is what the first one measures, and it alone writes.
 
     A loss or gradient that is not finite ends the run before that step is taken, with a `Stopped` event, so the
-    state is the best or, without `evaluate`, the last good one. `KeyboardInterrupt` propagates. Dropout draws from
-    torch's global generator, which the caller seeds and the checkpoint holds; under one seed, one number of threads
-    and deterministic algorithms the result is the same to the bit, whether the run was interrupted or not.
+    state is the best or, without `evaluate`, the last good one. Where the loss is scaled (`loss_scaler`) a gradient
+    that is not finite leaves out its step, and ends the run only where no scale is small enough. `KeyboardInterrupt`
+    propagates. Dropout draws from torch's global generator, which the caller seeds and the checkpoint holds; under one
+    seed, one number of threads and deterministic algorithms the result is the same to the bit, whether the run was
+    interrupted or not.
 
     Examples
     --------
@@ -160,7 +162,7 @@ def fit(
         # The model and the optimizers are not wrapped: the loop enters mixed precision and averages gradients over
         # processes by itself, and accelerate's optimizers cost more than the step of a small model.
         model.to(device)
-        scaler = accelerator.scaler
+        scaler = loss_scaler(precision, device)
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         parameters = [p for group in groups for p in group["params"]]
         unclipped = {id(p) for group in groups if not group.get("clipped", True) for p in group["params"]}
@@ -197,7 +199,7 @@ def fit(
                 with accelerator.autocast():
                     value = loss(model, batch)
                 scaled = value * guard.sound / accumulate
-                (scaled if scaler is None else scaler.scale(scaled)).backward()
+                (scaled if scaler is None else scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
                 total += value.detach() / accumulate
             return total
 
@@ -215,8 +217,9 @@ def fit(
                 else:
                     total = parts.within_memory(partial(gradients, taken), _going_back(carried))
                 average_gradients(parameters)
-                for optimizer in optimizers if scaler is not None else ():
-                    scaler.unscale_(optimizer)
+                if scaler is not None:
+                    for optimizer in optimizers:
+                        scaler.unscale_(optimizer)
                 if not guard.admits(mean_over_processes(total), _clip(model, clip, unclipped)):
                     break
                 for optimizer in optimizers:

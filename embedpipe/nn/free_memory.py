@@ -42,5 +42,8 @@ def _trimmed() -> int:
 
 
 def _resident() -> int:
-    """Return the bytes of this process that lie in memory, 0 where it cannot give any back."""
-    return 0 if _trim is None else int(_RESIDENT.read_text().split()[1]) * mmap.PAGESIZE
+    """Return the bytes of this process that lie in memory and are of no file, 0 where it cannot give any back."""
+    if _trim is None:
+        return 0
+    resident, of_files = map(int, _RESIDENT.read_text().split()[1:3])
+    return (resident - of_files) * mmap.PAGESIZE

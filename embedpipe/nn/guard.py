@@ -11,7 +11,7 @@ __all__ = ["Guard"]
 
 _SMOOTHED = 20
 _SMALLEST_SCALE = 2.0**-20
-"""Of an fp16 loss: where even this overflows, no scale will do."""
+"""Of a loss whose gradients are of fp16: where even this overflows, no scale will do."""
 
 
 class Guard:
@@ -26,8 +26,8 @@ class Guard:
     ----------
     optimizers : that take the steps.
     device : of the model.
-    scaler : of the loss (fp16), or None. With one a gradient that is not finite is nothing unusual: the scaler leaves
-        such steps out and tries a smaller scale.
+    scaler : of the loss (`precision.loss_scaler`), or None. With one a gradient that is not finite is nothing unusual:
+        the scaler leaves such steps out and tries a smaller scale.
     lazy : look only when asked to, which needs fused optimizers; None is wherever that saves waiting.
 
     Attributes

@@ -51,17 +51,18 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["no
     return "bf16" if any(probe() for probe in probes if probe is not None) else "no"
 
 
-def loss_scaler(precision: Precision, device: torch.device) -> "torch.amp.GradScaler":
-    """Return what makes gradients large enough for fp16; on a CPU and in fp32 it lets all pass as it is.
+def loss_scaler(precision: Precision, device: torch.device) -> "torch.amp.GradScaler | None":
+    """Return what makes gradients large enough for fp16; None on a CPU and in fp32, where nothing is to be done.
 
     In bf16 on a CUDA device it is needed too: there torch's autocast reads recurrent layers in fp16, whatever type it
     is told, and a gradient below 3e-8 would be 0. Scales are powers of two, which cost bf16 nothing.
 
-    >>> loss_scaler("auto", torch.device("cpu")).is_enabled()
-    False
+    >>> loss_scaler("auto", torch.device("cpu")) is None
+    True
     """
-    enabled = device.type == "cuda" and resolve_precision(precision, device) != "no"
-    return torch.amp.GradScaler(device.type, enabled=enabled)
+    if device.type != "cuda" or resolve_precision(precision, device) == "no":
+        return None
+    return torch.amp.GradScaler("cuda")
 
 
 @contextmanager
@@ -125,8 +126,6 @@ def without_rounding(device: torch.device) -> Iterator[None]:
 def accelerator_for(device: torch.device, precision: Precision) -> Iterator["Accelerator"]:
     """Yield an Accelerator of one device and precision, with `tensor_cores`; leave process-wide state as it was.
 
-    Its scaler is that of `loss_scaler`, or None where that would do nothing.
-
     accelerate keeps the first device and precision for the life of the process, so a second fit with others would
     be refused and a user's own Accelerator would be changed.
     """
@@ -140,10 +139,7 @@ def accelerator_for(device: torch.device, precision: Precision) -> Iterator["Acc
         singleton._shared_state.clear()
     try:
         with tensor_cores(device):
-            accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=mixed)
-            scaler = loss_scaler(precision, device)
-            accelerator.scaler = scaler if scaler.is_enabled() else None
-            yield accelerator
+            yield Accelerator(cpu=device.type == "cpu", mixed_precision=mixed)
     finally:
         for singleton, state in zip(singletons, before, strict=True):
             singleton._shared_state.clear()

@@ -169,18 +169,19 @@ def _step(
     scaler: torch.amp.GradScaler | None,
 ) -> float:
     """Take one step; return the loss before it."""
-    scaler = torch.amp.GradScaler("cpu", enabled=False) if scaler is None else scaler
     value = loss(model, batch)
-    scaler.scale(value).backward()  # type: ignore[no-untyped-call]
-    for optimizer in optimizers:
-        scaler.unscale_(optimizer)
+    (value if scaler is None else scaler.scale(value)).backward()  # type: ignore[no-untyped-call]
+    if scaler is not None:
+        for optimizer in optimizers:
+            scaler.unscale_(optimizer)
     dense = [p for p in model.parameters() if p.grad is not None and not p.grad.is_sparse]
     if dense and math.isfinite(clip):
         nn.utils.clip_grad_norm_(dense, clip)
     for optimizer in optimizers:
-        scaler.step(optimizer)
+        optimizer.step() if scaler is None else scaler.step(optimizer)
         optimizer.zero_grad()
-    scaler.update()
+    if scaler is not None:
+        scaler.update()
     return float(value.detach())
 
 

@@ -47,6 +47,8 @@ def finish(network: "SentenceNetwork", store: "TokenStore", config: "SentencesCo
         notes.append(
             "what is read has other components than the reader gives, so its projection stays as it was trained"
         )
+    if config.moments and not network.shape.moments_dim:
+        notes.append("sentences.moments is of no effect, because the vectors have no components for them")
     if config.whiten and not _within_memory(setup, lambda: whiten_average(network, store, config.whiten, setup)):
         notes.append("sentences.whiten is of no effect, because the average has no components of its own")
     return notes

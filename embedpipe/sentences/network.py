@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from embedpipe.nn.indexed_lstm import Spare, read_rows
 from embedpipe.nn.layers import LockedDropout, embedding_dropout, length_mask
-from embedpipe.nn.readers import lstms_of, make_reader
+from embedpipe.nn.readers import lstms_of, make_reader, reader_width
 from embedpipe.sentences.pooling import Pooling, Reading, make_pooling
 from embedpipe.text.vocabulary import PAD
 
@@ -34,7 +34,7 @@ class EncoderShape:
     beside : 0 adds it to the average; else it has components of its own behind those of the average, and this share
         of the squared length, in (0, 1).
     moments : share of the squared length that the second moments of the words have, between the two. Of no effect
-        without `beside`, or in vectors that are not more than twice as wide as those of words.
+        without `beside`, or where `dim` has no room for them beside the average and all that the reader gives.
     """
 
     n_tokens: int
@@ -52,12 +52,14 @@ class EncoderShape:
     @property
     def average_dim(self) -> int:
         """Width of the average in the vectors: all of it, or at most the first half where the reading has its own."""
-        return min(self.word_dim, (self.dim + 1) // 2) if self._in_parts else self.dim
+        return min(self.word_dim, (self.dim + 1) // 2) if self._has_parts else self.dim
 
     @property
     def moments_dim(self) -> int:
         """Components behind the average that are the second moments of the words."""
-        return self.word_dim if self.moments and self._in_parts and self.dim > 2 * self.word_dim else 0
+        if self.architecture == "bag" or not self.moments or not self._has_parts:
+            return 0
+        return self.word_dim if self.dim >= 2 * self.word_dim + reader_width(self.architecture, self.hidden) else 0
 
     @property
     def own_dim(self) -> int:
@@ -65,17 +67,8 @@ class EncoderShape:
         return self.dim - self.average_dim - self.moments_dim
 
     @property
-    def lengths(self) -> tuple[float, ...]:
-        """Length of each part of a vector, in order; none where all is one part."""
-        if not self._in_parts:
-            return ()
-        moments = self.moments if self.moments_dim else 0.0
-        shares = (1 - self.beside - moments, *([moments] if moments else []), self.beside)
-        return tuple(share**0.5 for share in shares)
-
-    @property
-    def _in_parts(self) -> bool:
-        return bool(self.beside and self.residual and self.architecture != "bag")
+    def _has_parts(self) -> bool:
+        return bool(self.beside and self.residual and self.architecture != "bag" and self.dim > 1)
 
 
 class SentenceNetwork(nn.Module):
@@ -83,8 +76,9 @@ class SentenceNetwork(nn.Module):
 
     Or [sqrt(1 - s) normalise(resized average), sqrt(s) normalise(projection)], where a share s stands `beside`: then
     the cosine of two sentences is the mean of two, weighted 1 - s and s, and the reader cannot outgrow the average.
-    Between them may stand the normalised sum of the squares of the word vectors: their second moments, which pooling
-    by statistics keeps too (Snyder et al., 2018, "X-vectors"), tell a classifier more of which words there are.
+    Between them may stand second moments of the words, with a share m, and the average has 1 - s - m: the sum of the
+    squares of the known word vectors at length 1, which no weights change. They tell a classifier more of which words
+    there are (pooling by statistics; Snyder et al., 2018, "X-vectors").
 
     Initialised from SIF weights and whitened word vectors with a projection near zero, it starts as the SIF average
     (Arora et al., 2017) and learns what word order and context add to it. The average alone is a ``bag``, the
@@ -146,15 +140,20 @@ class SentenceNetwork(nn.Module):
             vectors = self._average(embedded, weights)
         else:
             vectors = self.projection(self.output_dropout(self.pool(reading)))
-            if self.shape.lengths:
-                moments = [_moments(embedded, weights > 0)] if self.shape.moments_dim else []
-                parts = (self._average(embedded, weights), *moments, F.normalize(vectors, dim=1))
-                vectors = torch.cat(
-                    [part * length for part, length in zip(parts, self.shape.lengths, strict=True)], dim=1
-                )
+            if self.shape.own_dim:
+                vectors = self._parts(embedded, weights, vectors)
             elif self.shape.residual:
                 vectors = self._average(embedded, weights) + vectors
         return F.normalize(vectors.float(), dim=1) * (weights > 0).any(dim=1, keepdim=True)
+
+    def _parts(self, embedded: Tensor, weights: Tensor, read: Tensor) -> Tensor:
+        """Return the average, the second moments where there are any, and what was read, each with its share."""
+        shape = self.shape
+        parts = [(shape.beside, F.normalize(read, dim=1))]
+        if shape.moments_dim:
+            parts.insert(0, (shape.moments, _moments(embedded, weights > 0)))
+        parts.insert(0, (1 - sum(share for share, _ in parts), self._average(embedded, weights)))
+        return torch.cat([part * share**0.5 for share, part in parts], dim=1)
 
     def reading(self, ids: Tensor, lengths: Tensor) -> Reading:
         """Return what was read, before it is pooled; parameters are those of `forward`. A ``bag`` is not asked."""

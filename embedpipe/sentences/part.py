@@ -46,6 +46,8 @@ def save_encoder(folder: Path, network: SentenceNetwork, words: NDArray[np.float
     """
     state = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
     config = {"kind": _KIND, "format": _OWN_TABLE, **asdict(network.shape)}
+    if not network.shape.moments:
+        del config["moments"]
     if words is not None and np.array_equal(words, state[_TABLE]):
         config |= {"format": _NAMED_TABLE, TABLE_KEY: table_hash(words)}
         del state[_TABLE]

@@ -23,7 +23,7 @@ KINDS = [
     ("bag", "mean", True, 0, 0.0, 0.0),
     ("bag", "mean", True, 3, 0.0, 0.0),
     *(("bilstm", pooling, True, dim, 0.2, 0.0) for pooling in ("mean", "sif") for dim in (0, 5)),
-    *(("bilstm", "mean", True, dim, 0.2, 0.1) for dim in (0, 15, 12)),
+    *(("bilstm", "mean", True, dim, 0.2, 0.1) for dim in (0, 25, 19)),
 ]
 RNG = np.random.default_rng(0)
 SEQUENCES = [RNG.integers(4, N_TOKENS, n).astype(np.uint32) for n in (1, 17, 3, 5)]

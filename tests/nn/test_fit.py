@@ -246,16 +246,15 @@ def test_no_bad_step_gets_in_before_the_losses_are_looked_at(where: str, ema: fl
 
 @pytest.fixture
 def scaled_loss(monkeypatch) -> torch.amp.GradScaler:
-    """The path of fp16 in float32 on the CPU: what accelerate gives on a GPU, but for the precision itself."""
+    """The path of fp16 in float32 on the CPU."""
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
 
     @contextmanager
     def accelerator(device: object, precision: object):
-        yield SimpleNamespace(
-            scaler=scaler, prepare=lambda m: m, unwrap_model=lambda m, keep_fp32_wrapper: m, autocast=nullcontext
-        )
+        yield SimpleNamespace(autocast=nullcontext)
 
     monkeypatch.setattr("embedpipe.nn.fit.accelerator_for", accelerator)
+    monkeypatch.setattr("embedpipe.nn.fit.loss_scaler", lambda *_: scaler)
     return scaler
 
 

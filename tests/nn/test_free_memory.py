@@ -40,7 +40,7 @@ def test_a_little_stays_for_the_next_step() -> None:
 
 
 def test_growth_counts_from_the_least_that_was_held() -> None:
-    large = bytearray(b"x" * 600_000_000)
+    large = b"x" * 600_000_000
     memory = FreeMemory()
     del large
     memory.give_back()

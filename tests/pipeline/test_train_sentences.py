@@ -146,6 +146,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(imported: Path, pairs
         ({"words": {"dim": 8}}, ConfigError, "'words' cannot be set here"),
         ({"sentences": {"hidden": 9}}, ConfigError, r"sentences.hidden is 8 in .*, whose encoder is gone on with"),
         ({"sentences": {"beside": 0.1}}, ConfigError, r"sentences.beside is 0.0 in .*, and cannot become 0.1"),
+        ({"sentences": {"moments": 0.1}}, ConfigError, r"sentences.moments is 0.0 in .*, and cannot become 0.1"),
         ({"sentences": {"stps": 9}}, ConfigError, "did you mean 'sentences.steps'"),
     ],
 )

@@ -117,6 +117,9 @@ def test_averages_are_whitened_after_training_and_where_they_cannot_be_it_is_sai
     assert trained(beside=0.0).notes == (
         "sentences.whiten is of no effect, because the average has no components of its own",
     )
+    assert trained(moments=0.1, dim=DIM + 8, whiten=0.0).notes == (
+        "sentences.moments is of no effect, because the vectors have no components for them",
+    )
     assert trained(architecture="gru", whiten=0.0).notes == (
         "what is read has other components than the reader gives, so its projection stays as it was trained",
     )

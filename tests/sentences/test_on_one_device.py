@@ -25,10 +25,10 @@ from embedpipe.words.bag import Bag
 META = torch.device("meta")
 N_WORDS, DIM = 40, 12
 FROM_TEXT = ("neighbours", "twins", "crops", "denoising", "language_model")
-DAMAGED = {"dropout": 0.1, "input_p": 0.1, "embed_p": 0.1, "word_p": 0.1, "delete_p": 0.1, "swap_p": 0.1}
+DAMAGED = dict.fromkeys(("dropout", "input_p", "embed_p", "word_p", "delete_p", "swap_p", "synonym_p"), 0.1)
 SETTINGS: list[dict[str, Any]] = [
     {"twins": 1.0, "denoising": 1.0, "language_model": 1.0},
-    {**DAMAGED, "twins": 1.0, "language_model": 1.0, "beside": 0.1, "synonym_p": 0.1, "micro_batch": 8, "l1": 1e-6},
+    {**DAMAGED, "twins": 1.0, "language_model": 1.0, "beside": 0.1, "moments": 0.1, "micro_batch": 8, "l1": 1e-6},
     {"crops": 1.0, "max_tokens": 8, "beside": 0.1, "nested_dims": (4,), "layers": 2, "words_learning_rate": 0.0},
     {"denoising": 1.0, "architecture": "transformer", "pooling": "attention"},
     {"language_model": 1.0, "architecture": "lstm", "pooling": "last", "residual": False, "dim": 7},

@@ -75,7 +75,7 @@ def test_second_moments_stand_between_the_average_and_what_is_read() -> None:
     assert (alone.shape.own_dim, alone.shape.dim) == (0, 2 * DIM + 16), "nothing but a projection of what is read"
 
 
-@pytest.mark.parametrize("settings", [{"dim": 2 * DIM}, {"beside": 0.0}, {"architecture": "bag"}])
+@pytest.mark.parametrize("settings", [{"dim": 2 * DIM + 15}, {"dim": 1}, {"beside": 0.0}, {"architecture": "bag"}])
 def test_where_vectors_have_no_room_for_second_moments_they_are_left_out(settings: dict[str, object]) -> None:
     network, plain = (
         start_network(make_bag(), SentencesConfig(**{"hidden": 8, "beside": 0.2, **settings, "moments": m}), seed=1)
