@@ -20,7 +20,8 @@ _STEPS = ("join-contexts", "whiten:0.35", "unit", "join")
 """Then the width; and what words spelt alike have in common, of which less is added where more text was read."""
 _SENTENCES = {"beside": 0.1, "words_learning_rate": 0.0}
 _LARGER = {"moments": 0.01, "neighbours": 0.75, "language_model": 0.25}
-"""More steps of neighbours alone let go of what a sentence says (docs/experiments/sentences.md)."""
+"""More steps of neighbours alone let go of what a sentence says, and a classifier reads more of second moments
+(docs/experiments/sentences.md)."""
 _SMALL: dict[str, dict[str, Any]] = {
     "sentences": {**_SENTENCES, "hidden": 256, "batch": 256, "steps": 750},
     "generation": {"hidden": 256, "steps": 4_000, "batch": 32, "bptt": 32, "learning_rate": 5e-3},
